@@ -1,0 +1,67 @@
+# Everything a person or a CI server runs. `make` alone lists the targets.
+
+STACK      ?= dev
+SUITE      ?= local
+SUITES     ?= local
+KUBERNETES ?=
+PYTHON     ?= python3
+TOOLS       = $(PYTHON) -m tools
+PYTEST      = .venv/bin/python -m pytest -ra
+ENV         = eval "$$($(TOOLS) env --stack $(STACK))" &&
+
+.DEFAULT_GOAL := help
+.PHONY: help up down preview tools venv env kubeconfig outputs lock unit e2e test bench lint clean clean-cache
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  variables: STACK=$(STACK) SUITE=$(SUITE) KUBERNETES="versions to build" ARGS="more for pulumi or pytest"'
+
+up: tools ## bring the stack up and write its kubeconfig
+	@$(TOOLS) up --stack $(STACK) $(ARGS)
+
+down: tools ## remove the stack and everything it made
+	@$(TOOLS) destroy --stack $(STACK) $(ARGS)
+
+preview: tools ## show what `make up` would change
+	@$(TOOLS) preview --stack $(STACK) $(ARGS)
+
+tools: ## build what is missing: programs, images, machine image, Python environment
+	@$(TOOLS) build $(addprefix --kubernetes ,$(KUBERNETES))
+
+venv: ## make the Python environment only
+	@$(TOOLS) venv
+
+env: ## print the shell environment of a stack: eval "$(make -s env)"
+	@$(TOOLS) env --stack $(STACK)
+
+kubeconfig: ## write the stack's kubeconfig and print its path
+	@$(TOOLS) kubeconfig --stack $(STACK)
+
+outputs: ## print the stack's outputs
+	@$(TOOLS) outputs --stack $(STACK) $(ARGS)
+
+lock: ## fill the digests of upstream's downloads (on a connected machine)
+	@$(TOOLS) lock
+
+lint: venv ## check style
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+unit: lint ## check style, pure code, and the program against a fake engine
+	$(PYTEST) $(ARGS) tests/unit $(wildcard tests/program tests/policies)
+
+e2e: tools ## run one suite on real machines: make e2e SUITE=local
+	$(ENV) $(PYTEST) $(ARGS) tests/e2e/$(SUITE)
+
+test: unit ## run every check there is
+	@set -e; for suite in $(SUITES); do $(MAKE) --no-print-directory e2e SUITE=$$suite; done
+
+bench: tools ## measure what the README says
+	$(ENV) .venv/bin/python -m bench $(ARGS)
+
+clean: ## remove what was built for this clone; stacks and the shared cache stay
+	rm -rf .cache .venv .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-cache: ## remove the cache that all clones of this user share
+	@$(TOOLS) clean-cache

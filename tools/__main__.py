@@ -1,0 +1,66 @@
+"""Command line of the tools."""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - this is the module that says so
+    sys.exit(f"error: Python 3.11 or newer is needed, this is {sys.version.split()[0]}; try `make PYTHON=python3.11`")
+
+import argparse
+import os
+import signal
+
+from tools import envsh, venv
+from tools.errors import ToolError
+from tools.paths import shared_cache, this_clone
+from tools.stack import Stack
+from tools.store import Store
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one command and returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python3 -m tools", description="Builds and runs this project.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("venv", help="make the virtual environment only")
+    for name, text in {
+        "env": "print the environment of a stack as `export` lines",
+        "up": "make or change a stack; more arguments go to pulumi",
+        "preview": "say what `up` would change; more arguments go to pulumi",
+        "destroy": "remove a stack and all it made; more arguments go to pulumi",
+        "kubeconfig": "write a stack's kubeconfig and print its path",
+        "outputs": "print a stack's outputs; more arguments go to pulumi",
+    }.items():
+        commands.add_parser(name, help=text).add_argument("--stack", default="dev")
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command not in {"up", "preview", "destroy", "outputs"}:
+        parser.error(f"unknown arguments: {' '.join(rest)}")
+    return _run(options, rest)
+
+
+def _run(options: argparse.Namespace, rest: list[str]) -> int:
+    clone = this_clone()
+    store = Store(shared_cache() / "store")
+    match options.command:
+        case "venv":
+            venv.ensure(clone, store)
+        case "env":
+            envsh.prepare_state(clone)
+            print(envsh.export_lines(clone, options.stack, os.environ), end="")
+        case "kubeconfig":
+            print(Stack(clone, options.stack).write_kubeconfig())
+        case "up" | "preview" | "destroy" | "outputs":
+            return getattr(Stack(clone, options.stack), options.command)(rest)
+    return 0
+
+
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except ToolError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; what was finished is kept")

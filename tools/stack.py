@@ -1,0 +1,144 @@
+"""Brings a stack up and down with Pulumi, without leaving a trace in the committed pages.
+
+Pulumi writes the salt of the passphrase into the stack's page. The passphrase here is this user's own and random, so
+the salt has no place in a committed file: Pulumi works on a copy of the page in the stack's state folder. From the
+first `stack init` on the salt stands in the state, where Pulumi finds it again.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.envsh import environment, prepare_state
+from tools.errors import ToolError
+from tools.paths import Clone
+from tools.progress import say
+from tools.store import remove_tree, write_atomically
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack of a clone. Methods return Pulumi's exit code; its output goes straight to the user."""
+
+    clone: Clone
+    name: str
+
+    def up(self, arguments: Sequence[str] = ()) -> int:
+        """Makes the stack what its page says, then writes its kubeconfig."""
+        self._init()
+        code = self._run("up", "--yes", "--skip-preview", *self._page(), *arguments)
+        if code == 0:
+            self.write_kubeconfig()
+        return code
+
+    def preview(self, arguments: Sequence[str] = ()) -> int:
+        """Says what `up` would change."""
+        self._init()
+        return self._run("preview", *self._page(), *arguments)
+
+    def destroy(self, arguments: Sequence[str] = ()) -> int:
+        """Removes all that the stack made, then the stack itself."""
+        if not self._exists():
+            say(f"stack {self.name} does not exist: nothing to remove")
+            return 0
+        code = self._run("destroy", "--yes", "--skip-preview", *self._page(), *arguments)
+        if code == 0:
+            code = self._run("stack", "rm", "--yes", "--preserve-config")
+        if code == 0:
+            remove_tree(self._folder)
+        return code
+
+    def write_kubeconfig(self) -> Path:
+        """Writes the output `kubeconfig` where `make env` points KUBECONFIG to, readable by this user only."""
+        answer = self._ask("stack", "output", "kubeconfig", "--show-secrets")
+        if answer.returncode != 0:
+            raise ToolError(f"stack {self.name} has no kubeconfig yet: run `make up STACK={self.name}`")
+        path = self.clone.kubeconfig(self.name)
+        write_atomically(path, answer.stdout, 0o600)
+        return path
+
+    def outputs(self, arguments: Sequence[str] = ()) -> int:
+        """Prints the stack's outputs."""
+        return self._run("stack", "output", *arguments)
+
+    @property
+    def _folder(self) -> Path:
+        return self.clone.state / self.name
+
+    def _page(self) -> list[str]:
+        """Copies the page into the state folder for one run of Pulumi."""
+        page = self.clone.page(self.name)
+        if not page.is_file():
+            known = sorted(path.name.split(".")[1] for path in self.clone.root.glob("Pulumi.*.yaml"))
+            raise ToolError(f"there is no page {page.name} for stack {self.name!r}; stacks with a page: {known}")
+        copy = self._folder / page.name
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(page, copy)
+        return ["--config-file", str(copy)]
+
+    def _init(self) -> None:
+        prepare_state(self.clone)
+        copy = Path(self._page()[1])
+        if self._exists():
+            return
+        provider = re.search(r"^secretsprovider:\s*(\S+)", copy.read_text(), re.MULTILINE)
+        if provider and provider[1] != "passphrase":
+            raise ToolError(
+                f"{copy.name} names the secrets provider {provider[1]}, whose key Pulumi writes into the page: make "
+                f"the stack with `pulumi stack init {self.name} --secrets-provider {provider[1]}` and commit the page"
+            )
+        shutil.copyfile(self.clone.root / "Pulumi.yaml", self._folder / "Pulumi.yaml")
+        if self._run("-C", str(self._folder), "stack", "init", "--stack", self.name, "--no-select") != 0:
+            raise ToolError(f"stack {self.name} could not be made")
+
+    def _exists(self) -> bool:
+        answer = self._ask("stack", "ls", "--json")
+        if answer.returncode != 0:
+            raise ToolError(f"pulumi cannot list the stacks: {answer.stderr.strip()}")
+        return self.name in {entry["name"].rpartition("/")[2] for entry in json.loads(answer.stdout)}
+
+    def _ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self.clone.root,
+            env=environment(self.clone, self.name, os.environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def _run(self, *arguments: str) -> int:
+        """Runs Pulumi in the foreground: Ctrl-C reaches it directly and it ends in its own time."""
+        release_dead_locks(self.clone)
+        env = environment(self.clone, self.name, os.environ)
+        with _interrupts_left_to_child():
+            return subprocess.run(["pulumi", *arguments], cwd=self.clone.root, env=env, check=False).returncode
+
+
+def release_dead_locks(clone: Clone) -> None:
+    """Removes the locks of Pulumi processes on this host that are gone, as after a power cut or an OOM kill."""
+    for path in clone.state.glob(".pulumi/locks/**/*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            lock = json.loads(path.read_text())
+            if lock["hostname"] == socket.gethostname() and not Path("/proc", str(lock["pid"])).exists():
+                path.unlink()
+                say(f"removed the lock that pulumi process {lock['pid']} left when it was killed")
+
+
+@contextlib.contextmanager
+def _interrupts_left_to_child() -> Iterator[None]:
+    # A handler, not SIG_IGN: the child would inherit that.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
