@@ -1,0 +1,11 @@
+"""The configuration page: the whole user surface, every rule and message of it in one place.
+
+`load` is pure; `from_pulumi` reads the running program's configuration. Both give a frozen `Page` or one error that
+lists everything that is wrong.
+"""
+
+from components.config.errors import ConfigError, Finding
+from components.config.loading import from_pulumi, load
+from components.config.page import Page
+
+__all__ = ["ConfigError", "Finding", "Page", "from_pulumi", "load"]

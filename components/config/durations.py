@@ -1,0 +1,59 @@
+"""Durations as the page writes them: a whole number and one unit, `15m`, `8760h`, `30d`."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from components.config.section import Rule
+
+_UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])")
+_LONGEST = timedelta(days=365 * 100)
+
+
+def parse(text: str) -> timedelta | None:
+    """`8760h` as a timedelta; None when `text` is not a duration."""
+    match = _DURATION.fullmatch(text)
+    return None if match is None else int(match[1]) * _UNITS[match[2]]
+
+
+def hours(duration: timedelta) -> int:
+    """Whole hours, the unit of pulumi-tls. Every `Lifetime` of a page is a whole number of hours."""
+    return int(duration / timedelta(hours=1))
+
+
+def text(duration: timedelta) -> str:
+    """A duration in the largest unit below days that fits: 8760h, 15m, 90s."""
+    for unit in "hm":
+        if duration % _UNITS[unit] == timedelta(0):
+            return f"{duration // _UNITS[unit]}{unit}"
+    return f"{int(duration.total_seconds())}s"
+
+
+def _lifetime_problem(value: str) -> str | None:
+    duration = parse(value)
+    if duration is None:
+        return "is not a duration"
+    if duration % timedelta(hours=1):
+        return "is not a whole number of hours"
+    if not timedelta(0) < duration <= _LONGEST:
+        return "is not between 1h and 100 years"
+    return None
+
+
+def _parsed(value: Any) -> Any:
+    return parse(value) if isinstance(value, str) else value
+
+
+# Certificates count in hours because pulumi-tls does (validityPeriodHours, earlyRenewalHours).
+Hours = Annotated[
+    timedelta,
+    Rule(
+        "duration",
+        "whole hours or days with a unit, such as 8760h or 30d",
+        _lifetime_problem,
+        accepts=(str,),
+        convert=_parsed,
+        quote="it needs a unit",
+    ),
+]

@@ -1,0 +1,67 @@
+"""`hardway:network` and `hardway:dns`: pod and service networks, proxy, flannel, CoreDNS."""
+
+import re
+from typing import Annotated, Literal
+
+from components.config.names import Cidr, Port, Upstream
+from components.config.section import Choice, Rule, Section, listing, whole
+
+_RANGE = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
+
+
+def _range_problem(value: str) -> str | None:
+    match = _RANGE.fullmatch(value)
+    if match is None:
+        return "is not a port range"
+    first, last = int(match[1]), int(match[2])
+    if not (1 <= first <= 65535 and 1 <= last <= 65535):
+        return "leaves the ports 1 to 65535"
+    return None if first <= last else "is in the wrong order"
+
+
+class Flannel(Section):
+    """How flannel carries packets between nodes, see flannel's `backends.md`."""
+
+    backend: Annotated[Literal["vxlan", "host-gw"], Choice()] = "vxlan"
+    """`vxlan` works everywhere; `host-gw` is faster and needs all nodes in one layer-2 network."""
+    vni: Annotated[int, whole("number", 1, 16777215)] = 1
+    """VXLAN network identifier (24 bits)."""
+    port: Port = 8472
+    """UDP port of VXLAN. 8472 is the kernel's default, 4789 the registered one."""
+
+
+class Network(Section):
+    """Addresses of pods and services."""
+
+    pod_cidr: Cidr = "10.244.0.0/16"
+    """Network of all pods. Each node gets a part of it."""
+    node_cidr_mask_size: Annotated[int, whole("number", 16, 28, "bits")] = 24
+    """Prefix length of each node's part of `podCidr`."""
+    service_cidr: Cidr = "10.96.0.0/16"
+    """Network of service addresses. The first is the API's, the tenth is the DNS'."""
+    node_port_range: Annotated[
+        str, Rule("port range", "FIRST-LAST with 1 <= FIRST <= LAST <= 65535, such as 30000-32767", _range_problem)
+    ] = "30000-32767"
+    """Ports of services of type NodePort on every node. May not contain a port that the cluster itself uses."""
+    proxy_mode: Annotated[Literal["nftables", "iptables", "ipvs"], Choice()] = "nftables"
+    """How kube-proxy programs the kernel."""
+    flannel: Flannel = Flannel()
+    """The pod network."""
+
+    @property
+    def node_ports(self) -> range:
+        """`node_port_range` as numbers."""
+        first, last = self.node_port_range.split("-")
+        return range(int(first), int(last) + 1)
+
+
+class Dns(Section):
+    """CoreDNS."""
+
+    # 15 is the limit of CoreDNS' `forward` plugin.
+    upstreams: Annotated[tuple[Upstream, ...], listing("at most 15 addresses or files", most=15)] = (
+        "/etc/resolv.conf",
+    )
+    """Where names outside the cluster are asked for, in order. Empty: such names do not exist (a closed network)."""
+    replicas: Annotated[int, whole("number", 1, 100)] = 2
+    """Pods of CoreDNS."""

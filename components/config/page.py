@@ -1,0 +1,126 @@
+"""The whole page: one field per key `hardway:<key>`, and the small sections that need no file of their own."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from components.config.cluster import Cluster, Versions
+from components.config.etcd import Etcd
+from components.config.flags import ConfigField, FlagName, FlagValue
+from components.config.machines import AnyMachines, LocalMachines
+from components.config.names import Port, San, Url, is_domain, is_ipv4, label_rule
+from components.config.network import Dns, Network
+from components.config.nodes import Node
+from components.config.pki import Pki
+from components.config.section import Choice, Rule, Section, listing
+
+
+class Api(Section):
+    """The API servers."""
+
+    extra_sans: tuple[San, ...] = ()
+    """Further names and addresses in the API servers' certificates."""
+    port: Port = 6443
+    """Port of every API server."""
+
+
+def _namespace_problem(value: str) -> str | None:
+    if _NAMESPACE_LABEL.check(value):
+        return "is not a namespace"
+    # "Namespaces" of the Kubernetes documentation reserves the prefix kube-.
+    return "belongs to Kubernetes" if value == "default" or value.startswith("kube-") else None
+
+
+_NAMESPACE_LABEL = label_rule("namespace")
+_NAMESPACE = Rule("namespace", "a DNS label of at most 63 characters, not default and not kube-*", _namespace_problem)
+
+
+class Developer(Section):
+    """A person or team with a certificate of its own that may edit one namespace."""
+
+    name: Annotated[str, label_rule("developer name")]
+    """User name in Kubernetes. Unique."""
+    namespace: Annotated[str, _NAMESPACE]
+    """Namespace that is made for it."""
+
+
+class Access(Section):
+    """Who may use the cluster besides its admin."""
+
+    developers: tuple[Developer, ...] = (Developer(name="developer", namespace="development"),)
+    """People with rights in one namespace."""
+
+
+class ExtraArgs(Section):
+    """Further command line flags per component, without leading dashes. Flags that hardway sets itself are refused."""
+
+    kube_apiserver: dict[FlagName, FlagValue] = Field(default_factory=dict, alias="kube-apiserver")
+    """Flags of the API server."""
+    kube_controller_manager: dict[FlagName, FlagValue] = Field(default_factory=dict, alias="kube-controller-manager")
+    """Flags of the controller manager."""
+    kube_scheduler: dict[FlagName, FlagValue] = Field(default_factory=dict, alias="kube-scheduler")
+    """Flags of the scheduler."""
+    kubelet: dict[FlagName, FlagValue] = Field(default_factory=dict)
+    """Flags of the kubelet. Most of its settings are fields of its configuration file: `extraConfig`."""
+    etcd: dict[FlagName, FlagValue] = Field(default_factory=dict)
+    """Flags of etcd."""
+
+
+class ExtraConfig(Section):
+    """Further fields of configuration files. Fields that hardway sets itself are refused."""
+
+    kubelet: dict[ConfigField, Any] = Field(default_factory=dict)
+    """Fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1)."""
+    kube_proxy: dict[ConfigField, Any] = Field(default_factory=dict, alias="kube-proxy")
+    """Fields of KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1)."""
+
+
+def _registry_problem(value: str) -> str | None:
+    host, _, port = value.partition(":")
+    known = is_domain(host) or is_ipv4(host)
+    return None if known and (port.isdecimal() or ":" not in value) else "is not a registry host"
+
+
+_REGISTRY = Rule("registry host", "HOST or HOST:PORT such as docker.io", _registry_problem)
+
+
+class Artifacts(Section):
+    """Where nodes get binaries and images from."""
+
+    source: Annotated[Literal["mirror", "upstream"], Choice()] = "mirror"
+    """`mirror`: a server that holds everything, by digest. `upstream`: the projects' own release pages."""
+    mirror: Url | None = None
+    """Base URL of the mirror. Needed with the source `mirror`, except for local machines: this host serves its own."""
+    registry_mirrors: dict[Annotated[str, _REGISTRY], Url] = Field(default_factory=dict)
+    """Where to pull images of a registry from instead, by registry host."""
+
+
+class Page(Section):
+    """Everything a user can say about a cluster. All keys but `cluster` and `nodes` have defaults."""
+
+    cluster: Cluster
+    """The cluster as a whole."""
+    versions: Versions = Versions()
+    """Versions of the parts."""
+    machines: AnyMachines = LocalMachines()
+    """Where the machines come from."""
+    nodes: Annotated[tuple[Node, ...], listing("at least one node, each with a name and roles", least=1)]
+    """Which machines there are and what each does."""
+    network: Network = Network()
+    """Addresses of pods and services."""
+    dns: Dns = Dns()
+    """CoreDNS."""
+    pki: Pki = Pki()
+    """The certificates of the cluster."""
+    etcd: Etcd = Etcd()
+    """etcd."""
+    api: Api = Api()
+    """The API servers."""
+    access: Access = Access()
+    """Who may use the cluster besides its admin."""
+    extra_args: ExtraArgs = ExtraArgs()
+    """Further command line flags per component."""
+    extra_config: ExtraConfig = ExtraConfig()
+    """Further fields of configuration files."""
+    artifacts: Artifacts = Artifacts()
+    """Where nodes get binaries and images from."""

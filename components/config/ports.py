@@ -1,0 +1,21 @@
+"""Ports on a node that the cluster itself uses. Sources: Kubernetes "Ports and Protocols" and etcd's documentation."""
+
+SSH = 22
+ETCD_CLIENT = 2379
+ETCD_PEER = 2380
+ETCD_METRICS = 2381
+KUBELET_HEALTH = 10248
+PROXY_METRICS = 10249
+KUBELET = 10250
+PROXY_HEALTH = 10256
+CONTROLLER_MANAGER = 10257
+SCHEDULER = 10259
+NODE_LOCAL_API = 16443
+"""haproxy on 127.0.0.1 of every node, in front of all API servers."""
+
+RESERVED: dict[range, str] = {
+    range(SSH, SSH + 1): "SSH",
+    range(ETCD_CLIENT, ETCD_METRICS + 1): "etcd",
+    range(KUBELET_HEALTH, SCHEDULER + 1): "kubelet, kube-proxy, controller manager and scheduler",
+    range(NODE_LOCAL_API, NODE_LOCAL_API + 1): "the node's own way to the API",
+}

@@ -1,0 +1,36 @@
+"""Rules over the whole page. Each is a small pure function that returns what it finds; `check` runs all of them."""
+
+from collections.abc import Callable, Iterator
+
+from components.config.errors import Finding
+from components.config.page import Page
+from components.config.rules import network, nodes, settings
+
+RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
+    nodes.etcd_members,
+    nodes.roles,
+    nodes.node_names,
+    nodes.node_addresses,
+    network.local_addresses,
+    nodes.node_marks,
+    network.networks,
+    network.pod_network,
+    network.service_network,
+    network.used_ports,
+    settings.lifetimes,
+    settings.etcd_times,
+    settings.etcd_directories,
+    settings.etcd_compaction,
+    settings.names_in_certificates,
+    settings.developers,
+    settings.managed,
+    settings.mirror,
+)
+
+
+def check(page: Page) -> list[Finding]:
+    """All findings, in the order of the page."""
+    found: list[Finding] = []
+    for rule in RULES:
+        found.extend(rule(page))
+    return found

@@ -1,0 +1,215 @@
+"""From the page to nodes, roles, addresses and names: all of it known before anything runs. Pure."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.config.errors import ConfigError, Finding
+from components.config.nodes import CONTROL_PLANE_KEY, Node
+from components.config.page import Page
+from components.config.ports import ETCD_CLIENT, ETCD_PEER, NODE_LOCAL_API
+from components.config.rules import network as rules
+
+SERVICE_INDEX = 1
+"""The API server takes the first address of the service network for the service `kubernetes`."""
+DNS_INDEX = 10
+"""By custom the tenth address of the service network is CoreDNS'."""
+
+
+@dataclass(frozen=True)
+class LabNetwork:
+    """The network of local machines: `subnet` as CIDR, and a host number within it per node name."""
+
+    subnet: str
+    hosts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class TaintPlan:
+    """A taint of a Kubernetes node."""
+
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """One node: its name, IPv4 address, and what it does. `taints` holds also the one that follows from the roles."""
+
+    name: str
+    address: str
+    roles: tuple[str, ...]
+    labels: Mapping[str, str]
+    taints: tuple[TaintPlan, ...]
+
+    @property
+    def is_etcd(self) -> bool:
+        """An etcd member runs here."""
+        return "etcd" in self.roles
+
+    @property
+    def is_control_plane(self) -> bool:
+        """An API server, a controller manager and a scheduler run here."""
+        return "control-plane" in self.roles
+
+    @property
+    def is_worker(self) -> bool:
+        """Workloads run here."""
+        return "worker" in self.roles
+
+    @property
+    def runs_kubelet(self) -> bool:
+        """This is a Kubernetes node. A node that is only an etcd member is none."""
+        return self.is_control_plane or self.is_worker
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The cluster as a plan. Addresses are dotted quads, networks CIDRs; nodes are in the order of the page."""
+
+    cluster_name: str
+    domain: str
+    nodes: tuple[NodePlan, ...]
+    endpoint_host: str
+    endpoint_port: int
+    subnet: str | None
+    """Network of the machines where the provider knows it (local machines)."""
+    pod_cidr: str
+    service_cidr: str
+    service_address: str
+    """Address of the service `kubernetes`."""
+    dns_address: str
+    """Address of the service of CoreDNS."""
+    api_port: int
+    extra_sans: tuple[str, ...]
+    node_local_port: int = NODE_LOCAL_API
+    """Port on 127.0.0.1 of every node that leads to all API servers."""
+
+    @property
+    def etcd_nodes(self) -> tuple[NodePlan, ...]:
+        """Members of etcd."""
+        return tuple(node for node in self.nodes if node.is_etcd)
+
+    @property
+    def control_plane_nodes(self) -> tuple[NodePlan, ...]:
+        """Nodes with an API server."""
+        return tuple(node for node in self.nodes if node.is_control_plane)
+
+    @property
+    def kubelet_nodes(self) -> tuple[NodePlan, ...]:
+        """Nodes of Kubernetes."""
+        return tuple(node for node in self.nodes if node.runs_kubelet)
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where people reach the API."""
+        return f"https://{self.endpoint_host}:{self.endpoint_port}"
+
+    @property
+    def node_local_url(self) -> str:
+        """Where programs on a node reach the API."""
+        return f"https://127.0.0.1:{self.node_local_port}"
+
+    def node(self, name: str) -> NodePlan:
+        """The node of that name. Raises KeyError when there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    def etcd_client_urls(self) -> tuple[str, ...]:
+        """URLs for clients of etcd, one per member."""
+        return tuple(f"https://{node.address}:{ETCD_CLIENT}" for node in self.etcd_nodes)
+
+    def etcd_initial_cluster(self) -> str:
+        """Value of etcd's flag `--initial-cluster`."""
+        return ",".join(f"{node.name}=https://{node.address}:{ETCD_PEER}" for node in self.etcd_nodes)
+
+    def api_sans(self, node: NodePlan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """DNS names and addresses in the certificate of the API server on `node`."""
+        service = ("kubernetes", *(f"kubernetes.default{rest}" for rest in ("", ".svc", f".svc.{self.domain}")))
+        own = (node.name, "localhost", "127.0.0.1", self.service_address, node.address)
+        return _split(*service, *own, self.endpoint_host, *self.extra_sans)
+
+    def etcd_sans(self, node: NodePlan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """DNS names and addresses in the server and peer certificates of the etcd member on `node`."""
+        return _split(node.name, "localhost", "127.0.0.1", node.address)
+
+    def kubelet_sans(self, node: NodePlan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """DNS names and addresses in the serving certificate of the kubelet on `node`."""
+        return _split(node.name, node.address)
+
+    def roll_order(self) -> tuple[NodePlan, ...]:
+        """The order in which a change reaches the nodes: etcd members, other control-plane nodes, the rest."""
+        etcd = self.etcd_nodes
+        control = tuple(node for node in self.control_plane_nodes if not node.is_etcd)
+        return etcd + control + tuple(node for node in self.nodes if not node.is_etcd and not node.is_control_plane)
+
+
+def plan(page: Page, lab: LabNetwork | None, endpoint: tuple[str, int]) -> Topology:
+    """The topology of `page`. `lab` is the network of local machines; `endpoint` is host and port of the API.
+
+    Raises ConfigError when an address of the page does not fit the lab, or a node has no address at all.
+    """
+    nodes = tuple(
+        NodePlan(node.name, address, node.roles, node.labels, _taints(node))
+        for node, address in zip(page.nodes, _addresses(page, lab), strict=True)
+    )
+    services = ipaddress.IPv4Network(page.network.service_cidr)
+    return Topology(
+        cluster_name=page.cluster.name,
+        domain=page.cluster.domain,
+        nodes=nodes,
+        endpoint_host=endpoint[0],
+        endpoint_port=endpoint[1],
+        subnet=lab.subnet if lab else None,
+        pod_cidr=page.network.pod_cidr,
+        service_cidr=page.network.service_cidr,
+        service_address=str(services[SERVICE_INDEX]),
+        dns_address=str(services[DNS_INDEX]),
+        api_port=page.api.port,
+        extra_sans=page.api.extra_sans,
+    )
+
+
+def _addresses(page: Page, lab: LabNetwork | None) -> list[str]:
+    found: list[Finding] = []
+    if lab is not None:
+        found += [*rules.network_overlaps(page, lab.subnet), *rules.machine_subnet(page, lab.subnet)]
+    addresses: list[str] = []
+    for index, node in enumerate(page.nodes):
+        path = f"nodes[{index}].address"
+        address = node.address
+        if address is None and lab is not None and node.name in lab.hosts:
+            address = str(ipaddress.IPv4Network(lab.subnet)[lab.hosts[node.name]])
+        if address is None:
+            found.append(Finding(path, "is missing and the machines' network has none for it", "an IPv4 address"))
+        elif address in addresses:
+            other = f"nodes[{addresses.index(address)}]"
+            found.append(Finding(path, f"{address!r} is also the address of {other}", "one of its own"))
+        addresses.append(address or "")
+    if found:
+        raise ConfigError(found)
+    return addresses
+
+
+def _taints(node: Node) -> tuple[TaintPlan, ...]:
+    tainted = "control-plane" in node.roles and "worker" not in node.roles
+    own = (TaintPlan(CONTROL_PLANE_KEY, "", "NoSchedule"),) if tainted else ()
+    return own + tuple(TaintPlan(taint.key, taint.value, taint.effect) for taint in node.taints)
+
+
+def _split(*names: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """DNS names and addresses apart, each once, in the given order."""
+    unique = tuple(dict.fromkeys(names))
+    addresses = tuple(name for name in unique if _is_address(name))
+    return tuple(name for name in unique if name not in addresses), addresses
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
