@@ -2,9 +2,10 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from components.config.errors import ConfigError, Finding
+from components.config.names import is_ipv4
 from components.config.nodes import CONTROL_PLANE_KEY, Node
 from components.config.page import Page
 from components.config.ports import ETCD_CLIENT, ETCD_PEER, NODE_LOCAL_API
@@ -32,6 +33,10 @@ class TaintPlan:
     value: str
     effect: str
 
+    def as_dict(self) -> dict[str, str]:
+        """The taint as the Kubernetes API spells it, where an empty value is no value."""
+        return {"key": self.key, **({"value": self.value} if self.value else {}), "effect": self.effect}
+
 
 @dataclass(frozen=True)
 class NodePlan:
@@ -40,7 +45,7 @@ class NodePlan:
     name: str
     address: str
     roles: tuple[str, ...]
-    labels: Mapping[str, str]
+    labels: Mapping[str, str] = field(hash=False)
     taints: tuple[TaintPlan, ...]
 
     @property
@@ -140,6 +145,10 @@ class Topology:
         """DNS names and addresses in the serving certificate of the kubelet on `node`."""
         return _split(node.name, node.address)
 
+    def summary(self) -> dict[str, dict[str, object]]:
+        """The nodes for the stack's outputs: address and roles by name."""
+        return {node.name: {"address": node.address, "roles": list(node.roles)} for node in self.nodes}
+
     def roll_order(self) -> tuple[NodePlan, ...]:
         """The order in which a change reaches the nodes: etcd members, other control-plane nodes, the rest."""
         etcd = self.etcd_nodes
@@ -184,10 +193,16 @@ def _addresses(page: Page, lab: LabNetwork | None) -> list[str]:
         if address is None and lab is not None and node.name in lab.hosts:
             address = str(ipaddress.IPv4Network(lab.subnet)[lab.hosts[node.name]])
         if address is None:
-            found.append(Finding(path, "is missing and the machines' network has none for it", "an IPv4 address"))
+            found.append(
+                Finding(
+                    path,
+                    "is missing and the machines' network has none for it",
+                    "an IPv4 address such as 192.168.10.11",
+                )
+            )
         elif address in addresses:
             other = f"nodes[{addresses.index(address)}]"
-            found.append(Finding(path, f"{address!r} is also the address of {other}", "one of its own"))
+            found.append(Finding(path, f"{address!r} is also the address of {other}", "an address of its own"))
         addresses.append(address or "")
     if found:
         raise ConfigError(found)
@@ -203,13 +218,5 @@ def _taints(node: Node) -> tuple[TaintPlan, ...]:
 def _split(*names: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """DNS names and addresses apart, each once, in the given order."""
     unique = tuple(dict.fromkeys(names))
-    addresses = tuple(name for name in unique if _is_address(name))
+    addresses = tuple(name for name in unique if is_ipv4(name))
     return tuple(name for name in unique if name not in addresses), addresses
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from components.config.section import Rule
 
@@ -23,37 +23,28 @@ def hours(duration: timedelta) -> int:
 
 
 def text(duration: timedelta) -> str:
-    """A duration in the largest unit below days that fits: 8760h, 15m, 90s."""
+    """A duration in the largest unit up to hours that fits: 8760h, 15m, 90s."""
     for unit in "hm":
         if duration % _UNITS[unit] == timedelta(0):
             return f"{duration // _UNITS[unit]}{unit}"
     return f"{int(duration.total_seconds())}s"
 
 
-def _lifetime_problem(value: str) -> str | None:
-    duration = parse(value)
-    if duration is None:
-        return "is not a duration"
-    if duration % timedelta(hours=1):
-        return "is not a whole number of hours"
-    if not timedelta(0) < duration <= _LONGEST:
-        return "is not between 1h and 100 years"
-    return None
+def _lifetime_rule(least: timedelta) -> Rule:
+    def check(value: str) -> str | None:
+        duration = parse(value)
+        if duration is None:
+            return "is not a duration"
+        if duration % timedelta(hours=1):
+            return "is not a whole number of hours"
+        if duration < least:
+            return f"is shorter than {text(least)}"
+        return "is longer than 100 years" if duration > _LONGEST else None
 
-
-def _parsed(value: Any) -> Any:
-    return parse(value) if isinstance(value, str) else value
+    wanted = f"whole hours or days with their unit, such as 8760h or 30d, at least {text(least)}"
+    return Rule("duration", wanted, check, convert=parse, unit="h or d", quote="it needs a unit")
 
 
 # Certificates count in hours because pulumi-tls does (validityPeriodHours, earlyRenewalHours).
-Hours = Annotated[
-    timedelta,
-    Rule(
-        "duration",
-        "whole hours or days with a unit, such as 8760h or 30d",
-        _lifetime_problem,
-        accepts=(str,),
-        convert=_parsed,
-        quote="it needs a unit",
-    ),
-]
+LifeHours = Annotated[timedelta, _lifetime_rule(timedelta(hours=2))]
+RenewalHours = Annotated[timedelta, _lifetime_rule(timedelta(hours=1))]

@@ -8,7 +8,8 @@ from typing import Any
 NAMESPACE = "hardway"
 HIDDEN = "[secret]"
 _LONGEST_VALUE = 80
-_USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
+# A password or a token in a URL: what stands before the host, and the query.
+_USERINFO, _QUERY = re.compile(r"(?<=://)[^/@\s]*@"), re.compile(r"(?<=\?).+")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def path_of(parts: Iterable[str | int]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as an error may print it: short, on one line, without a password inside a URL."""
+    """A value as an error may print it: short, on one line, without passwords and tokens of URLs."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
@@ -54,5 +55,7 @@ def shown(value: Any) -> str:
         return "a mapping" if value else "{}"
     if isinstance(value, list | tuple):
         return "a list" if value else "[]"
-    text = repr(_USERINFO.sub("***@", value)) if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        value = repr(_QUERY.sub("***", _USERINFO.sub("***@", value)) if "://" in value else value)
+    text = str(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 4]}...{text[-1]}"

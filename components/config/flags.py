@@ -40,6 +40,7 @@ FlagValue = Annotated[
         _flag_value_problem,
         accepts=(str, int, bool),
         convert=_flag_text,
+        private=True,
     ),
 ]
 ConfigField = Annotated[

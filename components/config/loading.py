@@ -1,7 +1,8 @@
 """From raw values to a `Page`."""
 
 import json
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -26,12 +27,7 @@ def load(values: Mapping[str, Any], secret: Collection[str] = ()) -> Page:
         found = rules.check(page)
         if not found:
             return page
-        # A rule over the whole page may quote any value: with secrets about, only the place is safe to tell.
-        if secret:
-            found = [
-                Finding(item.path, HIDDEN, "see docs/configuration.md") if _root(item) in secret else item
-                for item in found
-            ]
+        found = _without({key: values[key] for key in secret if key in values}, found)
     raise ConfigError(found)
 
 
@@ -74,5 +70,20 @@ def _parsed(raw: Any) -> Any:
     return json.loads(raw) if isinstance(raw, str) and raw.lstrip()[:1] in ("{", "[") else raw
 
 
-def _root(finding: Finding) -> str:
-    return finding.path.partition(".")[0].partition("[")[0]
+def _without(secret: Mapping[str, Any], findings: list[Finding]) -> list[Finding]:
+    """The findings without the values in `secret`: a rule over the whole page may quote any value of it."""
+    texts = sorted({str(leaf) for leaf in _leaves(secret)} - {""}, key=len, reverse=True)
+    hidden = re.compile("|".join(rf"(?<!\w){re.escape(text)}(?!\w)" for text in texts)) if texts else None
+    if hidden is None:
+        return findings
+    return [Finding(item.path, hidden.sub(HIDDEN, item.problem), hidden.sub(HIDDEN, item.allowed)) for item in findings]
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value

@@ -102,6 +102,8 @@ def _url_problem(value: str) -> str | None:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return "is not a URL"
+    if is_ipv6(host):
+        return _IPV6
     if parts.scheme not in ("http", "https") or not (is_domain(host) or is_ipv4(host)) or port == 0:
         return "is not a http(s) URL"
     if parts.username is not None or parts.password is not None:
@@ -110,7 +112,7 @@ def _url_problem(value: str) -> str | None:
 
 
 Address = Annotated[str, Rule("address", "an IPv4 address such as 192.168.10.11", _address_problem)]
-Cidr = Annotated[str, Rule("CIDR", "an IPv4 network such as 10.244.0.0/16", _cidr_problem)]
+Cidr = Annotated[str, Rule("CIDR", "an IPv4 network such as 10.244.0.0/16, without host bits", _cidr_problem)]
 Domain = Annotated[
     str,
     Rule("domain", "a DNS name such as cluster.local", lambda v: None if is_domain(v) else "is not a DNS name"),

@@ -24,7 +24,7 @@ class Flannel(Section):
 
     backend: Annotated[Literal["vxlan", "host-gw"], Choice()] = "vxlan"
     """`vxlan` works everywhere; `host-gw` is faster and needs all nodes in one layer-2 network."""
-    vni: Annotated[int, whole("number", 1, 16777215)] = 1
+    vni: Annotated[int, whole("whole number", 1, 16777215)] = 1
     """VXLAN network identifier (24 bits)."""
     port: Port = 8472
     """UDP port of VXLAN. 8472 is the kernel's default, 4789 the registered one."""
@@ -35,7 +35,7 @@ class Network(Section):
 
     pod_cidr: Cidr = "10.244.0.0/16"
     """Network of all pods. Each node gets a part of it."""
-    node_cidr_mask_size: Annotated[int, whole("number", 16, 28, "bits")] = 24
+    node_cidr_mask_size: Annotated[int, whole("whole number", 16, 28, "bits")] = 24
     """Prefix length of each node's part of `podCidr`."""
     service_cidr: Cidr = "10.96.0.0/16"
     """Network of service addresses. The first is the API's, the tenth is the DNS'."""
@@ -63,5 +63,5 @@ class Dns(Section):
         "/etc/resolv.conf",
     )
     """Where names outside the cluster are asked for, in order. Empty: such names do not exist (a closed network)."""
-    replicas: Annotated[int, whole("number", 1, 100)] = 2
+    replicas: Annotated[int, whole("whole number", 1, 100)] = 2
     """Pods of CoreDNS."""

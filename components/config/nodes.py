@@ -8,7 +8,6 @@ from pydantic import Field
 from components.config.names import Address, is_domain, label_rule
 from components.config.section import Choice, Rule, Section, listing
 
-ROLES = ("etcd", "control-plane", "worker")
 CONTROL_PLANE_KEY = "node-role.kubernetes.io/control-plane"
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 # The control-plane mark follows from roles; the kubelet writes the others itself and would overwrite a wrong value.
@@ -64,7 +63,7 @@ class Node(Section):
 
     name: Annotated[str, label_rule("node name")]
     """Host name and Kubernetes node name. Unique; `gateway` is reserved on local machines."""
-    roles: Annotated[tuple[Role, ...], listing(f"at least one of {', '.join(ROLES)}", least=1)]
+    roles: Annotated[tuple[Role, ...], listing("at least one role", least=1)]
     """What the machine does. A node that is only `etcd` runs no kubelet."""
     address: Address | None = None
     """The machine's IPv4 address. Optional for the provider `local`, which chooses addresses itself."""

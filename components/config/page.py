@@ -76,9 +76,10 @@ class ExtraConfig(Section):
 
 
 def _registry_problem(value: str) -> str | None:
-    host, _, port = value.partition(":")
+    host, colon, port = value.partition(":")
     known = is_domain(host) or is_ipv4(host)
-    return None if known and (port.isdecimal() or ":" not in value) else "is not a registry host"
+    in_range = port.isdecimal() and 1 <= int(port) <= 65535
+    return None if known and (in_range or not colon) else "is not a registry host"
 
 
 _REGISTRY = Rule("registry host", "HOST or HOST:PORT such as docker.io", _registry_problem)

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from components.config.durations import Hours
+from components.config.durations import LifeHours, RenewalHours
 from components.config.section import Choice, Rule, Section
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -12,11 +12,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 def _text_rule(longest: int) -> Rule:
     # The upper bounds of RFC 5280, appendix A.1 (ub-organization-name and so on).
-    return Rule(
-        "text",
-        f"1 to {longest} characters, no control characters",
-        lambda value: None if 0 < len(value) <= longest and not _CONTROL.search(value) else "is not a name part",
-    )
+    def check(value: str) -> str | None:
+        if _CONTROL.search(value):
+            return "has control characters"
+        return None if 0 < len(value) <= longest else f"has {len(value)} characters"
+
+    return Rule("text", f"1 to {longest} characters, no control characters", check)
 
 
 _COUNTRY = Rule(
@@ -44,36 +45,36 @@ class Subject(Section):
 class Lifetime(Section):
     """How long a certificate lives and how long before its end `pulumi up` replaces it."""
 
-    lifetime: Hours
+    lifetime: LifeHours
     """From issue to end."""
-    renew_before: Hours
+    renew_before: RenewalHours
     """Time before the end from which on it is replaced. More than nothing, at most half the lifetime."""
 
 
 class AuthorityLifetime(Lifetime):
     """The defaults of authorities: ten years, replaced one year before."""
 
-    lifetime: Hours = timedelta(hours=87600)
+    lifetime: LifeHours = timedelta(hours=87600)
     """From issue to end."""
-    renew_before: Hours = timedelta(hours=8760)
+    renew_before: RenewalHours = timedelta(hours=8760)
     """Time before the end from which on it is replaced. More than nothing, at most half the lifetime."""
 
 
 class LeafLifetime(Lifetime):
     """The defaults of machines' certificates: a year, replaced 30 days before."""
 
-    lifetime: Hours = timedelta(hours=8760)
+    lifetime: LifeHours = timedelta(hours=8760)
     """From issue to end. It has to fit into what is left of an authority when that is replaced."""
-    renew_before: Hours = timedelta(hours=720)
+    renew_before: RenewalHours = timedelta(hours=720)
     """Time before the end from which on it is replaced. More than nothing, at most half the lifetime."""
 
 
 class AdminLifetime(Lifetime):
     """The defaults of people's certificates: 30 days, replaced 10 days before."""
 
-    lifetime: Hours = timedelta(hours=720)
+    lifetime: LifeHours = timedelta(hours=720)
     """From issue to end. It has to fit into what is left of an authority when that is replaced."""
-    renew_before: Hours = timedelta(hours=240)
+    renew_before: RenewalHours = timedelta(hours=240)
     """Time before the end from which on it is replaced. More than nothing, at most half the lifetime."""
 
 

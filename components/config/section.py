@@ -32,9 +32,9 @@ class Section(BaseModel):
         return value
 
 
-def refused(problem: str, allowed: str) -> PydanticCustomError:
-    """The error to raise from a validator; `problem` continues the value: "is not a port"."""
-    return PydanticCustomError(RULE_ERROR, "{problem}", {"problem": problem, "allowed": allowed})
+def refused(problem: str, allowed: str, private: bool = False) -> PydanticCustomError:
+    """The error to raise from a validator; `problem` continues the value, which is not shown if `private`."""
+    return PydanticCustomError(RULE_ERROR, "{problem}", {"problem": problem, "allowed": allowed, "private": private})
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Rule:
 
     `check` gets the value and returns what is wrong with it ("is not a port"), or None.
     `convert` turns the accepted value into what the model holds. `kind`, `unit` and `allowed` are also documentation.
+    `quote` is the advice for a number where a string belongs. A `private` value may be a secret and is not shown.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Rule:
     convert: Callable[[Any], Any] = lambda value: value
     unit: str = ""
     quote: str = "quote it"
+    private: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(self._validate, handler(source))
@@ -63,10 +65,10 @@ class Rule:
     def _validate(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
         # bool is an int for Python, but `port: yes` is a mistake.
         if not isinstance(value, self.accepts) or (isinstance(value, bool) and bool not in self.accepts):
-            raise refused(self._wrong_type(value), self.allowed)
+            raise refused(self._wrong_type(value), self.allowed, self.private)
         problem = self.check(value)
         if problem is not None:
-            raise refused(problem, self.allowed)
+            raise refused(problem, self.allowed, self.private)
         return handler(self.convert(value))
 
     def _wrong_type(self, value: Any) -> str:
@@ -95,11 +97,11 @@ class Choice:
         return ", ".join(get_args(source))
 
 
-def whole(kind: str, least: int, most: int, unit: str = "") -> Rule:
-    """A whole number from `least` to `most`, both included."""
+def whole(kind: str, least: int, most: int, unit: str = "", note: str = "") -> Rule:
+    """A whole number from `least` to `most`, both included. `note` says the limits in another unit."""
     return Rule(
         kind,
-        f"{least} to {most}" + (f" ({unit})" if unit else ""),
+        f"{least} to {most}" + (f" {unit}" if unit else "") + (f" ({note})" if note else ""),
         lambda value: None if least <= value <= most else f"is not between {least} and {most}",
         accepts=(int,),
         unit=unit,

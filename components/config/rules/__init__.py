@@ -21,7 +21,7 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     settings.etcd_times,
     settings.etcd_directories,
     settings.etcd_compaction,
-    settings.names_in_certificates,
+    settings.extra_sans,
     settings.developers,
     settings.managed,
     settings.mirror,

@@ -1,11 +1,11 @@
 """What several rules need."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 
 
-def repeated(items: Iterable[str]) -> Sequence[str]:
-    """The items that are there more than once, each once, in order."""
-    seen: dict[str, int] = {}
-    for item in items:
-        seen[item] = seen.get(item, 0) + 1
-    return [item for item, count in seen.items() if count > 1]
+def repeated(items: Iterable[str]) -> Iterator[tuple[int, int, str]]:
+    """Items that were there before: their index, the index of the first such item, the item."""
+    first: dict[str, int] = {}
+    for index, item in enumerate(items):
+        if first.setdefault(item, index) != index:
+            yield index, first[item], item

@@ -9,15 +9,14 @@ from components.config.errors import Finding
 from components.config.page import Page
 
 Network = ipaddress.IPv4Network
-# pkg/controller/nodeipam/ipam/cidrset: the node mask may be at most 16 bits longer than the cluster's.
-MOST_NODE_BITS = 16
-# cmd/kube-apiserver/app/options/validation.go: at most 20 bits of service addresses. The lower limit is ours: 256.
+# The API server has long refused more than 20 bits of service addresses ("the mask must be >= 12"). That newer ones do
+# not makes a million services no more sensible. 256 is the lower limit of ours.
 SERVICE_PREFIXES = (12, 24)
 HOST, LAB_GATEWAY = 1, 2
 
 
 def networks(page: Page) -> Iterator[Finding]:
-    """Pods, services and machines have networks of their own."""
+    """`podCidr`, `serviceCidr` and the network of the machines do not overlap."""
     yield from network_overlaps(page, page.machines.known_subnet)
 
 
@@ -32,33 +31,30 @@ def network_overlaps(page: Page, machines: str | None) -> Iterator[Finding]:
 
 
 def pod_network(page: Page) -> Iterator[Finding]:
-    """Every Kubernetes node gets its part of the pod network."""
-    prefix, mask = Network(page.network.pod_cidr).prefixlen, page.network.node_cidr_mask_size
+    """`podCidr` has a part of `nodeCidrMaskSize` for every Kubernetes node."""
+    cidr, mask = page.network.pod_cidr, page.network.node_cidr_mask_size
+    prefix = Network(cidr).prefixlen
     count = sum(node.runs_kubelet for node in page.nodes)
-    path = "network.nodeCidrMaskSize"
     if mask < prefix:
-        yield Finding(path, f"{mask} is larger than the whole of podCidr ({page.network.pod_cidr})", f"{prefix} to 28")
-    elif mask - prefix > MOST_NODE_BITS:
-        problem = f"{mask} cuts podCidr ({page.network.pod_cidr}) into more parts than the controller manager accepts"
-        yield Finding(path, problem, f"{prefix} to {prefix + MOST_NODE_BITS}")
+        problem = f"{mask} makes one node's part larger than the whole of podCidr ({cidr})"
+        yield Finding("network.nodeCidrMaskSize", problem, f"{prefix} to 28")
     elif 2 ** (mask - prefix) < count:
-        problem = f"{page.network.pod_cidr!r} has {2 ** (mask - prefix)} parts of /{mask} for {count} nodes"
-        yield Finding("network.podCidr", problem, f"a network of at least /{mask - (count - 1).bit_length()}")
+        problem = f"{cidr!r} has {2 ** (mask - prefix)} parts of /{mask} for {count} nodes"
+        least = mask - (count - 1).bit_length()
+        yield Finding("network.podCidr", problem, f"a network of /{least} or larger, or a longer nodeCidrMaskSize")
 
 
 def service_network(page: Page) -> Iterator[Finding]:
-    """The service network has a size that the API server accepts and a tenth address."""
+    """`serviceCidr` is from /12 to /24 in size."""
+    cidr = page.network.service_cidr
     shortest, longest = SERVICE_PREFIXES
-    prefix, cidr = Network(page.network.service_cidr).prefixlen, page.network.service_cidr
-    if prefix < shortest:
-        problem = f"{cidr!r} is larger than the 20 bits which the API server accepts"
-        yield Finding("network.serviceCidr", problem, f"/{shortest} to /{longest}")
-    elif prefix > longest:
-        yield Finding("network.serviceCidr", f"{cidr!r} is too small", f"/{shortest} to /{longest}")
+    if not shortest <= Network(cidr).prefixlen <= longest:
+        size = "large" if Network(cidr).prefixlen < shortest else "small"
+        yield Finding("network.serviceCidr", f"{cidr!r} is too {size}", f"/{shortest} to /{longest}")
 
 
 def used_ports(page: Page) -> Iterator[Finding]:
-    """No two things on a node share a port."""
+    """`api.port` and `nodePortRange` keep off the ports that the cluster itself uses on a node."""
     for taken, user in ports.RESERVED.items():
         if page.api.port in taken:
             yield Finding(
@@ -79,7 +75,7 @@ def used_ports(page: Page) -> Iterator[Finding]:
 
 
 def local_addresses(page: Page) -> Iterator[Finding]:
-    """Addresses of local machines lie in their subnet, as far as the page names it."""
+    """Addresses of local machines lie in `machines.subnet`, not on its first two hosts (this host and the gateway)."""
     if page.machines.known_subnet is not None:
         yield from machine_subnet(page, page.machines.known_subnet)
 

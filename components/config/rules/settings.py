@@ -5,14 +5,17 @@ from datetime import timedelta
 
 from components.config.durations import parse, text
 from components.config.errors import Finding
+from components.config.etcd import LONGEST_ELECTION
 from components.config.flags import MANAGED_FIELDS, MANAGED_FLAGS
 from components.config.page import Page
 from components.config.pki import Lifetime
 from components.config.rules.common import repeated
 
+ADMIN_NAME = "admin"
+
 
 def lifetimes(page: Page) -> Iterator[Finding]:
-    """A certificate is replaced in the later half of its life and never outlives its authority."""
+    """Certificates are replaced in the later half of their life, and fit into an authority's less its renewBefore."""
     pki = page.pki
     profiles = {name: getattr(pki.profiles, name) for name in type(pki.profiles).model_fields}
     yield from _renewal("pki.authorities", pki.authorities)
@@ -32,24 +35,24 @@ def _renewal(path: str, life: Lifetime) -> Iterator[Finding]:
 
 
 def etcd_times(page: Page) -> Iterator[Finding]:
-    """The chapter "Tuning" of etcd: an election timeout of at least five heartbeats; the server refuses less."""
+    """`electionTimeout` is at least five `heartbeatInterval`s; etcd refuses to start with less."""
     least = 5 * page.etcd.heartbeat_interval
     if page.etcd.election_timeout < least:
         problem = (
             f"{page.etcd.election_timeout} is less than 5 times heartbeatInterval ({page.etcd.heartbeat_interval})"
         )
-        yield Finding("etcd.electionTimeout", problem, f"{least} to 50000 (ms)")
+        yield Finding("etcd.electionTimeout", problem, f"{least} to {LONGEST_ELECTION} ms")
 
 
 def etcd_directories(page: Page) -> Iterator[Finding]:
-    """A restore moves the data directory away: the log may not lie in it, nor it in the log's."""
+    """`walDir` and `dataDir` lie beside each other: a restore moves the data directory away."""
     data, wal = page.etcd.data_dir, page.etcd.wal_dir
     if wal is not None and (wal == data or wal.startswith(f"{data}/") or data.startswith(f"{wal}/")):
         yield Finding("etcd.walDir", f"{wal!r} shares a directory with dataDir ({data})", "a directory beside dataDir")
 
 
 def etcd_compaction(page: Page) -> Iterator[Finding]:
-    """The retention has the form of its mode. etcd reads a bare periodic number as hours: too easy to get wrong."""
+    """`autoCompactionRetention` fits its mode: with a unit (h or m) when periodic, a number when revision."""
     mode, retention = page.etcd.auto_compaction_mode, page.etcd.auto_compaction_retention
     path = "etcd.autoCompactionRetention"
     if mode == "periodic" and (retention[-1:] not in ("h", "m") or not parse(retention)):
@@ -60,20 +63,27 @@ def etcd_compaction(page: Page) -> Iterator[Finding]:
         )
 
 
-def names_in_certificates(page: Page) -> Iterator[Finding]:
-    """Each further name once."""
-    for name in repeated(page.api.extra_sans):
-        yield Finding("api.extraSans", f"{name!r} is there twice", "each name once")
+def extra_sans(page: Page) -> Iterator[Finding]:
+    """Each further name of the API servers comes once."""
+    for index, _, name in repeated(page.api.extra_sans):
+        yield Finding(f"api.extraSans[{index}]", f"{name!r} is there twice", "each name once")
 
 
 def developers(page: Page) -> Iterator[Finding]:
-    """A developer's name is the user name of a certificate and the name of a kubeconfig."""
-    for name in repeated(developer.name for developer in page.access.developers):
-        yield Finding("access.developers", f"{name!r} is there twice", "each name once")
+    """Developers' names are unique and not `admin`: each is a user name and the name of a kubeconfig."""
+    people = page.access.developers
+    for index, first, name in repeated(person.name for person in people):
+        problem = f"{name!r} is also the name of access.developers[{first}]"
+        yield Finding(f"access.developers[{index}].name", problem, "a name of its own")
+    for index, person in enumerate(people):
+        if person.name == ADMIN_NAME:
+            yield Finding(
+                f"access.developers[{index}].name", f"{ADMIN_NAME!r} is the cluster's admin", "any other name"
+            )
 
 
 def managed(page: Page) -> Iterator[Finding]:
-    """What hardway sets itself is not set beside it."""
+    """`extraArgs` and `extraConfig` leave alone what hardway sets itself (see below)."""
     for section, known, what in (
         ("extraArgs", MANAGED_FLAGS, "flag"),
         ("extraConfig", MANAGED_FIELDS, "field"),
@@ -90,7 +100,7 @@ def managed(page: Page) -> Iterator[Finding]:
 
 
 def mirror(page: Page) -> Iterator[Finding]:
-    """A mirror has an address unless the provider serves one."""
+    """`artifacts.mirror` is there when the source is `mirror`, except for local machines."""
     if page.artifacts.source == "mirror" and page.artifacts.mirror is None and not page.machines.brings_mirror:
         problem = f"is missing, the provider {page.machines.provider} brings no mirror"
         yield Finding("artifacts.mirror", problem, "http://HOST[:PORT][/PATH] or https://...")

@@ -1,0 +1,48 @@
+"""Everything that goes through the API of a new cluster, in one go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.addons.bootstrap import bootstrap_token
+from components.addons.coredns import CoreDns, CoreDnsArgs
+from components.addons.flannel import Flannel, FlannelArgs
+from components.addons.nodes import Nodes
+from components.addons.rbac import Rbac
+from components.artifacts.lock import Lock, LockError
+from components.config import Page
+from components.pki.cluster_pki import BootstrapToken
+from components.topology import Topology
+
+
+@dataclass(frozen=True)
+class AddonsArgs:
+    """The page, the topology, the lock of images, and the kubelets' first credential."""
+
+    page: Page
+    topology: Topology
+    lock: Lock
+    token: BootstrapToken
+
+
+class Addons(pulumi.ComponentResource):
+    """RBAC, the bootstrap token, the nodes, flannel and CoreDNS. Done when every node is Ready and names resolve."""
+
+    def __init__(self, name: str, args: AddonsArgs, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("hardway:addons:Addons", name, {}, opts)
+        page, topology, versions = args.page, args.topology, args.page.versions
+        try:
+            flannel_image = args.lock.image("flannel", versions.flannel)
+            coredns_image = args.lock.image("coredns", versions.coredns)
+        except LockError as error:
+            raise pulumi.RunError(str(error)) from error
+        child = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
+        Rbac("rbac", page.access.developers, child)
+        bootstrap_token(args.token, child)
+        Nodes("nodes", topology, child)
+        Flannel("flannel", FlannelArgs(page.network, flannel_image, topology.node_local_port), child)
+        dns = CoreDnsArgs(coredns_image, topology.dns_address, topology.domain, page.dns.upstreams, page.dns.replicas)
+        CoreDns("coredns", dns, child)
+        self.register_outputs({})

@@ -1,0 +1,120 @@
+"""flannel: one subnet of the pod network for each node, and the routes between them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.addons.options import child_of
+from components.config.network import Network
+
+NAME = "kube-flannel"
+_LABELS = {"app": "flannel"}
+_RBAC = "rbac.authorization.k8s.io"
+
+
+@dataclass(frozen=True)
+class FlannelArgs:
+    """The pod network, the pinned image, and the port on 127.0.0.1 where every node reaches the API."""
+
+    network: Network
+    image: str
+    node_local_port: int
+
+
+class Flannel(pulumi.ComponentResource):
+    """The daemon set, which does not need cluster addresses to work: it makes them possible."""
+
+    def __init__(self, name: str, args: FlannelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("hardway:addons:Flannel", name, {}, opts)
+        child = child_of(self, opts)
+        namespace = k8s.core.v1.Namespace(
+            f"{name}-namespace",
+            # It writes routes and firewall rules of the node.
+            metadata={"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
+            opts=child,
+        )
+        metadata = {"name": "flannel", "namespace": namespace.metadata.name}
+        k8s.core.v1.ServiceAccount(f"{name}-account", metadata=metadata, opts=child)
+        k8s.rbac.v1.ClusterRole(
+            f"{name}-role",
+            metadata={"name": "flannel"},
+            rules=[
+                {"api_groups": [""], "resources": ["pods"], "verbs": ["get"]},
+                {"api_groups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]},
+                {"api_groups": [""], "resources": ["nodes/status"], "verbs": ["patch"]},
+            ],
+            opts=child,
+        )
+        k8s.rbac.v1.ClusterRoleBinding(
+            f"{name}-binding",
+            metadata={"name": "flannel"},
+            role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": "flannel"},
+            subjects=[{"kind": "ServiceAccount", "name": "flannel", "namespace": namespace.metadata.name}],
+            opts=child,
+        )
+        config = k8s.core.v1.ConfigMap(
+            f"{name}-config", metadata=metadata, data={"net-conf.json": net_conf(args.network)}, opts=child
+        )
+        k8s.apps.v1.DaemonSet(
+            f"{name}-daemons",
+            metadata=metadata,
+            spec={
+                "selector": {"match_labels": _LABELS},
+                "template": {"metadata": {"labels": _LABELS}, "spec": _pod(args, config.metadata.name)},
+            },
+            opts=child,
+        )
+        self.register_outputs({})
+
+
+def net_conf(network: Network) -> str:
+    """What flanneld reads, as its Documentation/configuration.md describes it."""
+    backend: dict[str, object] = {"Type": network.flannel.backend}
+    if network.flannel.backend == "vxlan":
+        backend |= {"VNI": network.flannel.vni, "Port": network.flannel.port}
+    nftables = network.proxy_mode == "nftables"
+    return json.dumps(
+        {"Network": str(network.pod_cidr), "EnableNFTables": nftables, "Backend": backend}, indent=2, sort_keys=True
+    )
+
+
+def _pod(args: FlannelArgs, config: pulumi.Input[str]) -> dict[str, object]:
+    return {
+        "host_network": True,
+        "priority_class_name": "system-node-critical",
+        "service_account_name": "flannel",
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [
+            {
+                "name": "flannel",
+                "image": args.image,
+                "command": ["/opt/bin/flanneld"],
+                # The interface with the node's own address: a default route may lead elsewhere, or nowhere.
+                "args": ["--ip-masq", "--kube-subnet-mgr", "--iface=$(NODE_ADDRESS)"],
+                "env": [
+                    {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
+                    {"name": "POD_NAMESPACE", "value_from": {"field_ref": {"field_path": "metadata.namespace"}}},
+                    {"name": "NODE_ADDRESS", "value_from": {"field_ref": {"field_path": "status.hostIP"}}},
+                    # By way of the node-local proxy: the service address needs kube-proxy to have been faster.
+                    {"name": "KUBERNETES_SERVICE_HOST", "value": "127.0.0.1"},
+                    {"name": "KUBERNETES_SERVICE_PORT", "value": str(args.node_local_port)},
+                ],
+                "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
+                "security_context": {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},
+                "volume_mounts": [
+                    {"name": "run", "mount_path": "/run/flannel"},
+                    {"name": "config", "mount_path": "/etc/kube-flannel/"},
+                    {"name": "xtables-lock", "mount_path": "/run/xtables.lock"},
+                ],
+            }
+        ],
+        "volumes": [
+            {"name": "run", "host_path": {"path": "/run/flannel", "type": "DirectoryOrCreate"}},
+            {"name": "config", "config_map": {"name": config}},
+            {"name": "xtables-lock", "host_path": {"path": "/run/xtables.lock", "type": "FileOrCreate"}},
+        ],
+    }

@@ -1,0 +1,59 @@
+"""Who may do what, beyond what the API server sets up by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.addons.options import child_of
+from components.config.page import Developer
+from components.pki.leaves import ADMIN_GROUP, developer_group
+
+_RBAC = "rbac.authorization.k8s.io"
+
+CLUSTER_BINDINGS = {
+    # The API server asks kubelets for logs and exec with a client certificate of its own.
+    "hardway-apiserver-kubelet": ("system:kubelet-api-admin", "User", "kube-apiserver-kubelet-client"),
+    "hardway-cluster-admins": ("cluster-admin", "Group", ADMIN_GROUP),
+    # https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/
+    "hardway-node-bootstrapper": ("system:node-bootstrapper", "Group", "system:bootstrappers"),
+    "hardway-approve-bootstrap-csr": (
+        "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
+        "Group",
+        "system:bootstrappers",
+    ),
+    "hardway-approve-renewal-csr": (
+        "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
+        "Group",
+        "system:nodes",
+    ),
+}
+"""Binding -> (cluster role, kind of subject, subject)."""
+
+
+class Rbac(pulumi.ComponentResource):
+    """Bindings for the API server, bootstrapping kubelets and administrators; a namespace for each developer."""
+
+    def __init__(self, name: str, developers: Sequence[Developer], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("hardway:addons:Rbac", name, {}, opts)
+        child = child_of(self, opts)
+        for binding, (role, kind, subject) in CLUSTER_BINDINGS.items():
+            k8s.rbac.v1.ClusterRoleBinding(
+                binding,
+                metadata={"name": binding},
+                role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": role},
+                subjects=[{"api_group": _RBAC, "kind": kind, "name": subject}],
+                opts=child,
+            )
+        for namespace in dict.fromkeys(developer.namespace for developer in developers):
+            made = k8s.core.v1.Namespace(f"namespace-{namespace}", metadata={"name": namespace}, opts=child)
+            k8s.rbac.v1.RoleBinding(
+                f"developers-{namespace}",
+                metadata={"name": "hardway-developers", "namespace": made.metadata.name},
+                role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": "edit"},
+                subjects=[{"api_group": _RBAC, "kind": "Group", "name": developer_group(namespace)}],
+                opts=child,
+            )
+        self.register_outputs({})

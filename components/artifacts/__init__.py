@@ -1,0 +1,1 @@
+"""What is downloaded, from where, and which digest it has to have."""

@@ -1,0 +1,66 @@
+"""The control plane: API servers, controller-managers and schedulers, put in force one node after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.config.page import Developer
+from components.etcd import EtcdCluster
+from components.node.stage import StagedNode
+from components.pki import kubeconfig
+from components.pki.cluster_pki import ClusterPki
+from components.rollout import roll
+from components.topology import Topology
+
+
+@dataclass(frozen=True)
+class ControlPlaneArgs:
+    """The topology, every staged node, the etcd cluster that has to be healthy first, and who signs credentials."""
+
+    topology: Topology
+    staged: Mapping[str, StagedNode]
+    etcd: EtcdCluster
+    pki: ClusterPki
+
+
+class ControlPlane(pulumi.ComponentResource):
+    """The API of the cluster. A node that is an etcd member as well was activated with the etcd cluster already.
+
+    `ready` are the activations after which every API server answers, `endpoint` is the API's URL for people.
+    """
+
+    endpoint: str
+    ready: list[pulumi.Resource]
+
+    def __init__(self, name: str, args: ControlPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("hardway:controlplane:ControlPlane", name, {}, opts)
+        self._args = args
+        names = [node.name for node in args.topology.control_plane_nodes]
+        stacked = {n: args.etcd.activated[n] for n in names if n in args.etcd.activated}
+        own = [args.staged[n] for n in names if n not in stacked]
+        activated = roll(self, own, args.staged.values(), after=args.etcd.activated.values())
+        # Another member than a stacked one may still be on its way: nothing asks the API before etcd is complete.
+        self.ready = [*args.etcd.activated.values(), *activated.values()]
+        self.activated = stacked | activated
+        self.endpoint = args.topology.endpoint_url
+        self.register_outputs({"endpoint": self.endpoint})
+
+    def kubeconfig(self, leaf: str) -> pulumi.Output[str]:
+        """A kubeconfig (secret) for the holder of one of the people's certificates, such as `admin`."""
+        pki, topology = self._args.pki, self._args.topology
+        holder = pki.leaves[leaf]
+        ca = pki.authorities["kubernetes"].cert_pem
+        return pulumi.Output.secret(
+            pulumi.Output.all(ca=ca, cert=holder.cert_pem, key=holder.private_key_pem).apply(
+                lambda pem: kubeconfig.embedded(
+                    cluster=topology.cluster_name, server=topology.endpoint_url, user=leaf, **pem
+                )
+            )
+        )
+
+    def developer_kubeconfigs(self, developers: Sequence[Developer]) -> dict[str, pulumi.Output[str]]:
+        """The kubeconfig (secret) of each developer, by name."""
+        return {developer.name: self.kubeconfig(f"developer-{developer.name}") for developer in developers}

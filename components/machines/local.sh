@@ -1,0 +1,71 @@
+#!/bin/sh
+# Makes and removes what a lab consists of, with podman or docker (same command line for all that is used here).
+#
+#   local.sh network LAB SUBNET GATEWAY            a network of its own
+#   local.sh machine LAB NAME ADDRESS PORTS        a container that boots systemd; PORTS: HOST:CONTAINER ...
+#   local.sh files LAB NAME                        unpack the archive on standard input (base64) into a running one
+#   local.sh remove-machine LAB NAME               container and volume
+#   local.sh remove-network LAB SUBNET
+#
+# ENGINE: the engine and its options; IMAGE, MIRROR (folder to show at /srv/mirror, or empty): for `machine`.
+# `machine` reads an archive (base64) from standard input and unpacks it before the machine boots.
+set -eu
+engine() { $ENGINE "$@"; } # unquoted: "podman --runtime PATH"
+label=hardway.lab
+
+owned() { # is there such a container or network, and is it of this lab?
+    owner=$(engine "$1" inspect --format "$2" "$3" 2>/dev/null) || return 1
+    [ "$owner" = "$lab" ] || { echo "$3 exists and does not belong to the lab $lab" >&2; exit 1; }
+}
+
+remove_machine() {
+    if owned container "{{index .Config.Labels \"$label\"}}" "$lab-$1"; then
+        engine rm --force --volumes "$lab-$1" >/dev/null
+    fi
+    engine volume rm --force "$lab-$1" >/dev/null 2>&1 || true
+}
+
+# An address of a lab that is not up must lead nowhere: the host's default route would carry it to someone else.
+guard_route() { [ "$(id -u)" != 0 ] || ! command -v ip >/dev/null || ip route "$@" 2>/dev/null || true; }
+
+action=$1 lab=$2
+shift 2
+case $action in
+network)
+    subnet=$1 gateway=$2
+    case $ENGINE in
+    podman*) set -- --disable-dns ;;
+    *) set -- ;;
+    esac
+    owned network "{{index .Labels \"$label\"}}" "$lab" ||
+        engine network create "$@" --subnet "$subnet" --gateway "$gateway" --label "$label=$lab" "$lab" >/dev/null
+    guard_route replace unreachable "$subnet" metric 4294967294
+    ;;
+machine)
+    name=$1 address=$2 ports=$3
+    remove_machine "$name" # what a run that was killed left behind
+    set -- --name "$lab-$name" --hostname "$name" --label "$label=$lab" --network "$lab" --ip "$address" \
+        --privileged --cgroupns=private --ulimit nofile=20000:20000 --ulimit nproc=10000:10000 \
+        --volume "$lab-$name:/var"
+    case $ENGINE in
+    podman*) set -- "$@" --systemd=always ;;
+    *) set -- "$@" --tmpfs /run --tmpfs /run/lock --tmpfs /tmp ;;
+    esac
+    [ -z "${MIRROR:-}" ] || set -- "$@" --volume "$MIRROR:/srv/mirror:ro"
+    for port in $ports; do set -- "$@" --publish "127.0.0.1:$port"; done
+    engine create "$@" "$IMAGE" >/dev/null
+    base64 -d | engine cp - "$lab-$name:/"
+    engine start "$lab-$name" >/dev/null
+    ;;
+files)
+    base64 -d | engine exec -i "$lab-$1" tar -xpf - -C /
+    engine exec "$lab-$1" systemctl reload-or-restart "${RELOAD:?}"
+    ;;
+remove-machine)
+    remove_machine "$1"
+    ;;
+remove-network)
+    if owned network "{{index .Labels \"$label\"}}" "$lab"; then engine network rm --force "$lab" >/dev/null; fi
+    guard_route del unreachable "$1" metric 4294967294
+    ;;
+esac

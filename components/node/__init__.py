@@ -1,0 +1,1 @@
+"""What a node should look like (pure), and the two commands that make it so."""

@@ -1,0 +1,220 @@
+#!/bin/sh
+# Brings a release onto this machine and makes it the current one. POSIX sh, idempotent, run as root.
+#
+#   apply.sh stage DIGEST DIR   take the unpacked release in DIR, fetch its programs, keep it as releases/DIGEST;
+#                               on a machine without any release start everything at once and do not wait
+#   apply.sh activate DIGEST    make it current: restart what changed, wait for health, else go back and fail
+#
+# A release is a directory: cfg ssl units health bin, and tables/ with one record a line:
+#   units        NAME RESTART_DIGEST RELOAD_DIGEST   in the order of their start
+#   artifacts    SHA256 ARCHIVE URL NAME PATH        a program, and where it is in the download ("-": it is the download)
+#   directories  PATH OWNER MODE
+#   groups       GROUP PATH                          files that a service may read
+#   users, commands                                  service users; programs the operating system has to bring
+set -eu
+umask 022
+root=/opt/kubernetes
+system=/etc/systemd/system
+health_limit=${HARDWAY_HEALTH_LIMIT:-300} # seconds until all units of a release have to be healthy
+kept_releases=3
+
+say() { echo "$(hostname): $*"; }
+fail() { say "$*" >&2; exit 1; }
+
+current() { basename "$(readlink "$root/current" 2>/dev/null || true)"; }
+units() { cut -d' ' -f1 "$1/tables/units"; }
+
+# ---- stage -----------------------------------------------------------------------------------------------
+
+stage() {
+    digest=$1 new=$2
+    mkdir -p "$root/releases" "$root/store" "$root/log"
+    # What an earlier run left when it was killed.
+    find "$root/releases" -maxdepth 1 -name '.new-*' -mmin +60 -exec rm -rf {} +
+    trap 'rm -rf "$new" "$root"/store/.new-*' EXIT
+    if [ ! -d "$root/releases/$digest" ]; then
+        require_commands "$new"
+        create_users "$new"
+        fetch_artifacts "$new"
+        write_facts "$new"
+        while read -r group path; do chgrp "$group" "$new/$path"; done <"$new/tables/groups"
+        chmod 0755 "$new"
+        mv -T "$new" "$root/releases/$digest"
+    else
+        # The same release by another version of this script.
+        install -m 0755 "$new/apply.sh" "$root/releases/$digest/apply.sh"
+    fi
+    [ -n "$(current)" ] || start_first "$digest"
+    say "release $digest is staged"
+}
+
+require_commands() {
+    missing=''
+    while read -r command; do
+        command -v "$command" >/dev/null || missing="$missing $command"
+    done <"$1/tables/commands"
+    [ -z "$missing" ] || fail "these programs are missing on this machine:$missing"
+}
+
+create_users() {
+    while read -r user; do
+        id "$user" >/dev/null 2>&1 ||
+            useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
+    done <"$1/tables/users"
+}
+
+fetch_artifacts() {
+    mkdir -p "$1/bin/cni"
+    while read -r sha256 archive url name path; do
+        [ -d "$root/store/$sha256" ] || fetch "$sha256" "$archive" "$url"
+        [ "$path" != - ] || path='file'
+        chmod 0755 "$root/store/$sha256/$path"
+        ln -s "$root/store/$sha256/$path" "$1/bin/$name"
+    done <"$1/tables/artifacts"
+}
+
+fetch() {
+    sha256=$1 archive=$2 url=$3
+    new_entry=$(mktemp -d "$root/store/.new-XXXXXX")
+    curl -fsS --retry 5 --retry-all-errors --connect-timeout 10 --max-time 900 -o "$new_entry/file" "$url" </dev/null ||
+        fail "cannot fetch $url"
+    echo "$sha256  $new_entry/file" | sha256sum --check --status ||
+        fail "$url has the sha256 $(sha256sum <"$new_entry/file" | cut -d' ' -f1), the lock says $sha256"
+    case $archive in
+    -) ;;
+    tar.gz) tar -xzf "$new_entry/file" -C "$new_entry" --no-same-owner && rm "$new_entry/file" ;;
+    *) fail "unknown archive type $archive of $url" ;;
+    esac
+    chmod 0755 "$new_entry"
+    mv -T "$new_entry" "$root/store/$sha256"
+}
+
+# What only the machine itself knows: its cgroup version, and where its resolver's real servers are.
+write_facts() {
+    [ -e "$1/cfg/kubelet.json" ] || return 0
+    if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then
+        systemd_cgroup=true cgroup='"cgroupDriver": "systemd"'
+    else
+        systemd_cgroup=false cgroup='"cgroupDriver": "cgroupfs", "failCgroupV1": false'
+    fi
+    resolver=''
+    [ ! -e /run/systemd/resolve/resolv.conf ] || resolver=', "resolvConf": "/run/systemd/resolve/resolv.conf"'
+    mkdir -p "$1/cfg/kubelet.d"
+    echo "{\"apiVersion\": \"kubelet.config.k8s.io/v1beta1\", \"kind\": \"KubeletConfiguration\", $cgroup$resolver}" \
+        >"$1/cfg/kubelet.d/10-machine.conf"
+    sed -i "s/@SYSTEMD_CGROUP@/$systemd_cgroup/" "$1/cfg/containerd.toml"
+}
+
+# On a machine without a release there is nothing to keep alive: all machines of a new cluster start in parallel.
+start_first() {
+    switch "$1"
+    for name in bin cfg ssl; do ln -sfn "current/$name" "$root/$name"; done
+    echo "PATH=\$PATH:$root/bin" >/etc/profile.d/kubernetes.sh
+    install_units "$root/current"
+    # shellcheck disable=SC2046 # unit names have no white space
+    systemctl start --no-block $(units "$root/current")
+}
+
+# ---- activate --------------------------------------------------------------------------------------------
+
+activate() {
+    digest=$1 old=$(current)
+    [ -d "$root/releases/$digest" ] || fail "release $digest is not staged"
+    restart='' reload=''
+    if [ "$old" != "$digest" ]; then
+        plan_changes "$root/releases/$old" "$root/releases/$digest"
+        [ -z "$restart$reload" ] || say "restarts:${restart:- nothing}; reloads:${reload:- nothing}"
+        switch "$digest"
+        remove_units "$root/releases/$old" "$root/releases/$digest"
+        install_units "$root/current"
+    fi
+    deadline=$(($(date +%s) + health_limit))
+    for unit in $(units "$root/current"); do
+        case " $restart " in *" $unit "*) systemctl restart "$unit" || roll_back "$unit" ;; esac
+        case " $reload " in *" $unit "*) systemctl reload "$unit" || roll_back "$unit" ;; esac
+        wait_healthy "$unit" "$deadline" || roll_back "$unit"
+    done
+    prune
+    say "release $digest is healthy"
+}
+
+# Sets $restart and $reload: units whose digests differ between two releases.
+plan_changes() {
+    while read -r unit restart_digest reload_digest; do
+        before=$(grep "^$unit " "$1/tables/units" || true)
+        case $before in
+        "$unit $restart_digest $reload_digest") ;;
+        "$unit $restart_digest "*) reload="$reload $unit" ;;
+        *) restart="$restart $unit" ;;
+        esac
+    done <"$2/tables/units"
+}
+
+wait_healthy() {
+    until sh "$root/current/health/$1" >/dev/null 2>&1; do
+        [ "$(date +%s)" -lt "$2" ] || return 1
+        sleep 0.3
+    done
+}
+
+# Called when $1 is not healthy: goes back to $old if there is one, and fails in any case.
+roll_back() {
+    say "unit $1 of release $digest is not healthy: $(systemctl is-active "$1" || true); its last lines:" >&2
+    journalctl --unit "$1" --lines 15 --no-pager --output cat >&2 || true
+    [ "$old" != "$digest" ] || fail "unit $1 did not become healthy"
+    say "going back to release $old" >&2
+    switch "$old"
+    remove_units "$root/releases/$digest" "$root/releases/$old"
+    install_units "$root/current"
+    for unit in $restart; do systemctl restart "$unit" || true; done
+    for unit in $reload; do systemctl reload "$unit" || true; done
+    fail "unit $1 did not become healthy; the machine is back on release $old"
+}
+
+prune() {
+    # shellcheck disable=SC2010,SC2012 # our own names, hexadecimal digits only
+    ls -1t "$root/releases" | grep -vx "$digest" | tail -n "+$kept_releases" | while read -r release; do
+        rm -rf "$root/releases/${release:?}"
+    done
+    cut -d' ' -f1 "$root"/releases/*/tables/artifacts | sort -u >/run/hardway-used
+    for entry in "$root"/store/*; do
+        grep -qx "$(basename "$entry")" /run/hardway-used || rm -rf "$entry"
+    done
+    rm -f /run/hardway-used
+}
+
+# ---- both ------------------------------------------------------------------------------------------------
+
+switch() {
+    ln -sfn "releases/$1" "$root/current.next"
+    mv -T "$root/current.next" "$root/current"
+}
+
+install_units() {
+    while read -r path owner mode; do install -d -o "$owner" -g "$owner" -m "$mode" "$path"; done <"$1/tables/directories"
+    cp "$1"/units/* "$system/"
+    systemctl daemon-reload
+    enabled=''
+    for unit in $(units "$1"); do
+        ! grep -q '^\[Install\]' "$system/$unit" || enabled="$enabled $unit"
+    done
+    # shellcheck disable=SC2086 # unit names have no white space
+    systemctl --quiet enable $enabled
+}
+
+# Stops and removes the units of release $1 that release $2 does not have.
+remove_units() {
+    for unit in $(units "$1"); do
+        [ -e "$2/units/$unit" ] || { systemctl --quiet disable --now "$unit"; rm -f "$system/$unit"; }
+    done
+}
+
+exec 9>/run/hardway.lock
+flock -w 300 9 || fail "another run holds /run/hardway.lock"
+action=$1
+shift
+case $action in
+stage) stage "$@" ;;
+activate) activate "$@" ;;
+*) fail "usage: apply.sh stage DIGEST DIR | activate DIGEST" ;;
+esac

@@ -1,0 +1,94 @@
+"""An etcd member."""
+
+from __future__ import annotations
+
+from components.config import Page
+from components.node.model import ROOT, Directory, NodeFile, Part, Ref, Unit
+from components.node.render.systemd import flags, service
+from components.node.render.tls import CIPHER_SUITES
+from components.topology import NodePlan, Topology
+
+USER = "etcd"
+SSL = "ssl/etcd"
+
+
+def etcd_member(page: Page, topology: Topology, node: NodePlan) -> Part:
+    """The member on this node: client and peer traffic by mutual TLS only, plain HTTP only for health on loopback."""
+    etcd, leaf = page.etcd, f"{node.name}-etcd"
+    ssl = f"{ROOT}/{SSL}"
+    own = {
+        "name": node.name,
+        "data-dir": etcd.data_dir,
+        "listen-client-urls": f"https://{node.address}:2379,https://127.0.0.1:2379",
+        "advertise-client-urls": f"https://{node.address}:2379",
+        "listen-peer-urls": f"https://{node.address}:2380",
+        "listen-metrics-urls": "http://127.0.0.1:2381",
+        "client-cert-auth": "true",
+        "trusted-ca-file": f"{ssl}/ca.pem",
+        "cert-file": f"{ssl}/server.pem",
+        "key-file": f"{ssl}/server.key",
+        "peer-client-cert-auth": "true",
+        "peer-trusted-ca-file": f"{ssl}/ca.pem",
+        "peer-cert-file": f"{ssl}/peer.pem",
+        "peer-key-file": f"{ssl}/peer.key",
+        "tls-min-version": "TLS1.2",
+        "cipher-suites": ",".join(CIPHER_SUITES),
+        # It would speak to its own server as a client, and a server's certificate has no business doing that.
+        "enable-grpc-gateway": "false",
+        "heartbeat-interval": str(etcd.heartbeat_interval),
+        "election-timeout": str(etcd.election_timeout),
+        "quota-backend-bytes": str(etcd.quota_backend_bytes),
+        "auto-compaction-mode": etcd.auto_compaction_mode,
+        "auto-compaction-retention": etcd.auto_compaction_retention,
+        "snapshot-count": str(etcd.snapshot_count),
+    }
+    if etcd.wal_dir:
+        own["wal-dir"] = etcd.wal_dir
+    data = [path for path in (etcd.data_dir, etcd.wal_dir) if path]
+    # Read only when a member starts for the first time: a cluster that grows must not restart its members for it.
+    initial = "\n".join(
+        [
+            f"ETCD_INITIAL_ADVERTISE_PEER_URLS=https://{node.address}:2380",
+            f"ETCD_INITIAL_CLUSTER={topology.etcd_initial_cluster()}",
+            f"ETCD_INITIAL_CLUSTER_TOKEN={topology.cluster_name}",
+            "ETCD_INITIAL_CLUSTER_STATE=new",
+            "",
+        ]
+    )
+    unit = service(
+        description=f"etcd member {node.name}",
+        documentation="https://etcd.io/docs/",
+        command=[f"{ROOT}/bin/etcd", *flags(own, page.extra_args.etcd)],
+        user=USER,
+        writes=data,
+        lines=["Type=notify", f"EnvironmentFile={ROOT}/cfg/etcd-initial.env", "TimeoutStartSec=infinity"],
+    )
+    return Part(
+        files=(
+            NodeFile("cfg/etcd-initial.env", initial),
+            NodeFile(f"{SSL}/ca.pem", Ref("etcd-ca:cert")),
+            NodeFile(f"{SSL}/server.pem", Ref(f"{leaf}-server:cert")),
+            NodeFile(f"{SSL}/server.key", Ref(f"{leaf}-server:key"), USER, 0o640),
+            NodeFile(f"{SSL}/peer.pem", Ref(f"{leaf}-peer:cert")),
+            NodeFile(f"{SSL}/peer.key", Ref(f"{leaf}-peer:key"), USER, 0o640),
+        ),
+        units=(
+            Unit(
+                "etcd.service",
+                unit,
+                # It reads certificates anew for each connection, but its list of authorities only once.
+                restart_on=("etcd", f"{SSL}/ca.pem"),
+                health="curl -fsS --max-time 2 http://127.0.0.1:2381/readyz",
+            ),
+        ),
+        artifacts=("etcd",),
+        directories=tuple(Directory(path, USER, 0o700) for path in data),
+        users=(USER,),
+    )
+
+
+def etcdctl(command: str) -> str:
+    """A shell command line that runs etcdctl as root on a member's machine, over loopback."""
+    ssl = f"{ROOT}/{SSL}"
+    credentials = f"--cacert={ssl}/ca.pem --cert={ssl}/peer.pem --key={ssl}/peer.key"
+    return f"{ROOT}/bin/etcdctl --endpoints=https://127.0.0.1:2379 {credentials} {command}"

@@ -1,0 +1,91 @@
+"""haproxy before the API servers: node-local on every node, and the same text for a load balancer in front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from components.node.model import ROOT, NodeFile, Part, Ref, Unit
+from components.node.render.systemd import service
+from components.topology import Topology
+
+CONFIG = f"{ROOT}/cfg/haproxy.cfg"
+
+
+def haproxy_config(bind: str, servers: Mapping[str, str], checked: str) -> str:
+    """TCP pass-through from `bind` (address:port) to the servers (name -> address:port).
+
+    A server gets connections while its /readyz says yes; an API server that is shutting down says no first
+    and serves on for a while (`--shutdown-delay-duration`), so the checks have to be faster than that.
+    `checked` says how the certificate is verified by the checks: `none`, or `required ca-file PATH`.
+    """
+    lines = [
+        "global",
+        "  log stdout format short daemon",
+        "  user haproxy",
+        "  group haproxy",
+        "  maxconn 8192",
+        "",
+        "defaults",
+        "  mode tcp",
+        "  log global",
+        "  option tcplog",
+        "  option dontlognull",
+        "  option redispatch 1",
+        "  retries 3",
+        "  timeout connect 2s",
+        # Watches stay silent for long; the API server ends them itself within ten minutes.
+        "  timeout client 15m",
+        "  timeout server 15m",
+        "  timeout check 2s",
+        "",
+        "listen kubernetes-api",
+        f"  bind {bind}",
+        "  balance leastconn",
+        "  option httpchk GET /readyz",
+        "  http-check expect status 200",
+        f"  default-server check check-ssl verify {checked} inter 500ms fall 1 rise 2 on-marked-down shutdown-sessions",
+        *(f"  server {name} {address}" for name, address in servers.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def api_servers(topology: Topology) -> dict[str, str]:
+    """Every API server of the cluster, name -> address:port."""
+    return {node.name: f"{node.address}:{topology.api_port}" for node in topology.control_plane_nodes}
+
+
+def api_proxy(topology: Topology) -> Part:
+    """The node-local proxy, so that nothing on a node depends on one API server."""
+    config = haproxy_config(
+        f"127.0.0.1:{topology.node_local_port}",
+        api_servers(topology),
+        f"required ca-file {ROOT}/ssl/kubernetes-ca.pem",
+    )
+    unit = service(
+        description="Node-local proxy to the Kubernetes API servers",
+        documentation="https://docs.haproxy.org/",
+        command=[f"/usr/sbin/haproxy -Ws -f {CONFIG}"],
+        lines=[
+            "Type=notify",
+            f"ExecReload=/usr/sbin/haproxy -Ws -f {CONFIG} -c -q",
+            "ExecReload=/bin/kill -USR2 $MAINPID",
+        ],
+    )
+    return Part(
+        files=(NodeFile("cfg/haproxy.cfg", config), kubernetes_ca()),
+        units=(
+            Unit(
+                "kubernetes-api-proxy.service",
+                unit,
+                reload_on=("cfg/haproxy.cfg", "ssl/kubernetes-ca.pem"),
+                health="systemctl is-active --quiet kubernetes-api-proxy.service",
+            ),
+        ),
+        commands=("haproxy",),
+    )
+
+
+def kubernetes_ca() -> NodeFile:
+    """The certificate of the cluster's own authority, which every client of the API on the node trusts."""
+    return NodeFile("ssl/kubernetes-ca.pem", Ref("kubernetes-ca:cert"))

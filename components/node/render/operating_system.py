@@ -1,0 +1,48 @@
+"""Kernel modules and settings that pods need.
+
+https://kubernetes.io/docs/setup/production-environment/container-runtimes/
+"""
+
+from __future__ import annotations
+
+from components.node.model import ROOT, NodeFile, Part, Unit
+from components.node.traits import Traits
+
+MODULES = ("overlay", "br_netfilter")
+
+OF_THE_NETWORK = {
+    "net.ipv4.ip_forward": "1",
+    "net.bridge.bridge-nf-call-iptables": "1",
+}
+OF_THE_KERNEL = {
+    # Every kubelet and every container watches files; the kernel's defaults run out early.
+    "fs.inotify.max_user_instances": "8192",
+    "fs.inotify.max_user_watches": "524288",
+}
+
+
+def kernel_settings(traits: Traits) -> Part:
+    """Modules and sysctls, set when a release starts and at every boot.
+
+    A machine that is a container sets only what its own network namespace has: the rest is the host's.
+    """
+    settings = OF_THE_NETWORK if traits.container else OF_THE_NETWORK | OF_THE_KERNEL
+    modules = "" if traits.container else f"ExecStart=/sbin/modprobe -a {' '.join(MODULES)}\n"
+    unit = f"""\
+[Unit]
+Description=Kernel modules and settings for Kubernetes
+Before=containerd.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+{modules}ExecStart=/usr/lib/systemd/systemd-sysctl {ROOT}/cfg/sysctl.conf
+
+[Install]
+WantedBy=multi-user.target
+"""
+    return Part(
+        files=(NodeFile("cfg/sysctl.conf", "".join(f"{name} = {value}\n" for name, value in settings.items())),),
+        units=(Unit("kubernetes-kernel.service", unit, restart_on=("cfg/sysctl.conf",)),),
+        commands=() if traits.container else ("modprobe",),
+    )

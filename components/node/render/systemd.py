@@ -1,0 +1,86 @@
+"""Text of systemd units, with the sandbox that every service of ours which is not root's gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+SANDBOX = (
+    "NoNewPrivileges=yes",
+    "ProtectSystem=strict",
+    "ProtectHome=yes",
+    "PrivateTmp=yes",
+    "PrivateDevices=yes",
+    "ProtectClock=yes",
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectControlGroups=yes",
+    "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "LockPersonality=yes",
+    "MemoryDenyWriteExecute=yes",
+    "SystemCallArchitectures=native",
+    "CapabilityBoundingSet=",
+    "UMask=0077",
+)
+"""systemd.exec(5). A Go service that listens above port 1024 needs none of what this takes away."""
+
+
+def service(
+    *,
+    description: str,
+    documentation: str,
+    command: Iterable[str],
+    after: Iterable[str] = (),
+    wants: Iterable[str] = (),
+    user: str | None = None,
+    writes: Iterable[str] = (),
+    lines: Iterable[str] = (),
+) -> str:
+    """A service unit.
+
+    `user` is its unprivileged user (None: root, no sandbox), `writes` the directories it may
+    write to, `lines` further lines of the [Service] section.
+    """
+    sandbox = []
+    if user:
+        sandbox = [f"User={user}", *SANDBOX, *(f"ReadWritePaths={path}" for path in writes)]
+    return "\n".join(
+        [
+            "[Unit]",
+            f"Description={description}",
+            f"Documentation={documentation}",
+            f"After={' '.join(('network-online.target', *after))}",
+            f"Wants={' '.join(('network-online.target', *wants))}",
+            # A service that has to wait for another one must not be given up: the controller-manager ends itself
+            # until the API server has made its RBAC rules.
+            "StartLimitIntervalSec=0",
+            "",
+            "[Service]",
+            "ExecStart=" + " \\\n  ".join(command),
+            "Restart=always",
+            "RestartSec=1",
+            "LimitNOFILE=1048576",
+            *lines,
+            *sandbox,
+            "",
+            "[Install]",
+            "WantedBy=multi-user.target",
+            "",
+        ]
+    )
+
+
+def flags(own: Mapping[str, str], extra: Mapping[str, str]) -> list[str]:
+    """`--name=value` for each flag, sorted, so that a diff shows the flag that changed and no other line."""
+    merged = {**own, **extra}
+    return [f"--{name}={quote(merged[name])}" for name in sorted(merged)]
+
+
+def quote(value: str) -> str:
+    """A value as one word of ExecStart: systemd expands `%` and `$`, and splits at white space (systemd.service(5))."""
+    value = value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{value}"' if any(c in value for c in " \t'\"\\;") else value

@@ -1,0 +1,104 @@
+"""The one or two commands of each node: `stage` brings a release onto it, `activate` makes it the current one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_command as command
+
+from components.artifacts.lock import Artifact
+from components.machines.base import Machine
+from components.node.model import ROOT, Part
+from components.node.payload import release_payload
+from components.node.release import Release, describe, refs
+from components.pki.material import Material
+
+_RELEASES = f"{ROOT}/releases"
+
+
+@dataclass(frozen=True)
+class StagedNode:
+    """A node whose release lies on its machine; `digest` names the release, `command` is what brought it there."""
+
+    name: str
+    machine: Machine
+    digest: pulumi.Output[str]
+    command: pulumi.Resource
+
+
+@dataclass(frozen=True)
+class NodeReleaseArgs:
+    """A machine, what should be on it, the programs and the PKI material this refers to, and the mirror's base URL."""
+
+    machine: Machine
+    part: Part
+    artifacts: Mapping[str, Artifact]
+    material: Mapping[str, Material]
+    mirror: pulumi.Input[str]
+
+
+class NodeRelease(pulumi.ComponentResource):
+    """The wanted state of one node, brought there but not yet in force; `manifest` has a digest for each part."""
+
+    digest: pulumi.Output[str]
+    manifest: pulumi.Output[dict[str, str]]
+
+    def __init__(self, name: str, args: NodeReleaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("hardway:node:NodeRelease", name, {}, opts)
+        names = refs(args.part)
+        # Two steps, since what comes out of a secret is secret: the name of a release must not be.
+        identities = pulumi.Output.all(**{n: args.material[n].identity for n in names})
+        release = identities.apply(lambda known: describe(args.part, args.artifacts, known))
+        self.digest = release.apply(lambda r: r.digest)
+        self.manifest = release.apply(lambda r: r.manifest)
+        contents = pulumi.Output.all(**{n: args.material[n].content for n in names})
+        payload = pulumi.Output.all(release=release, contents=contents, mirror=args.mirror).apply(
+            lambda known: release_payload(
+                args.part, known["release"], args.artifacts, known["contents"], known["mirror"]
+            )
+        )
+        script = self.digest.apply(lambda digest: _stage_script(digest, args.machine.become))
+        stage = _command(f"{name}-stage", args.machine, script, payload, self, ())
+        self.staged = StagedNode(args.machine.name, args.machine, self.digest, stage)
+        self.register_outputs({"digest": self.digest, "manifest": self.manifest})
+
+
+def activate(node: StagedNode, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+    """Put a staged release in force once everything in `after` is done; ends when all its units are healthy."""
+    script = node.digest.apply(lambda d: f"{node.machine.become}sh {_RELEASES}/{d}/apply.sh activate {d}")
+    return _command(f"{node.name}-activate", node.machine, script, None, parent, (node.command, *after))
+
+
+def _stage_script(digest: str, become: str) -> str:
+    # The archive and the script in it come on standard input: a failing command is printed whole, secrets and all.
+    unpack = f"mkdir -p {_RELEASES}; d=$(mktemp -d {_RELEASES}/.new-XXXXXX); base64 -d | tar -xpf - -C $d"
+    return f"{become}sh -euc 'umask 022; {unpack}; sh $d/apply.sh stage {digest} $d'"
+
+
+def _command(
+    name: str,
+    machine: Machine,
+    script: pulumi.Input[str],
+    stdin: pulumi.Input[str] | None,
+    parent: pulumi.Resource,
+    after: Sequence[pulumi.Resource],
+) -> command.remote.Command:
+    return command.remote.Command(
+        name,
+        connection=machine.connection,
+        create=script,
+        stdin=pulumi.Output.secret(stdin) if stdin is not None else None,
+        logging=command.remote.Logging.NONE,
+        add_previous_output_in_env=False,
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=[machine.resource, *after],
+            deleted_with=machine.resource,
+            replace_with=[machine.resource],
+        ),
+    )
+
+
+__all__ = ["NodeRelease", "NodeReleaseArgs", "Release", "StagedNode", "activate"]

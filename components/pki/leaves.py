@@ -1,0 +1,87 @@
+"""Which leaf certificates a cluster needs: a pure list, one entry for each, before anything is issued.
+
+The list follows https://kubernetes.io/docs/setup/best-practices/certificates/ with one difference: every
+machine gets leaves and keys of its own, so a key never lies on two machines and one can be replaced alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from components.config import Page
+from components.topology import NodePlan, Topology
+
+AuthorityName = Literal["kubernetes", "etcd", "front-proxy"]
+Profile = Literal["server", "client", "peer", "admin"]
+
+ADMIN_GROUP = "hardway:cluster-admins"
+"""Group of everyday administrators, bound to cluster-admin by RBAC: unlike system:masters it can be taken away."""
+
+BREAK_GLASS_GROUP = "system:masters"
+"""Group that the API server lets through without asking RBAC; only the deployer, who has to make RBAC, is in it."""
+
+
+def developer_group(namespace: str) -> str:
+    """Group of the developers of one namespace."""
+    return f"hardway:developers:{namespace}"
+
+
+@dataclass(frozen=True)
+class LeafSpec:
+    """One leaf certificate.
+
+    `name` is unique in the cluster and names its Pulumi resources; `profile` decides lifetime and extended key
+    usage (server, client, peer = both, admin = client with a short life); `organization` is the group of a client.
+    """
+
+    name: str
+    authority: AuthorityName
+    profile: Profile
+    common_name: str
+    organization: str | None = None
+    dns_names: tuple[str, ...] = ()
+    ip_addresses: tuple[str, ...] = ()
+
+
+def plan_leaves(page: Page, topology: Topology) -> tuple[LeafSpec, ...]:
+    """Every leaf of the cluster, in an order that does not change from run to run."""
+    return (
+        *_people(page),
+        *(leaf for node in topology.etcd_nodes for leaf in _etcd(topology, node)),
+        *(leaf for node in topology.control_plane_nodes for leaf in _control_plane(topology, node)),
+        *(leaf for node in topology.kubelet_nodes for leaf in _kubelet(topology, node)),
+    )
+
+
+def _people(page: Page) -> Iterator[LeafSpec]:
+    yield LeafSpec("deployer", "kubernetes", "admin", "hardway:deployer", BREAK_GLASS_GROUP)
+    yield LeafSpec("admin", "kubernetes", "admin", "hardway:admin", ADMIN_GROUP)
+    for developer in page.access.developers:
+        group = developer_group(developer.namespace)
+        yield LeafSpec(f"developer-{developer.name}", "kubernetes", "admin", developer.name, group)
+
+
+def _etcd(topology: Topology, node: NodePlan) -> Iterator[LeafSpec]:
+    dns_names, ip_addresses = topology.etcd_sans(node)
+    yield LeafSpec(f"{node.name}-etcd-server", "etcd", "server", node.name, None, dns_names, ip_addresses)
+    yield LeafSpec(f"{node.name}-etcd-peer", "etcd", "peer", node.name, None, dns_names, ip_addresses)
+
+
+def _control_plane(topology: Topology, node: NodePlan) -> Iterator[LeafSpec]:
+    dns_names, ip_addresses = topology.api_sans(node)
+    yield LeafSpec(f"{node.name}-apiserver", "kubernetes", "server", "kube-apiserver", None, dns_names, ip_addresses)
+    yield LeafSpec(f"{node.name}-apiserver-etcd-client", "etcd", "client", "kube-apiserver-etcd-client")
+    # Its RBAC rights (system:kubelet-api-admin) come from a binding to this user, not from system:masters.
+    yield LeafSpec(f"{node.name}-apiserver-kubelet-client", "kubernetes", "client", "kube-apiserver-kubelet-client")
+    yield LeafSpec(f"{node.name}-front-proxy-client", "front-proxy", "client", "front-proxy-client")
+    for component in ("kube-controller-manager", "kube-scheduler"):
+        yield LeafSpec(f"{node.name}-{component}", "kubernetes", "client", f"system:{component}")
+
+
+def _kubelet(topology: Topology, node: NodePlan) -> Iterator[LeafSpec]:
+    dns_names, ip_addresses = topology.kubelet_sans(node)
+    user = f"system:node:{node.name}"
+    yield LeafSpec(f"{node.name}-kubelet-server", "kubernetes", "server", user, "system:nodes", dns_names, ip_addresses)
+    yield LeafSpec(f"{node.name}-kube-proxy", "kubernetes", "client", "system:kube-proxy", "system:node-proxier")

@@ -1,0 +1,36 @@
+"""What the program has to know about its surroundings before it makes anything, by machine provider."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.artifacts.choice import choose_lock
+from components.artifacts.lock import Lock, LockError
+from components.config import ConfigError, Page
+from components.machines.base import Machines
+from components.machines.host_facts import HostFactsError
+from components.machines.lab import LabError
+from components.machines.local_site import LocalSite, local_site
+from components.topology import Topology
+
+
+class Site:
+    """The machines' place, and the lock of what is put on them.
+
+    Everything that is wrong here ends the program with one sentence.
+    """
+
+    lock: Lock
+    topology: Topology
+
+    def __init__(self, page: Page, stack: str) -> None:
+        try:
+            self.lock = choose_lock(page)
+            self._place: LocalSite = local_site(page, page.machines, stack)
+            self.topology = self._place.topology(page)
+        except (LockError, LabError, HostFactsError, ConfigError) as error:
+            raise pulumi.RunError(str(error)) from error
+
+    def make_machines(self) -> Machines:
+        """The machines, as resources of the stack."""
+        return self._place.make_machines(self.topology)
