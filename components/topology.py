@@ -9,7 +9,7 @@ from components.config.names import is_ipv4
 from components.config.nodes import CONTROL_PLANE_KEY, Node
 from components.config.page import Page
 from components.config.ports import ETCD_CLIENT, ETCD_PEER, NODE_LOCAL_API
-from components.config.rules import network as rules
+from components.config.rules import network
 
 SERVICE_INDEX = 1
 """The API server takes the first address of the service network for the service `kubernetes`."""
@@ -183,30 +183,29 @@ def plan(page: Page, lab: LabNetwork | None, endpoint: tuple[str, int]) -> Topol
 
 
 def _addresses(page: Page, lab: LabNetwork | None) -> list[str]:
+    """An address per node. Raises ConfigError when the page does not fit the lab or a node stays without address."""
     found: list[Finding] = []
     if lab is not None:
-        found += [*rules.network_overlaps(page, lab.subnet), *rules.machine_subnet(page, lab.subnet)]
+        found += [*network.network_overlaps(page, lab.subnet), *network.machine_subnet(page, lab.subnet)]
     addresses: list[str] = []
     for index, node in enumerate(page.nodes):
-        path = f"nodes[{index}].address"
-        address = node.address
-        if address is None and lab is not None and node.name in lab.hosts:
-            address = str(ipaddress.IPv4Network(lab.subnet)[lab.hosts[node.name]])
+        address, problem = node.address or _lab_address(lab, node.name), ""
         if address is None:
-            found.append(
-                Finding(
-                    path,
-                    "is missing and the machines' network has none for it",
-                    "an IPv4 address such as 192.168.10.11",
-                )
-            )
+            problem = "is missing and the machines' network has none for it"
         elif address in addresses:
-            other = f"nodes[{addresses.index(address)}]"
-            found.append(Finding(path, f"{address!r} is also the address of {other}", "an address of its own"))
+            problem = f"{address!r} is also the address of nodes[{addresses.index(address)}]"
+        if problem:
+            found.append(Finding(f"nodes[{index}].address", problem, "an address of its own"))
         addresses.append(address or "")
     if found:
         raise ConfigError(found)
     return addresses
+
+
+def _lab_address(lab: LabNetwork | None, name: str) -> str | None:
+    if lab is None or name not in lab.hosts:
+        return None
+    return str(ipaddress.IPv4Network(lab.subnet)[lab.hosts[name]])
 
 
 def _taints(node: Node) -> tuple[TaintPlan, ...]:
