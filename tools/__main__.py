@@ -9,9 +9,12 @@ import argparse
 import os
 import signal
 
-from tools import envsh, venv
+from tools import clean_cache, envsh, upstream_lock, venv
+from tools.builder import Builder
+from tools.catalogue import KUBERNETES_DEFAULT, KUBERNETES_VERSIONS
 from tools.errors import ToolError
 from tools.paths import shared_cache, this_clone
+from tools.progress import Progress
 from tools.stack import Stack
 from tools.store import Store
 
@@ -20,7 +23,14 @@ def main(arguments: list[str]) -> int:
     """Runs one command and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python3 -m tools", description="Builds and runs this project.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    build = commands.add_parser("build", help="build what is missing")
+    build.add_argument(
+        "--kubernetes", action="append", choices=KUBERNETES_VERSIONS, help=f"default: {KUBERNETES_DEFAULT}; repeatable"
+    )
+    build.add_argument("--upstream", action="store_true", help="nodes get upstream's binaries: compile nothing")
     commands.add_parser("venv", help="make the virtual environment only")
+    commands.add_parser("lock", help="fill the digests of upstream's downloads")
+    commands.add_parser("clean-cache", help="remove the cache that all clones of this user share")
     for name, text in {
         "env": "print the environment of a stack as `export` lines",
         "up": "make or change a stack; more arguments go to pulumi",
@@ -41,7 +51,19 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     store = Store(shared_cache() / "store")
     match options.command:
         case "venv":
-            venv.ensure(clone, store)
+            if not venv.is_ready(clone, store):
+                progress = Progress(1)
+                progress.start("Python packages")
+                venv.make(clone, store, progress)
+                progress.done()
+            venv.link(clone, store)
+        case "build":
+            versions = tuple(options.kubernetes or (KUBERNETES_DEFAULT,))
+            Builder(clone, shared_cache(), versions, options.upstream).run()
+        case "lock":
+            upstream_lock.refresh(clone.root / "components" / "artifacts" / "upstream.lock.json")
+        case "clean-cache":
+            clean_cache.run(shared_cache())
         case "env":
             envsh.prepare_state(clone)
             print(envsh.export_lines(clone, options.stack, os.environ), end="")

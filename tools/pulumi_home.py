@@ -6,9 +6,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tools import catalogue, gobuild
 from tools.paths import Clone
+from tools.store import Store, place, recorded
 
 OLDEST_OFFICIAL = (3, 200)
+LANGUAGE_EXEC = "pulumi-language-python-exec"
 # Lies beside an engine that the tools built: one of another clone on PATH must not be taken for an official one.
 MARKER = ".built-by-hardway"
 
@@ -29,6 +32,28 @@ def official(path: str) -> Path | None:
 def is_ours(clone: Clone) -> bool:
     """Whether the clone runs the engine that the tools built."""
     return (clone.bin / MARKER).exists()
+
+
+def lay_out(clone: Clone, store: Store, *, ours: bool) -> None:
+    """Put our engine on the clone's path and our plugins into its PULUMI_HOME, or take ours off the path."""
+    marker = clone.bin / MARKER
+    for program in catalogue.ENGINE:
+        file = gobuild.find(program, store) if ours else None
+        for name in recorded(file.parent) if file else [program.name, LANGUAGE_EXEC]:
+            if file:
+                # The engine looks for its language host beside its own real place: links would lead into the store.
+                place(file.with_name(name), clone.bin / name)
+            else:
+                (clone.bin / name).unlink(missing_ok=True)
+    if not ours:
+        marker.unlink(missing_ok=True)
+        return
+    marker.touch()
+    for plugin in catalogue.PLUGINS:
+        file = gobuild.find(plugin, store)
+        if file:
+            name = plugin.name.removeprefix("pulumi-")
+            place(file, clone.pulumi_home / "plugins" / f"{name}-v{plugin.version}" / plugin.name)
 
 
 def _version(engine: str) -> tuple[int, ...]:

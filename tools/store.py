@@ -16,6 +16,8 @@ from pathlib import Path
 
 from tools.progress import say
 
+RECORD = "sha256.json"
+
 
 def digest_of(*inputs: object) -> str:
     """SHA-256 over JSON-like inputs; mappings count by content, not by order."""
@@ -99,12 +101,23 @@ class Store:
                 remove_tree(folder)
 
 
+def write_record(folder: Path) -> None:
+    """Note the SHA-256 of every file of an output, so that nobody has to read it again to know."""
+    files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    (folder / RECORD).write_text(json.dumps(folder_digest(files), indent=1))
+
+
+def recorded(folder: Path) -> dict[str, str]:
+    """Give the SHA-256 of every file of an output, by its path in there."""
+    return json.loads((folder / RECORD).read_text())
+
+
 def remove_tree(folder: Path) -> None:
     """Removes a folder if it is there, also one with read-only folders in it."""
     if not folder.exists():
         return
     for parent, _, _ in os.walk(folder):
-        os.chmod(parent, 0o700)
+        Path(parent).chmod(0o700)
     shutil.rmtree(folder)
 
 

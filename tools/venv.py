@@ -1,7 +1,6 @@
 """The virtual environment: made once per set of pins and Python, shared by all clones."""
 
 import importlib.util
-import os
 import sys
 from pathlib import Path
 
@@ -13,25 +12,37 @@ from tools.store import Store, digest_of, file_digest, remove_tree
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
 
 
-def ensure(clone: Clone, store: Store) -> Path:
-    """Points `.venv` of the clone at a finished environment, making it first where there is none."""
-    digest = digest_of(
-        "venv-1", sys.version, sys.base_prefix, [file_digest(clone.root / name) for name in REQUIREMENTS]
-    )
-    environment = store.make("venv", digest, lambda folder: _make(clone, store, folder, store.path("venv", digest)))
-    if not clone.venv.is_symlink() or os.readlink(clone.venv) != str(environment):
-        if clone.venv.is_symlink():
-            clone.venv.unlink()
-        remove_tree(clone.venv)
-        clone.venv.symlink_to(environment)
-    return environment
+def is_ready(clone: Clone, store: Store) -> bool:
+    """Whether the environment of the clone's pins is finished."""
+    return store.has("venv", _digest(clone))
 
 
-def _make(clone: Clone, store: Store, folder: Path, final: Path) -> None:
+def make(clone: Clone, store: Store, progress: Progress) -> Path:
+    """Make the environment unless it is finished."""
+    digest = _digest(clone)
+    final = store.path("venv", digest)
+    return store.make("venv", digest, lambda folder: _make(clone, store, folder, final, progress))
+
+
+def link(clone: Clone, store: Store) -> None:
+    """Point `.venv` of the clone at its finished environment."""
+    environment = store.path("venv", _digest(clone))
+    if clone.venv.is_symlink() and clone.venv.readlink() == environment:
+        return
+    if clone.venv.is_symlink():
+        clone.venv.unlink()
+    remove_tree(clone.venv)
+    clone.venv.symlink_to(environment)
+
+
+def _digest(clone: Clone) -> str:
+    pins = [file_digest(clone.root / name) for name in REQUIREMENTS]
+    return digest_of("venv-1", sys.version, sys.base_prefix, pins)
+
+
+def _make(clone: Clone, store: Store, folder: Path, final: Path, progress: Progress) -> None:
     if importlib.util.find_spec("ensurepip") is None:
         raise ToolError("this Python cannot make virtual environments; on Debian: apt-get install python3-venv")
-    progress = Progress(1)
-    progress.start("Python packages")
     log = store.root.parent / "log" / "venv.log"
     remove_tree(folder)
     run_logged([sys.executable, "-m", "venv", str(folder)], log, progress)
@@ -43,7 +54,6 @@ def _make(clone: Clone, store: Store, folder: Path, final: Path) -> None:
     relocate = ["-s", str(folder), "-p", str(final)]
     run_logged([python, "-m", "compileall", "-q", "-j", "0", *relocate, str(packages)], log, progress)
     _move_scripts(folder, final)
-    progress.done()
 
 
 def _move_scripts(folder: Path, final: Path) -> None:

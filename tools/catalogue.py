@@ -1,0 +1,189 @@
+"""Everything that is built from source: which program comes from which Go module, and which image holds it.
+
+Each folder below `tools/go` pins one module and all it needs in its own go.mod and go.sum. Versions stand here a second
+time because they are stamped into the programs; a unit test compares them with the go.mod files and requirements.txt.
+"""
+
+from dataclasses import dataclass
+
+PULUMI = "3.259.0"
+KUBERNETES_DEFAULT = "1.37.1"
+KUBERNETES_VERSIONS = ("1.36.4", KUBERNETES_DEFAULT)
+
+
+@dataclass(frozen=True)
+class Program:
+    """One executable file."""
+
+    name: str
+    version: str
+    """Without a leading v."""
+    folder: str
+    """Below tools/go."""
+    package: str
+    """Import path of the main package."""
+    stamps: tuple[str, ...] = ()
+    """Go string variables that are set at link time: `package.variable=value`."""
+    tags: tuple[str, ...] = ()
+    """Go build tags."""
+    uses_c: bool = False
+    """Needs C; it is then linked statically, so that it runs on machines with another C library."""
+    preparation: str | None = None
+    """A step of tools/preparations.py that has to run before `go build`."""
+    artifact: str | None = None
+    """The artifact of the lock file that this program is a part of; None: it never goes to a node by itself."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """One container image."""
+
+    name: str
+    version: str
+    reference: str
+    """Upstream's public name for it."""
+
+
+def _kubernetes(version: str, name: str) -> Program:
+    major, minor, _ = version.split(".")
+    values = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitCommit": "", "gitTreeState": "clean"}
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    stamps = tuple(f"{package}.{name}={value}" for package in packages for name, value in values.items())
+    return Program(
+        name, version, f"kubernetes-{major}.{minor}", f"k8s.io/kubernetes/cmd/{name}", stamps=stamps, artifact=name
+    )
+
+
+def _etcd(name: str, package: str) -> Program:
+    return Program(name, "3.7.3", "etcd", f"go.etcd.io/etcd/{package}/v3", artifact="etcd")
+
+
+def _containerd(name: str) -> Program:
+    module = "github.com/containerd/containerd/v2"
+    return Program(
+        name,
+        "2.4.2",
+        "containerd",
+        f"{module}/cmd/{name}",
+        stamps=(f"{module}/version.Version=v2.4.2",),
+        tags=("urfave_cli_no_docs",),
+        artifact="containerd",
+    )
+
+
+def _cni(name: str, kind: str, version: str = "1.9.1", artifact: str = "cni-plugins") -> Program:
+    module = "github.com/containernetworking/plugins"
+    stamps = (f"{module}/pkg/utils/buildversion.BuildVersion=v{version}",)
+    return Program(name, version, artifact, f"{module}/plugins/{kind}/{name}", stamps=stamps, artifact=artifact)
+
+
+def _flannel(name: str, package: str, *, uses_c: bool) -> Program:
+    module = "github.com/flannel-io/flannel"
+    stamps = (f"{module}/pkg/version.Version=v0.28.9",)
+    return Program(name, "0.28.9", "flannel", f"{module}{package}", stamps=stamps, uses_c=uses_c)
+
+
+def _plugin(name: str, version: str, stamp: str = "main.version", preparation: str | None = None) -> Program:
+    return Program(
+        f"pulumi-resource-{name}",
+        version,
+        f"pulumi-{name}",
+        ".",
+        stamps=(f"{stamp}={version}",),
+        preparation=preparation,
+    )
+
+
+# The engine; needed unless the user has an official one. The host carries the engine's version.
+ENGINE = (
+    Program(
+        "pulumi",
+        PULUMI,
+        "pulumi",
+        "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+        stamps=(f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI}",),
+    ),
+    Program(
+        "pulumi-language-python",
+        PULUMI,
+        "pulumi-language-python",
+        ".",
+        stamps=(f"main.version={PULUMI}",),
+        preparation="language_exec",
+    ),
+)
+PLUGINS = (
+    _plugin("command", "1.2.1"),
+    _plugin("tls", "5.3.1", "example.invalid/tools/pulumi-resource-tls/info.Version", "tls_schema"),
+    _plugin("kubernetes", "4.25.0", preparation="kubernetes_schema"),
+)
+CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
+NODE = (
+    _etcd("etcd", "server"),
+    _etcd("etcdctl", "etcdctl"),
+    _etcd("etcdutl", "etcdutl"),
+    _containerd("containerd"),
+    _containerd("containerd-shim-runc-v2"),
+    _containerd("ctr"),
+    Program("runc", "1.5.2", "runc", "github.com/opencontainers/runc", tags=("seccomp",), uses_c=True, artifact="runc"),
+    _cni("bridge", "main"),
+    _cni("host-local", "ipam"),
+    _cni("loopback", "main"),
+    _cni("portmap", "meta"),
+    _cni("flannel", "meta", "0.9.1", "cni-flannel"),
+    Program(
+        "crictl",
+        "1.36.0",
+        "crictl",
+        "sigs.k8s.io/cri-tools/cmd/crictl",
+        stamps=("sigs.k8s.io/cri-tools/pkg/version.Version=v1.36.0",),
+        artifact="crictl",
+    ),
+)
+FLANNELD = _flannel("flanneld", "", uses_c=True)
+FLANNEL_INSTALL = _flannel("install-conf", "/cmd/install_conf", uses_c=False)
+COREDNS = Program("coredns", "1.15.0", "coredns", "github.com/coredns/coredns")
+AGNHOST = Program(
+    "agnhost",
+    "2.66.1",
+    "kubernetes-1.37",
+    "k8s.io/kubernetes/test/images/agnhost",
+    stamps=("main.Version=2.66.1",),
+)
+# The pause program is one C file of the Kubernetes module; it has a version of its own.
+PAUSE_FOLDER = "kubernetes-1.37"
+IMAGE_PROGRAMS = (FLANNELD, FLANNEL_INSTALL, COREDNS, AGNHOST)
+CRANE = Program(
+    "crane",
+    "0.22.1",
+    "crane",
+    "github.com/google/go-containerregistry/cmd/crane",
+    stamps=("github.com/google/go-containerregistry/cmd/crane/cmd.Version=v0.22.1",),
+)
+REGISTRY = Program(
+    "registry",
+    "3.1.2",
+    "registry",
+    "github.com/distribution/distribution/v3/cmd/registry",
+    stamps=("github.com/distribution/distribution/v3/version.version=v3.1.2",),
+)
+# The shortest first: a mistake in the set-up shows early.
+SMALL = (CRANE, REGISTRY)
+
+IMAGES = (
+    Image("pause", "3.10", "registry.k8s.io/pause:3.10"),
+    Image("flannel", FLANNELD.version, f"ghcr.io/flannel-io/flannel:v{FLANNELD.version}"),
+    Image("coredns", COREDNS.version, f"docker.io/coredns/coredns:{COREDNS.version}"),
+    Image("agnhost", AGNHOST.version, f"registry.k8s.io/e2e-test-images/agnhost:{AGNHOST.version}"),
+)
+
+
+def kubernetes(version: str) -> tuple[Program, ...]:
+    """Give the programs of one Kubernetes version; KeyError-free: check against KUBERNETES_VERSIONS first."""
+    return tuple(_kubernetes(version, name) for name in CONTROL_PLANE)
+
+
+def everything() -> tuple[Program, ...]:
+    """Give all programs in all versions."""
+    versions = [program for version in KUBERNETES_VERSIONS for program in kubernetes(version)]
+    return (*SMALL, *ENGINE, *PLUGINS, *NODE, *IMAGE_PROGRAMS, *versions)
