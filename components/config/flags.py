@@ -56,6 +56,7 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
     "kube-apiserver": _managed(
         """advertise-address bind-address etcd-servers etcd-cafile etcd-certfile etcd-keyfile client-ca-file
         tls-cert-file tls-private-key-file kubelet-certificate-authority kubelet-client-certificate kubelet-client-key
+        kubelet-preferred-address-types
         service-account-issuer service-account-key-file service-account-signing-key-file
         enable-bootstrap-token-auth token-auth-file anonymous-auth authentication-config
         authorization-mode authorization-config enable-admission-plugins disable-admission-plugins
@@ -90,7 +91,7 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
     "etcd": _managed(
         """name config-file listen-client-urls listen-peer-urls listen-metrics-urls advertise-client-urls
         initial-advertise-peer-urls initial-cluster initial-cluster-state initial-cluster-token force-new-cluster
-        cert-file key-file client-cert-auth trusted-ca-file auto-tls peer-cert-file peer-key-file
+        cert-file key-file client-cert-auth trusted-ca-file auto-tls enable-grpc-gateway peer-cert-file peer-key-file
         peer-client-cert-auth peer-trusted-ca-file peer-auto-tls discovery discovery-srv""",
         data_dir="etcd.dataDir",
         wal_dir="etcd.walDir",

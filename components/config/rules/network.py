@@ -12,6 +12,8 @@ Network = ipaddress.IPv4Network
 # The API server has long refused more than 20 bits of service addresses ("the mask must be >= 12"). That newer ones do
 # not makes a million services no more sensible. 256 is the lower limit of ours.
 SERVICE_PREFIXES = (12, 24)
+# A lab gives its machines host numbers up to 250.
+SUBNET_PREFIXES = (16, 24)
 HOST, LAB_GATEWAY = 1, 2
 
 
@@ -75,7 +77,7 @@ def used_ports(page: Page) -> Iterator[Finding]:
 
 
 def local_addresses(page: Page) -> Iterator[Finding]:
-    """Addresses of local machines lie in `machines.subnet`, not on its first two hosts (this host and the gateway)."""
+    """`machines.subnet` is from /16 to /24 in size and holds all addresses; its first two are of host and gateway."""
     if page.machines.known_subnet is not None:
         yield from machine_subnet(page, page.machines.known_subnet)
 
@@ -83,11 +85,10 @@ def local_addresses(page: Page) -> Iterator[Finding]:
 def machine_subnet(page: Page, subnet: str) -> Iterator[Finding]:
     """Every machine fits into `subnet` (CIDR) and no given address is taken by the host, the gateway or the network."""
     network = Network(subnet)
-    # Network, host, gateway and broadcast are not for nodes.
-    room = network.num_addresses - 4
-    if room < len(page.nodes):
-        problem = f"{subnet!r} has room for {max(room, 0)} of {len(page.nodes)} nodes"
-        yield Finding("machines.subnet", problem, "a network with four addresses more than nodes")
+    shortest, longest = SUBNET_PREFIXES
+    if not shortest <= network.prefixlen <= longest:
+        size = "large" if network.prefixlen < shortest else "small"
+        yield Finding("machines.subnet", f"{subnet!r} is too {size}", f"/{shortest} to /{longest}")
         return
     taken = {
         network.network_address: "the network itself",
