@@ -57,6 +57,7 @@ def test_stacked() -> None:
         "https://127.0.0.1:16443",
         "https://127.0.0.1:7443",
     )
+    assert cluster.summary()["worker-2"] == {"address": "10.89.3.15", "roles": ["worker"]}
 
 
 def test_dedicated_etcd() -> None:
