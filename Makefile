@@ -4,6 +4,7 @@ STACK      ?= dev
 SUITE      ?= local
 SUITES     ?= local
 KUBERNETES ?=
+UPSTREAM   ?=
 PYTHON     ?= python3
 TOOLS       = $(PYTHON) -m tools
 PYTEST      = .venv/bin/python -m pytest -ra
@@ -14,7 +15,10 @@ ENV         = eval "$$($(TOOLS) env --stack $(STACK))" &&
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo '  variables: STACK=$(STACK) SUITE=$(SUITE) KUBERNETES="versions to build" ARGS="more for pulumi or pytest"'
+	@echo
+	@echo '  STACK=$(STACK)  the stack   SUITE=$(SUITE)  the e2e suite   ARGS=  more for pulumi or pytest'
+	@echo '  KUBERNETES="1.36.4 1.37.1"  versions to build   UPSTREAM=1  build nothing that upstream publishes'
+	@echo '  ADD="kubernetes=1.37.1"  versions to add with make lock   HARDWAY_CACHE=  the shared cache'
 
 up: tools ## bring the stack up and write its kubeconfig
 	@$(TOOLS) up --stack $(STACK) $(ARGS)
@@ -26,7 +30,7 @@ preview: tools ## show what `make up` would change
 	@$(TOOLS) preview --stack $(STACK) $(ARGS)
 
 tools: ## build what is missing: programs, images, machine image, Python environment
-	@$(TOOLS) build $(addprefix --kubernetes ,$(KUBERNETES))
+	@$(TOOLS) build $(addprefix --kubernetes ,$(KUBERNETES)) $(if $(UPSTREAM),--upstream)
 
 venv: ## make the Python environment only
 	@$(TOOLS) venv
@@ -41,7 +45,7 @@ outputs: ## print the stack's outputs
 	@$(TOOLS) outputs --stack $(STACK) $(ARGS)
 
 lock: ## fill the digests of upstream's downloads (on a connected machine)
-	@$(TOOLS) lock
+	@$(TOOLS) lock $(addprefix --add ,$(ADD))
 
 lint: venv ## check style
 	.venv/bin/ruff check .

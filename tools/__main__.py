@@ -29,7 +29,8 @@ def main(arguments: list[str]) -> int:
     )
     build.add_argument("--upstream", action="store_true", help="nodes get upstream's binaries: compile nothing")
     commands.add_parser("venv", help="make the virtual environment only")
-    commands.add_parser("lock", help="fill the digests of upstream's downloads")
+    lock = commands.add_parser("lock", help="fill the digests of upstream's downloads")
+    lock.add_argument("--add", action="append", default=[], metavar="NAME=VERSION", help="e.g. kubernetes=1.37.1")
     commands.add_parser("clean-cache", help="remove the cache that all clones of this user share")
     for name, text in {
         "env": "print the environment of a stack as `export` lines",
@@ -61,7 +62,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             versions = tuple(options.kubernetes or (KUBERNETES_DEFAULT,))
             Builder(clone, shared_cache(), versions, options.upstream).run()
         case "lock":
-            upstream_lock.refresh(clone.root / "components" / "artifacts" / "upstream.lock.json")
+            upstream_lock.refresh(clone.root / "components" / "artifacts" / "upstream.lock.json", options.add)
         case "clean-cache":
             clean_cache.run(shared_cache())
         case "env":

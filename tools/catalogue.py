@@ -46,7 +46,13 @@ class Image:
 
 def _kubernetes(version: str, name: str) -> Program:
     major, minor, _ = version.split(".")
-    values = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitCommit": "", "gitTreeState": "clean"}
+    values = {
+        "gitVersion": f"v{version}",
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitCommit": "",
+        "gitTreeState": "clean",
+    }
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     stamps = tuple(f"{package}.{name}={value}" for package in packages for name, value in values.items())
     return Program(
@@ -117,7 +123,14 @@ PLUGINS = (
     _plugin("tls", "5.3.1", "example.invalid/tools/pulumi-resource-tls/info.Version", "tls_schema"),
     _plugin("kubernetes", "4.25.0", preparation="kubernetes_schema"),
 )
-CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
+KUBERNETES_PROGRAMS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "kubelet",
+    "kubectl",
+)
 NODE = (
     _etcd("etcd", "server"),
     _etcd("etcdctl", "etcdctl"),
@@ -179,8 +192,8 @@ IMAGES = (
 
 
 def kubernetes(version: str) -> tuple[Program, ...]:
-    """Give the programs of one Kubernetes version; KeyError-free: check against KUBERNETES_VERSIONS first."""
-    return tuple(_kubernetes(version, name) for name in CONTROL_PLANE)
+    """Give the programs of one of KUBERNETES_VERSIONS."""
+    return tuple(_kubernetes(version, name) for name in KUBERNETES_PROGRAMS)
 
 
 def everything() -> tuple[Program, ...]:

@@ -8,6 +8,7 @@ import contextlib
 import json
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -66,18 +67,18 @@ class Mirror:
             raise ToolError("the registry is not built yet: run `make tools`")
         with socket.create_server(("127.0.0.1", 0)) as free:
             address = f"127.0.0.1:{free.getsockname()[1]}"
-        config = self.root / ".registry.yml"
         settings = {
             "version": "0.1",
             "log": {"level": "warn", "accesslog": {"disabled": True}},
             "storage": {"filesystem": {"rootdirectory": str(self._storage)}, "delete": {"enabled": False}},
             "http": {"addr": address},
         }
-        write_atomically(config, json.dumps(settings))  # JSON is YAML
-        log = store.root.parent / "log" / "registry.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as output:
-            server = subprocess.Popen([str(program), "serve", str(config)], stdout=output, stderr=output)
+        with tempfile.TemporaryDirectory(prefix="hardway-registry-") as folder:
+            config = Path(folder) / "config.yml"
+            config.write_text(json.dumps(settings))  # JSON is YAML
+            log = Path(folder) / "log"
+            with log.open("w") as output:
+                server = subprocess.Popen([str(program), "serve", str(config)], stdout=output, stderr=output)
             try:
                 _wait_until_up(f"http://{address}/v2/", server, log)
                 yield address
@@ -118,4 +119,4 @@ def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own server
             return
         time.sleep(0.05)
-    raise ToolError(f"the registry does not start; its log is {log}")
+    raise ToolError(f"the registry does not start: {log.read_text().strip()}")
