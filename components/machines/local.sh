@@ -46,11 +46,10 @@ machine)
     remove_machine "$name" # what a run that was killed left behind
     set -- --name "$lab-$name" --hostname "$name" --label "$label=$lab" --network "$lab" --ip "$address" \
         --privileged --cgroupns=private --ulimit nofile=20000:20000 --ulimit nproc=10000:10000 \
-        --volume "$lab-$name:/var"
-    case $ENGINE in
-    podman*) set -- "$@" --systemd=always ;;
-    *) set -- "$@" --tmpfs /run --tmpfs /run/lock --tmpfs /tmp ;;
-    esac
+        --tmpfs /run --tmpfs /run/lock --tmpfs /tmp --volume "$lab-$name:/var"
+    # Not podman's own systemd mode: on cgroup v1 that shows the host's systemd hierarchy to every machine, whose
+    # units would then share cgroups.
+    case $ENGINE in podman*) set -- "$@" --systemd=false ;; esac
     [ -z "${MIRROR:-}" ] || set -- "$@" --volume "$MIRROR:/srv/mirror:ro"
     for port in $ports; do set -- "$@" --publish "127.0.0.1:$port"; done
     engine create "$@" "$IMAGE" >/dev/null
