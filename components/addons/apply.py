@@ -39,8 +39,9 @@ class Addons(pulumi.ComponentResource):
         except LockError as error:
             raise pulumi.RunError(str(error)) from error
         child = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
-        Rbac("rbac", page.access.developers, child)
-        bootstrap_token(args.token, child)
+        rbac = Rbac("rbac", page.access.developers, child)
+        # The token works once everything that lets a kubelet in is there: a request that is not approved at once waits.
+        bootstrap_token(args.token, pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[rbac])))
         Nodes("nodes", topology, child)
         Flannel("flannel", FlannelArgs(page.network, flannel_image, topology.node_local_port), child)
         dns = CoreDnsArgs(coredns_image, topology.dns_address, topology.domain, page.dns.upstreams, page.dns.replicas)

@@ -123,7 +123,8 @@ def _pod(image: str, config: pulumi.Input[str]) -> dict[str, object]:
             {
                 "max_skew": 1,
                 "topology_key": "kubernetes.io/hostname",
-                "when_unsatisfiable": "ScheduleAnyway",
+                # Not both on the node that happens to be Ready first.
+                "when_unsatisfiable": "DoNotSchedule",
                 "label_selector": {"match_labels": _LABELS},
             }
         ],

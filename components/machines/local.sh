@@ -20,6 +20,7 @@ owned() { # is there such a container or network, and is it of this lab?
 
 remove_machine() {
     if owned container "{{index .Config.Labels \"$label\"}}" "$lab-$1"; then
+        engine kill "$lab-$1" >/dev/null 2>&1 || true # nothing on it is needed any more: do not wait for its services
         engine rm --force --volumes "$lab-$1" >/dev/null
     fi
     engine volume rm --force "$lab-$1" >/dev/null 2>&1 || true

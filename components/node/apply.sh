@@ -78,8 +78,8 @@ fetch() {
     new_entry=$(mktemp -d "$root/store/.new-XXXXXX")
     curl -fsS --retry 5 --retry-all-errors --connect-timeout 10 --max-time 900 -o "$new_entry/file" "$url" </dev/null ||
         fail "cannot fetch $url"
-    echo "$sha256  $new_entry/file" | sha256sum --check --status ||
-        fail "$url has the sha256 $(sha256sum <"$new_entry/file" | cut -d' ' -f1), the lock says $sha256"
+    found=$(sha256_of "$new_entry/file")
+    [ "$found" = "$sha256" ] || fail "$url has the sha256 $found, the lock says $sha256"
     case $archive in
     -) ;;
     tar.gz) tar -xzf "$new_entry/file" -C "$new_entry" --no-same-owner && rm "$new_entry/file" ;;
@@ -87,6 +87,10 @@ fetch() {
     esac
     chmod 0755 "$new_entry"
     mv -T "$new_entry" "$root/store/$sha256"
+}
+
+sha256_of() { # openssl uses the processor's own instructions and is several times as fast
+    if command -v openssl >/dev/null; then openssl dgst -sha256 -r "$1"; else sha256sum "$1"; fi | cut -d' ' -f1
 }
 
 # What only the machine itself knows: its cgroup version, and where its resolver's real servers are.

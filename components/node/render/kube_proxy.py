@@ -8,6 +8,7 @@ from typing import Any
 from components.config import Page
 from components.node.model import ROOT, NodeFile, Part, Ref, Unit
 from components.node.render.haproxy import kubernetes_ca
+from components.node.render.kubelet import CREDENTIAL
 from components.node.render.systemd import service
 from components.node.traits import Traits
 from components.pki.kubeconfig import by_files
@@ -30,6 +31,11 @@ def kube_proxy(page: Page, topology: Topology, node: NodePlan, traits: Traits) -
         description="Kubernetes kube-proxy",
         documentation="https://kubernetes.io/docs/reference/command-line-tools-reference/kube-proxy/",
         command=[f"{ROOT}/bin/kube-proxy --config={ROOT}/cfg/kube-proxy.json"],
+        lines=[
+            # It looks for its Node object for 30 s and then takes loopback for the node's address.
+            f"ExecStartPre=/bin/sh -c 'until test -e {CREDENTIAL}; do sleep 0.5; done'",
+            "TimeoutStartSec=infinity",
+        ],
         after=["kubernetes-api-proxy.service"],
         wants=["kubernetes-api-proxy.service"],
     )
@@ -47,7 +53,7 @@ def kube_proxy(page: Page, topology: Topology, node: NodePlan, traits: Traits) -
                 "kube-proxy.service",
                 unit,
                 restart_on=("kube-proxy", "cfg/kube-proxy.json", "cfg/kube-proxy.kubeconfig"),
-                health="curl -fsS --max-time 2 http://127.0.0.1:10256/livez",
+                health=f"test ! -e {CREDENTIAL} || curl -fsS --max-time 2 http://127.0.0.1:10256/livez",
             ),
         ),
         artifacts=("kube-proxy",),

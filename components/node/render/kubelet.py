@@ -16,6 +16,8 @@ from components.topology import NodePlan, Topology
 
 DATA = "/var/lib/kubelet"
 SSL = "ssl/kubelet"
+CREDENTIAL = f"{DATA}/pki/kubelet-client-current.pem"
+"""The client certificate that a kubelet has been given, once it has been."""
 
 
 def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> Part:
@@ -44,6 +46,8 @@ def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> P
         after=["containerd.service", "kubernetes-api-proxy.service"],
         wants=["containerd.service", "kubernetes-api-proxy.service"],
         lines=[
+            f"ExecStartPre={ROOT}/cfg/kubelet-await-bootstrap.sh",
+            "TimeoutStartSec=infinity",
             "KillMode=process",
             "Delegate=yes",
             f"Environment=PATH={ROOT}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -54,6 +58,7 @@ def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> P
         files=(
             NodeFile("cfg/kubelet.json", config),
             NodeFile("cfg/kubelet-bootstrap.kubeconfig", bootstrap),
+            NodeFile("cfg/kubelet-await-bootstrap.sh", _await_bootstrap(topology), mode=0o755),
             kubernetes_ca(),
             NodeFile(f"{SSL}/bootstrap-token", Ref("bootstrap-token"), mode=0o600),
             NodeFile(f"{SSL}/server.pem", Ref(f"{node.name}-kubelet-server:cert")),
@@ -66,15 +71,28 @@ def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> P
                 restart_on=("kubelet", "cfg/kubelet.json", "cfg/kubelet-bootstrap.kubeconfig"),
                 # Before its first certificate is signed it cannot be healthy, and nothing here can make it so:
                 # the rules that let it be signed come through the API, after the control plane is up.
-                health=(
-                    f"test ! -e {DATA}/pki/kubelet-client-current.pem"
-                    " || curl -fsS --max-time 2 http://127.0.0.1:10248/healthz"
-                ),
+                health=f"test ! -e {CREDENTIAL} || curl -fsS --max-time 2 http://127.0.0.1:10248/healthz",
             ),
         ),
         artifacts=("kubelet",),
         directories=(Directory(DATA, mode=0o700),),
     )
+
+
+def _await_bootstrap(topology: Topology) -> str:
+    """Wait until the API lets the bootstrap token ask for a certificate.
+
+    A kubelet that asks too early waits twice as long before each further attempt, for half a minute and more.
+    """
+    return f"""\
+#!/bin/sh
+asks="{topology.node_local_url}/apis/certificates.k8s.io/v1/certificatesigningrequests?limit=1"
+until [ -e {CREDENTIAL} ]; do
+    printf 'Authorization: Bearer %s' "$(cat {ROOT}/{SSL}/bootstrap-token)" |
+        curl -fs --max-time 5 --cacert {ROOT}/ssl/kubernetes-ca.pem --header @- --output /dev/null "$asks" && exit 0
+    sleep 0.5
+done
+"""
 
 
 def _configuration(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> dict[str, Any]:
