@@ -57,7 +57,7 @@ unit: lint ## check style, pure code, and the program against a fake engine
 e2e: tools ## run one suite on real machines: make e2e SUITE=local
 	$(ENV) $(PYTEST) $(ARGS) tests/e2e/$(SUITE)
 
-test: unit ## run every check there is
+test: tools unit ## run every check there is
 	@set -e; for suite in $(SUITES); do $(MAKE) --no-print-directory e2e SUITE=$$suite; done
 
 bench: tools ## measure what the README says

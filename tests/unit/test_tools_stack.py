@@ -1,0 +1,144 @@
+"""Stacks, with the real engine on a program without plugins: the committed page stays as it is, whatever happens."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.errors import ToolError
+from tools.paths import Clone, this_clone
+from tools.stack import Stack
+
+ENGINE = this_clone().bin / "pulumi"
+PAGE = "# kept as it is\nconfig:\n  scratch:x:   {a: 1}   # also this\n"
+PROGRAM = """
+import os, time
+import pulumi
+
+kept = pulumi.Stash("kept", input=pulumi.Output.secret(os.environ["VALUE"]),
+                    opts=pulumi.ResourceOptions(ignore_changes=["input"]))
+if os.environ.get("FAIL"):
+    raise Exception("half way")
+if os.environ.get("WAIT"):
+    open("waiting", "w").close()
+    time.sleep(60)
+pulumi.export("kubeconfig", kept.output)
+"""
+RUN = """
+import sys
+from pathlib import Path
+from tools.paths import Clone
+from tools.stack import Stack
+sys.exit(Stack(Clone(Path(sys.argv[1])), "dev").up())
+"""
+
+pytestmark = pytest.mark.skipif(not ENGINE.exists(), reason="no engine in this clone yet: run `make tools`")
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    for name in [name for name in os.environ if name.startswith("PULUMI_") or name == "HARDWAY_CLONE"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("VALUE", "first secret")
+    monkeypatch.setenv("PATH", f"{ENGINE.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(this_clone().root))
+    clone = Clone(tmp_path)
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "bin").symlink_to(ENGINE.parent)
+    (tmp_path / ".venv").symlink_to(this_clone().venv.resolve())
+    project = "name: scratch\nruntime: {name: python, options: {virtualenv: .venv}}\n"
+    (tmp_path / "Pulumi.yaml").write_text(project)
+    clone.page("dev").write_text(PAGE)
+    (tmp_path / "__main__.py").write_text(PROGRAM)
+    yield Stack(clone, "dev")
+    assert clone.page("dev").read_text() == PAGE
+    assert (tmp_path / "Pulumi.yaml").read_text() == project
+
+
+def in_background(stack: Stack) -> subprocess.Popen[bytes]:
+    """Start `up`, and return when the program is in the middle of it."""
+    command = [sys.executable, "-c", RUN, str(stack.clone.root)]
+    environment = {**os.environ, "WAIT": "1"}
+    process = subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (stack.clone.root / "waiting").exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            os.killpg(process.pid, signal.SIGKILL)
+            pytest.fail("the program did not start")
+        time.sleep(0.05)
+    return process
+
+
+def descendants(process: int) -> list[int]:
+    """Every process that `process` has started, the nearest first."""
+    threads = Path(f"/proc/{process}/task").glob("*/children")
+    children = [int(child) for thread in threads for child in thread.read_text().split()]
+    return children + [deeper for child in children for deeper in descendants(child)]
+
+
+def locks(stack: Stack) -> list[Path]:
+    return list(stack.clone.state.glob(".pulumi/locks/**/*.json"))
+
+
+def test_life_of_a_stack_whose_first_up_fails_half_way(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAIL", "1")
+    assert stack.up() != 0
+    assert not stack.clone.kubeconfig("dev").exists()
+    monkeypatch.delenv("FAIL")
+    monkeypatch.setenv("VALUE", "second secret")
+    assert stack.up() == 0
+    kubeconfig = stack.clone.kubeconfig("dev")
+    # The secret of the failed run: its salt was found in the state.
+    assert kubeconfig.read_text().strip() == "first secret"
+    assert kubeconfig.stat().st_mode & 0o777 == 0o600
+    assert stack.preview(["--expect-no-changes"]) == 0
+    assert stack.destroy() == 0
+    assert not (stack.clone.state / "dev").exists()
+    assert not list(stack.clone.state.glob(".pulumi/stacks/scratch/dev.json"))
+    assert stack.destroy() == 0
+
+
+def test_interrupt_ends_the_engine_in_its_own_time(stack: Stack) -> None:
+    process = in_background(stack)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(30) not in (0, None)
+    assert locks(stack) == []
+
+
+def test_lock_of_a_killed_engine_does_not_stop_the_next_run(stack: Stack) -> None:
+    process = in_background(stack)
+    engine, *its_children = descendants(process.pid)
+    for victim in (engine, *its_children):
+        os.kill(victim, signal.SIGKILL)
+    process.wait(30)
+    assert len(locks(stack)) == 1
+    assert stack.up() == 0
+    assert locks(stack) == []
+
+
+def test_lock_of_a_living_engine_is_left_alone(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:
+    process = in_background(stack)
+    try:
+        assert stack.up() != 0
+        assert "locked" in capfd.readouterr().err
+        assert len(locks(stack)) == 1
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(30)
+
+
+def test_a_stack_needs_a_page(stack: Stack) -> None:
+    with pytest.raises(ToolError, match=r"there is no page Pulumi\.prod\.yaml .*\['dev'\]"):
+        Stack(stack.clone, "prod").up()
+
+
+def test_a_page_with_a_key_of_its_own_is_the_users_to_make(stack: Stack) -> None:
+    page = stack.clone.page("cloud")
+    page.write_text("secretsprovider: awskms://alias/k\n")
+    with pytest.raises(ToolError, match=r"pulumi stack init cloud --secrets-provider awskms://alias/k"):
+        Stack(stack.clone, "cloud").up()
