@@ -128,13 +128,13 @@ class Builder:
             write_lock(self.clone.cache / "artifacts.lock.json", self.store)
             registry = mirror.add_file(gobuild.build(catalogue.REGISTRY, self.store, Progress(0)))
             host |= {"mirror": str(mirror.root), "registryBinary": registry}
-            self._put_on_path(official)
+            self._put_on_path()
+        pulumi_home.lay_out(self.clone, self.store, ours=official is None)
         write_atomically(self.clone.cache / "local.json", json.dumps(host, indent=2) + "\n")
 
-    def _put_on_path(self, official: Path | None) -> None:
+    def _put_on_path(self) -> None:
         cluster = catalogue.kubernetes(catalogue.KUBERNETES_DEFAULT)
         for program in (*cluster, *catalogue.NODE, catalogue.CRANE):
             file = gobuild.find(program, self.store)
             if program.name in _ON_PATH and file:
                 place(file, self.clone.bin / program.name)
-        pulumi_home.lay_out(self.clone, self.store, ours=official is None)

@@ -1,5 +1,6 @@
 """Stacks, with the real engine on a program without plugins: the committed page stays as it is, whatever happens."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -114,7 +115,8 @@ def test_lock_of_a_killed_engine_does_not_stop_the_next_run(stack: Stack) -> Non
     process = in_background(stack)
     engine, *its_children = descendants(process.pid)
     for victim in (engine, *its_children):
-        os.kill(victim, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
     process.wait(30)
     assert len(locks(stack)) == 1
     assert stack.up() == 0
