@@ -78,7 +78,7 @@ def etcd_member(page: Page, topology: Topology, node: NodePlan) -> Part:
                 unit,
                 # It reads certificates anew for each connection, but its list of authorities only once.
                 restart_on=("etcd", f"{SSL}/ca.pem"),
-                health="curl -fsS --max-time 2 http://127.0.0.1:2381/readyz",
+                health="curl -fsS --max-time 2 http://127.0.0.1:2381/health",
             ),
         ),
         artifacts=("etcd",),

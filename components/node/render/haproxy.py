@@ -43,7 +43,13 @@ def haproxy_config(bind: str, servers: Mapping[str, str], checked: str) -> str:
         "  balance leastconn",
         "  option httpchk GET /readyz",
         "  http-check expect status 200",
-        f"  default-server check check-ssl verify {checked} inter 500ms fall 1 rise 2 on-marked-down shutdown-sessions",
+        # A server that is not ready keeps the connections it has: it may be shutting down, and then answers them to
+        # the end. One that is gone without a word is noticed by keep-alives and unacknowledged data.
+        "  option srvtcpka",
+        "  srvtcpka-idle 5s",
+        "  srvtcpka-intvl 2s",
+        "  srvtcpka-cnt 3",
+        f"  default-server check check-ssl verify {checked} inter 500ms fall 1 rise 2 tcp-ut 10s",
         *(f"  server {name} {address}" for name, address in servers.items()),
         "",
     ]

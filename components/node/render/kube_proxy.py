@@ -7,6 +7,7 @@ from typing import Any
 
 from components.config import Page
 from components.node.model import ROOT, NodeFile, Part, Ref, Unit
+from components.node.render.documents import merged
 from components.node.render.haproxy import kubernetes_ca
 from components.node.render.kubelet import CREDENTIAL
 from components.node.render.systemd import service
@@ -74,4 +75,4 @@ def _configuration(page: Page, node: NodePlan, traits: Traits) -> dict[str, Any]
     }
     if traits.container:
         config |= {"oomScoreAdj": 0, "conntrack": {"maxPerCore": 0, "min": 0}}
-    return config | page.extra_config.kube_proxy
+    return merged(config, page.extra_config.kube_proxy)

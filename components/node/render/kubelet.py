@@ -7,6 +7,7 @@ from typing import Any
 
 from components.config import Page
 from components.node.model import ROOT, Directory, NodeFile, Part, Ref, Unit
+from components.node.render.documents import merged
 from components.node.render.haproxy import kubernetes_ca
 from components.node.render.systemd import flags, service
 from components.node.render.tls import CIPHER_SUITES, MIN_VERSION
@@ -120,4 +121,4 @@ def _configuration(page: Page, topology: Topology, node: NodePlan, traits: Trait
     if traits.container:
         # Swap belongs to the host; a pod still gets none of it.
         config |= {"failSwapOn": False, "memorySwap": {"swapBehavior": "NoSwap"}, "oomScoreAdj": 0}
-    return config | page.extra_config.kubelet
+    return merged(config, page.extra_config.kubelet)
