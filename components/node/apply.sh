@@ -113,7 +113,10 @@ write_facts() {
 start_first() {
     switch "$1"
     for name in bin cfg ssl; do ln -sfn "current/$name" "$root/$name"; done
-    echo "PATH=\$PATH:$root/bin" >/etc/profile.d/kubernetes.sh
+    {
+        echo "PATH=\$PATH:$root/bin"
+        echo "export CRI_CONFIG_FILE=$root/cfg/crictl.yaml"
+    } >/etc/profile.d/kubernetes.sh
     install_units "$root/current"
     # shellcheck disable=SC2046 # unit names have no white space
     systemctl start --no-block $(units "$root/current")
