@@ -1,0 +1,118 @@
+"""Three clusters as the pure parts of the program see them, each from a page in tests/data/pages.
+
+`stacked` is the laptop cluster, `dedicated_etcd` says nearly every setting and runs on machines that are no
+containers, `one_master` has three members of etcd and one API server.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conftest import changed, page_values
+
+from components.artifacts.choice import choose_artifacts
+from components.artifacts.lock import Lock
+from components.config import Page, load
+from components.node.model import Part
+from components.node.payload import release_payload
+from components.node.plan import Surroundings, plan_node
+from components.node.release import Release, describe, refs
+from components.node.traits import Traits
+from components.topology import LabNetwork, Topology, plan
+
+NAMES = ("stacked", "dedicated_etcd", "one_master")
+LABS = {
+    "stacked": LabNetwork("10.89.3.0/24", {"cp-1": 11, "cp-2": 12, "cp-3": 13, "worker-1": 14, "worker-2": 15}),
+    "dedicated_etcd": LabNetwork("192.168.10.0/24", {}),
+    "one_master": LabNetwork("192.168.10.0/24", {"node3": 13}),
+}
+KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
+OTHERS = {
+    # artifact -> field of the page's versions, archive, program -> path in the archive
+    "etcd": ("etcd", None, {"etcd": "", "etcdctl": "", "etcdutl": ""}),
+    "containerd": ("containerd", "tar.gz", {n: f"bin/{n}" for n in ("containerd", "containerd-shim-runc-v2", "ctr")}),
+    "runc": ("runc", None, {"runc": ""}),
+    "cni-plugins": ("cni_plugins", "tar.gz", {n: n for n in ("bridge", "host-local", "loopback", "portmap")}),
+    "cni-flannel": ("cni_flannel", None, {"flannel": ""}),
+    "crictl": ("crictl", "tar.gz", {"crictl": "crictl"}),
+}
+IMAGES = {
+    "pause": "registry.k8s.io/pause:",
+    "flannel": "ghcr.io/flannel-io/flannel:v",
+    "coredns": "docker.io/coredns/coredns:",
+}
+
+
+def sha256(text: str) -> str:
+    """A digest that is told apart from others by what it is of."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def lock_data(page: Page) -> dict[str, Any]:
+    """A lock with everything a page asks for, in the form of the lock file; digests are those of names."""
+
+    def source(name: str, version: str, archive: str | None, files: Mapping[str, str]) -> dict[str, Any]:
+        url = f"{{mirror}}/files/{sha256(name)}/{name}-{version}"
+        return {"url": url, "sha256": sha256(f"{name} {version}"), "archive": archive, "files": dict(files)}
+
+    versions = page.versions
+    artifacts = {
+        name: {versions.kubernetes: {"amd64": [source(name, versions.kubernetes, None, {name: ""})]}}
+        for name in KUBERNETES
+    }
+    for name, (field, archive, files) in OTHERS.items():
+        version = getattr(versions, field)
+        # What is no archive is one download for each program.
+        groups = [files] if archive else [{program: path} for program, path in files.items()]
+        artifacts[name] = {version: {"amd64": [source(next(iter(g)), version, archive, g) for g in groups]}}
+    images = {
+        name: {getattr(versions, name): {"reference": f"{reference}{getattr(versions, name)}", "digest": _digest(name)}}
+        for name, reference in IMAGES.items()
+    }
+    return {"artifacts": artifacts, "images": images}
+
+
+def _digest(name: str) -> str:
+    return f"sha256:{sha256(name)}"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster before anything is made."""
+
+    page: Page
+    topology: Topology
+    around: Surroundings
+    lock: Lock
+
+    def part(self, node: str) -> Part:
+        """What has to be on a node."""
+        return plan_node(self.page, self.topology, self.topology.node(node), self.around)
+
+    def release(self, node: str, renewed: Iterable[str] = ()) -> Release:
+        """The release of a node; `renewed` names material that is new, such as `cp-1-apiserver:cert`."""
+        part = self.part(node)
+        identities = {ref: f"{ref} is {'new' if ref in set(renewed) else 'old'}" for ref in refs(part)}
+        return describe(part, choose_artifacts(self.page, self.lock, part.artifacts), identities)
+
+    def payload(self, node: str, mirror: str = "http://mirror", secret: str = "") -> str:
+        """The archive for a node; the content of each material is its name, and `secret`."""
+        part, release = self.part(node), self.release(node)
+        artifacts = choose_artifacts(self.page, self.lock, part.artifacts)
+        return release_payload(part, release, artifacts, {ref: f"{ref}{secret}\n" for ref in refs(part)}, mirror)
+
+
+def cluster(name: str, change: Mapping[str, Any] | None = None) -> Cluster:
+    """The cluster of a page with some values changed; a path of the page leads to each, `network.proxyMode`."""
+    page = load(changed(page_values(name), change or {}))
+    lab = LABS[name]
+    added = [node.name for node in page.nodes if node.address is None and node.name not in lab.hosts]
+    hosts = {**lab.hosts, **{node: 100 + index for index, node in enumerate(added)}}
+    topology = plan(page, LabNetwork(lab.subnet, hosts), ("127.0.0.1", 7443))
+    lock = Lock(Path("a.lock.json"), lock_data(page))
+    local = dict.fromkeys(("docker.io", "registry.k8s.io"), "http://10.89.3.2:5000")
+    mirrors = dict(page.artifacts.registry_mirrors) or local
+    around = Surroundings(lock.image("pause", page.versions.pause), mirrors, Traits(name != "dedicated_etcd"))
+    return Cluster(page, topology, around, lock)

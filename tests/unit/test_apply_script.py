@@ -1,0 +1,294 @@
+"""The script that runs on machines: style, and those of its functions that need no systemd, in a scratch folder.
+
+The rest of it (users, units, health, going back) needs a machine, and is proven on machines in tests/e2e.
+"""
+
+import hashlib
+import io
+import json
+import shlex
+import shutil
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from archives import unpack
+from clusters import cluster, sha256
+
+from components.node.payload import APPLY
+
+SCRIPTS = (APPLY, APPLY.parents[1] / "machines/local.sh")
+SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_can_read_it(script: Path, shell: str) -> None:
+    command = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}[shell]
+    subprocess.run([*command, "-n", str(script)], check=True, timeout=10)
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not on this machine")
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_shellcheck_has_nothing_to_say(script: Path) -> None:
+    command = ["shellcheck", "--shell=sh", "--enable=quote-safe-variables", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def functions() -> str:
+    """The script without what it does when it is called: its settings and functions."""
+    text, marker, _ = APPLY.read_text().partition("exec 9>/run/hardway.lock")
+    assert marker
+    return text
+
+
+def call(root: Path, commands: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run commands after the script's functions, with `root` as its folder on the machine."""
+    script = f"{functions()}\nroot={shlex.quote(str(root))}\n{commands}\n"
+    command = ["sh", "-c", script]
+    path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=path | environment)
+
+
+def lay_out(payload: str, folder: Path) -> Path:
+    """Unpack an archive as the stage command does."""
+    folder.mkdir(parents=True)
+    unpacking = ["sh", "-euc", "base64 -d | tar -xpf - -C $0", str(folder)]
+    subprocess.run(unpacking, input=payload, text=True, check=True, timeout=10)
+    return folder
+
+
+# --- what a change asks for --------------------------------------------------------------------------------------
+
+
+def changes(tmp_path: Path, old: str, new: str) -> tuple[list[str], list[str]]:
+    """Units that the script would restart, and reload, for the step from one archive to another."""
+    folders = lay_out(old, tmp_path / "releases/old"), lay_out(new, tmp_path / "releases/new")
+    plan = f"restart='' reload=''; plan_changes {folders[0]} {folders[1]}"
+    done = call(tmp_path, f'{plan}; echo "$restart"; echo "$reload"')
+    assert done.returncode == 0, done.stderr
+    restart, reload = done.stdout.split("\n")[:2]
+    return restart.split(), reload.split()
+
+
+def test_nothing_new_asks_for_nothing(tmp_path: Path) -> None:
+    payload = cluster("stacked").payload("cp-1")
+    assert changes(tmp_path, payload, payload) == ([], [])
+
+
+def test_a_flag_asks_for_one_restart(tmp_path: Path) -> None:
+    new = cluster("stacked", {"extraArgs.kube-scheduler": {"v": 4}})
+    old = cluster("stacked").payload("cp-1")
+    assert changes(tmp_path, old, new.payload("cp-1")) == (["kube-scheduler.service"], [])
+
+
+def test_an_api_server_more_asks_for_a_reload(tmp_path: Path) -> None:
+    new = cluster("stacked", {"nodes[4].roles": ["control-plane"]})
+    old = cluster("stacked").payload("worker-1")
+    assert changes(tmp_path, old, new.payload("worker-1")) == ([], ["kubernetes-api-proxy.service"])
+
+
+def test_another_role_starts_what_is_new_in_its_order(tmp_path: Path) -> None:
+    old, new = cluster("stacked"), cluster("stacked", {"nodes[3].roles": ["control-plane", "worker"]})
+    restart, reload = changes(tmp_path, old.payload("worker-1"), new.payload("worker-1"))
+    # Not the kubelet: a control-plane node that is a worker as well has no taint.
+    assert restart == [f"kube-{name}.service" for name in ("apiserver", "controller-manager", "scheduler")]
+    assert reload == ["kubernetes-api-proxy.service"]
+
+
+def test_a_first_release_starts_everything(tmp_path: Path) -> None:
+    new = cluster("one_master")
+    folder = lay_out(new.payload("node1"), tmp_path / "releases/new")
+    (tmp_path / "none/tables").mkdir(parents=True)
+    (tmp_path / "none/tables/units").touch()
+    done = call(tmp_path, f'restart=""; plan_changes {tmp_path}/none {folder}; echo "$restart"; units {folder}')
+    restart, *units = done.stdout.split("\n")[:-1]
+    assert restart.split() == units == [unit.name for unit in new.part("node1").units]
+
+
+# --- programs ----------------------------------------------------------------------------------------------------
+
+
+class Mirror(ThreadingHTTPServer):
+    """A file server that remembers what was asked for."""
+
+    asked: list[str]
+    daemon_threads = True
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves a folder, and keeps quiet about it."""
+
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Mirror)
+        self.server.asked.append(self.path)
+        super().do_GET()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Iterator[Mirror]:
+    """A mirror of the folder `mirror`."""
+    (tmp_path / "mirror").mkdir()
+    with Mirror(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path / "mirror"))) as server:
+        server.asked = []
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def tar_gz(files: dict[str, str]) -> bytes:
+    """A compressed archive as projects publish it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.uid, info.mode = len(text), 4711, 0o644
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def offer(folder: Path, name: str, content: bytes) -> str:
+    """Put a file into the mirror; returns its digest."""
+    (folder / name).write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def fetch(root: Path, rows: list[tuple[str, ...]]) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Let the script fetch the artifacts of a table; returns also the folder of the release."""
+    release = root / "releases/.new-test"
+    (release / "tables").mkdir(parents=True, exist_ok=True)
+    (root / "store").mkdir(exist_ok=True)
+    (release / "tables/artifacts").write_text("".join(" ".join(row) + "\n" for row in rows))
+    return call(root, f"fetch_artifacts {release}"), release
+
+
+def test_programs_are_fetched_once_verified_and_linked(tmp_path: Path, mirror: Mirror) -> None:
+    folder, root = tmp_path / "mirror", tmp_path / "root"
+    single = offer(folder, "kubelet", b"#!/bin/sh\necho kubelet\n")
+    archive = offer(folder, "two.tar.gz", tar_gz({"bin/one": "#!/bin/sh\necho one\n", "two": "#!/bin/sh\necho two\n"}))
+    rows = [
+        (single, "-", f"{mirror.url}/kubelet", "kubelet", "-"),
+        (archive, "tar.gz", f"{mirror.url}/two.tar.gz", "one", "bin/one"),
+        (archive, "tar.gz", f"{mirror.url}/two.tar.gz", "cni/two", "two"),
+    ]
+    root.mkdir()
+    done, release = fetch(root, rows)
+    assert done.returncode == 0, done.stderr
+    for name in ("kubelet", "one", "cni/two"):
+        ran = subprocess.run([release / "bin" / name], capture_output=True, text=True, check=True)
+        assert ran.stdout == f"{Path(name).name}\n"
+        assert (release / "bin" / name).is_symlink()
+    assert sorted(mirror.asked) == ["/kubelet", "/two.tar.gz"]
+    assert sorted(path.name for path in (root / "store").iterdir()) == sorted([single, archive])
+    assert not (root / "store" / archive / "file").exists(), "an unpacked archive is kept twice"
+
+    shutil.rmtree(release)
+    again, _ = fetch(root, rows)
+    assert again.returncode == 0, again.stderr
+    assert len(mirror.asked) == 2, "a second release fetches what is there"
+
+
+def test_a_file_with_another_digest_is_refused(tmp_path: Path, mirror: Mirror) -> None:
+    served = offer(tmp_path / "mirror", "kubelet", b"not what the lock says")
+    wanted, root = sha256("what the lock says"), tmp_path / "root"
+    root.mkdir()
+    done, release = fetch(root, [(wanted, "-", f"{mirror.url}/kubelet", "kubelet", "-")])
+    assert done.returncode == 1
+    assert f"{mirror.url}/kubelet has the sha256 {served}, the lock says {wanted}" in done.stderr
+    assert not (root / "store" / wanted).exists()
+    assert not (release / "bin/kubelet").exists()
+
+
+def test_an_unknown_archive_is_refused(tmp_path: Path, mirror: Mirror) -> None:
+    digest, root = offer(tmp_path / "mirror", "a.zip", b"zip"), tmp_path / "root"
+    root.mkdir()
+    done, _ = fetch(root, [(digest, "zip", f"{mirror.url}/a.zip", "a", "a")])
+    assert (done.returncode, "unknown archive type zip" in done.stderr) == (1, True)
+
+
+def test_the_table_of_a_payload_is_what_the_script_reads(tmp_path: Path, mirror: Mirror) -> None:
+    """A whole payload, with stand-ins for the programs: what is on the machine afterwards is what units call."""
+    made, folder, root = cluster("stacked"), tmp_path / "mirror", tmp_path / "root"
+    release = lay_out(made.payload("cp-1", mirror.url), root / "releases/.new-test")
+    rows = [line.split() for line in (release / "tables/artifacts").read_text().splitlines()]
+    stand_ins = {}
+    for sha, archive, url, _, _ in rows:
+        paths = [row[4] for row in rows if row[0] == sha]
+        content = tar_gz(dict.fromkeys(paths, url)) if archive == "tar.gz" else url.encode()
+        target = folder / url.removeprefix(f"{mirror.url}/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        stand_ins[sha] = hashlib.sha256(content).hexdigest()
+    done, _ = fetch(root, [(stand_ins[sha], *rest) for sha, *rest in rows])
+    assert done.returncode == 0, done.stderr
+    for unit in made.part("cp-1").units:
+        for word in unit.text.split():
+            path = word.removeprefix("ExecStart=").removeprefix("/opt/kubernetes/")
+            if path.startswith("bin/"):
+                assert (release / path).resolve().is_file(), f"{unit.name}: {path}"
+    assert {path.name for path in (release / "bin/cni").iterdir()} >= {"bridge", "host-local", "flannel", "portmap"}
+
+
+def test_missing_programs_of_the_operating_system_are_all_named(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables/commands").write_text("sh\nno-such-program\nnor-this-one\n")
+    done = call(tmp_path, f"require_commands {tmp_path}")
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("these programs are missing on this machine: no-such-program nor-this-one")
+    (tmp_path / "tables/commands").write_text("sh\n")
+    assert call(tmp_path, f"require_commands {tmp_path}").returncode == 0
+
+
+# --- facts and switching -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("filesystem", "driver", "systemd"), [("cgroup2fs", "systemd", "true"), ("tmpfs", "cgroupfs", "false")]
+)
+def test_facts_of_the_machine(tmp_path: Path, filesystem: str, driver: str, systemd: str) -> None:
+    release = lay_out(cluster("stacked").payload("worker-1"), tmp_path / "release")
+    done = call(tmp_path, f"stat() {{ echo {filesystem}; }}\nwrite_facts {release}")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads((release / "cfg/kubelet.d/10-machine.conf").read_text())
+    assert (facts["kind"], facts["cgroupDriver"]) == ("KubeletConfiguration", driver)
+    assert facts.get("failCgroupV1") is (None if driver == "systemd" else False)
+    toml = (release / "cfg/containerd.toml").read_text()
+    assert f"\nSystemdCgroup = {systemd}\n" in toml
+    assert "@" not in toml.replace("@sha256:", "")
+
+
+def test_a_machine_without_kubelet_needs_no_facts(tmp_path: Path) -> None:
+    release = lay_out(cluster("dedicated_etcd").payload("etcd-1"), tmp_path / "release")
+    assert call(tmp_path, f"write_facts {release}").returncode == 0
+    assert not (release / "cfg/kubelet.d").exists()
+
+
+def test_switching_is_one_link(tmp_path: Path) -> None:
+    for digest in ("aaa", "bbb"):
+        (tmp_path / "releases" / digest).mkdir(parents=True)
+    done = call(tmp_path, "current; switch aaa; current; switch bbb; current; switch bbb; current")
+    assert (done.returncode, done.stdout.split()) == (0, ["aaa", "bbb", "bbb"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["current", "releases"]
+    assert [*(tmp_path / "releases/aaa").iterdir()] == []
+
+
+def test_the_script_knows_every_table(tmp_path: Path) -> None:
+    text = APPLY.read_text()
+    tables = {path for path in unpack(cluster("stacked").payload("cp-1")) if path.startswith("tables/")}
+    assert len(tables) == 6
+    assert not [table for table in tables if table not in text]

@@ -1,0 +1,179 @@
+"""Where a local cluster lives on this host: subnet, ports, host numbers, kept over runs."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from clusters import cluster
+
+from components.config import ConfigError, load
+from components.machines import lab
+from components.machines.lab import Lab, LabError, reserve
+from components.topology import LabNetwork, plan
+
+NODES = ("cp-1", "cp-2", "worker-1")
+LAST_PORT = lab._FIRST_PORT + (lab._SLOTS - 1) * lab._PORTS + lab.LAST_HOST
+
+
+def reserved(folder: Path, *nodes: str, stack: str = "dev", subnet: str | None = None, base: int | None = None) -> Lab:
+    """The lab of a stack whose state lies in a folder."""
+    return reserve(folder, stack, "demo", nodes or NODES, subnet, base)
+
+
+@contextmanager
+def listening(port: int) -> Iterator[None]:
+    """Somebody else has a port."""
+    with socket.create_server(("127.0.0.1", port)):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labs have ports that exist (see `test_every_place_has_ports`)."""
+    monkeypatch.setattr(lab, "_FIRST_PORT", 10000)
+
+
+@pytest.fixture
+def same_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every clone would take the same place first."""
+    monkeypatch.setattr(lab, "hashlib", SimpleNamespace(sha256=lambda _: SimpleNamespace(hexdigest=lambda: "0" * 64)))
+
+
+def test_a_lab_is_kept(tmp_path: Path) -> None:
+    first = reserved(tmp_path / "dev")
+    assert reserved(tmp_path / "dev") == first
+    assert Lab(**json.loads((tmp_path / "dev/lab.json").read_text())) == first
+    with listening(first.port_base):
+        assert reserved(tmp_path / "dev") == first, "its own ports, in use by itself, move it"
+
+
+def test_a_lab_is_not_written_when_nothing_changes(tmp_path: Path) -> None:
+    reserved(tmp_path)
+    before = (tmp_path / "lab.json").stat()
+    reserved(tmp_path)
+    assert (tmp_path / "lab.json").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_what_a_lab_consists_of(tmp_path: Path) -> None:
+    made = reserved(tmp_path, subnet="10.89.3.0/24", base=20000)
+    assert made.name.startswith("demo-")
+    assert made.gateway == "10.89.3.2"
+    assert made.hosts == {"cp-1": 11, "cp-2": 12, "worker-1": 13}
+    assert [made.ssh_port(node) for node in NODES] == [20011, 20012, 20013]
+
+
+def test_two_clones_do_not_meet(tmp_path: Path) -> None:
+    """The same stack in two clones, and two stacks in one clone."""
+    labs = [reserved(tmp_path / clone / stack, stack=stack) for clone in ("a", "b") for stack in ("dev", "test")]
+    assert len({made.name for made in labs}) == 4
+
+
+@pytest.mark.usefixtures("same_place")
+def test_a_taken_port_is_passed_over(tmp_path: Path) -> None:
+    first = reserved(tmp_path / "a")
+    assert first.port_base == 10000
+    with listening(first.port_base):
+        second = reserved(tmp_path / "b")
+    assert (second.port_base, second.subnet) != (first.port_base, first.subnet)
+    assert abs(second.port_base - first.port_base) >= 256
+
+
+@pytest.mark.xfail(reason="only the first of a lab's 256 ports is tried")
+@pytest.mark.usefixtures("same_place")
+def test_a_taken_port_of_a_machine_is_passed_over(tmp_path: Path) -> None:
+    with listening(10000 + lab.FIRST_HOST):
+        assert reserved(tmp_path).port_base != 10000
+
+
+@pytest.mark.xfail(reason="the last slots have ports above 65535: bind raises OverflowError in about one clone of nine")
+def test_every_place_has_ports() -> None:
+    assert LAST_PORT <= 65535
+
+
+@pytest.mark.usefixtures("same_place")
+def test_a_subnet_with_a_route_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = reserved(tmp_path / "a")
+    monkeypatch.setattr(lab, "_is_routed", lambda subnet: subnet == first.subnet)
+    assert reserved(tmp_path / "b").subnet != first.subnet
+
+
+def test_routes_of_this_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT",
+        "eth0 00000000 0100A8C0 0003 0 0 0 00000000 0 0 0",
+        "br0 0003590A 00000000 0001 0 0 0 00FFFFFF 0 0 0",
+        "br1 0000640A 00000000 0001 0 0 0 0000FFFF 0 0 0",
+    ]
+    table = tmp_path / "route"
+    table.write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(lab, "Path", lambda _: table)
+    assert lab._is_routed("10.89.3.0/24")
+    assert lab._is_routed("10.100.7.0/24"), "a wider route leads there too"
+    assert not lab._is_routed("10.89.4.0/24"), "the default route leads everywhere"
+    table.unlink()
+    assert not lab._is_routed("10.89.3.0/24"), "a host without this table"
+
+
+@pytest.mark.usefixtures("same_place")
+def test_nothing_free_is_an_error_that_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab, "_is_free", lambda _: False)
+    with pytest.raises(LabError, match=r"set hardway:machines\.subnet and \.portBase"):
+        reserved(tmp_path)
+    assert not (tmp_path / "lab.json").exists()
+
+
+def test_removing_a_node_does_not_move_the_others(tmp_path: Path) -> None:
+    before = reserved(tmp_path, "cp-1", "cp-2", "cp-3", "worker-1").hosts
+    after = reserved(tmp_path, "cp-1", "cp-3", "worker-1").hosts
+    assert after == {name: before[name] for name in ("cp-1", "cp-3", "worker-1")}
+
+
+def test_a_new_node_takes_a_free_number_and_moves_nobody(tmp_path: Path) -> None:
+    before = reserved(tmp_path, "cp-1", "cp-2", "cp-3").hosts
+    reserved(tmp_path, "cp-1", "cp-3")
+    after = reserved(tmp_path, "new", "cp-3", "cp-1", "other").hosts
+    assert {name: after[name] for name in ("cp-1", "cp-3")} == {name: before[name] for name in ("cp-1", "cp-3")}
+    assert len(set(after.values())) == 4
+    assert min(after.values()) >= lab.FIRST_HOST
+
+
+def test_the_page_wins(tmp_path: Path) -> None:
+    chosen = reserved(tmp_path)
+    moved = reserved(tmp_path, subnet="192.168.77.0/24", base=30000)
+    assert (moved.subnet, moved.port_base) == ("192.168.77.0/24", 30000)
+    assert (moved.name, moved.hosts) == (chosen.name, chosen.hosts)
+    with listening(30000):
+        assert reserved(tmp_path / "new", subnet="192.168.77.0/24", base=30000).port_base == 30000
+
+
+def test_the_pages_subnet_alone_leaves_the_ports_to_choose(tmp_path: Path) -> None:
+    made = reserved(tmp_path, subnet="192.168.77.0/24")
+    assert (made.subnet, made.gateway) == ("192.168.77.0/24", "192.168.77.2")
+    assert made.port_base > 0
+
+
+@pytest.mark.xfail(reason="the lab gives a node the number that the page's address of another node has")
+def test_numbers_keep_off_the_addresses_of_the_page(tmp_path: Path) -> None:
+    nodes = [{"name": "a", "roles": ["etcd", "control-plane", "worker"]}]
+    nodes += [{"name": "b", "roles": ["worker"], "address": f"192.168.10.{lab.FIRST_HOST}"}]
+    page = load({"cluster": {"name": "demo"}, "machines": {"subnet": "192.168.10.0/24"}, "nodes": nodes})
+    made = reserved(tmp_path, *(node.name for node in page.nodes), subnet="192.168.10.0/24", base=20000)
+    try:
+        topology = plan(page, LabNetwork(made.subnet, made.hosts), ("127.0.0.1", 20000))
+    except ConfigError as error:
+        pytest.fail(str(error))
+    assert topology.node("a").address != topology.node("b").address
+
+
+def test_hosts_of_the_lab_are_what_the_rules_of_the_page_know() -> None:
+    from components.config.rules import network
+
+    assert network.LAB_GATEWAY == lab.GATEWAY_HOST
+    assert lab.FIRST_HOST > lab.GATEWAY_HOST
+    # The number of a host is its port: all of them fit between two labs.
+    assert lab.LAST_HOST < lab._PORTS
+    assert len(cluster("stacked").topology.nodes) < lab.LAST_HOST - lab.FIRST_HOST

@@ -1,0 +1,176 @@
+"""The script that makes local machines: the exact command lines it gives to podman and to docker.
+
+Engines are stand-ins that write down how they were called, so that docker's lines are checked on machines without it.
+"""
+
+import base64
+import os
+import shlex
+import subprocess
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import goldens
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "components/machines/local.sh"
+FOLDER = goldens.FOLDER / "local_script"
+ARCHIVE = base64.b64encode(b"an archive").decode()
+BOTH = pytest.mark.parametrize("engine", ["podman", "docker"])
+
+# Answers `inspect` with the owner that is written down for a name, and keeps every call and what came on its input.
+# In a call words end with the character 1F, the call with 1E.
+STAND_IN = """\
+#!/bin/sh
+folder=$(dirname "$0") program=$(basename "$0") input='' last=''
+[ "$program" != id ] || { cat "$folder/user"; exit; }
+case " $* " in *" cp "* | *" -i "*) input=$(cat) ;; esac
+printf '%s\037' "$program" "$@" "$input" >>"$folder/calls"
+printf '\036' >>"$folder/calls"
+case " $* " in *" $(cat "$folder/failing") "*) echo 'cannot do that' >&2; exit 1 ;; esac
+case " $* " in
+*" inspect "*)
+    for word in "$@"; do
+        [ "$word" != inspect ] || kind=$last
+        last=$word
+    done
+    cat "$folder/$kind $last"
+    ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host with stand-ins for its engines and for `ip` and `id`."""
+
+    owners: dict[str, str] = field(default_factory=dict)
+    """What exists, `container NAME` or `network NAME`, and the lab in its label."""
+    user: int = 0
+    failing: str = "nothing"
+    """A word with which every call fails."""
+
+    def run(self, engine: str, *arguments: str, **environment: str) -> "Done":
+        """Run the script with an engine and an archive on its standard input."""
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            for program in ("podman", "docker", "ip", "id"):
+                (folder / program).write_text(STAND_IN)
+                (folder / program).chmod(0o755)
+            for what, owner in self.owners.items():
+                (folder / what).write_text(owner)
+            (folder / "user").write_text(str(self.user))
+            (folder / "failing").write_text(self.failing)
+            variables = {"PATH": f"{folder}:{os.environ['PATH']}", "ENGINE": engine, **environment}
+            command = ["sh", str(SCRIPT), *arguments]
+            done = subprocess.run(
+                command, input=ARCHIVE, capture_output=True, text=True, env=variables, timeout=30, check=False
+            )
+            calls = [call.split("\x1f")[:-1] for call in (folder / "calls").read_text().split("\x1e")[:-1]]
+        lines = [shlex.join(words) + (f"  <- {stdin}" if stdin else "") for *words, stdin in calls]
+        return Done(done.returncode, done.stdout, done.stderr, lines)
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a run of the script ended, and the command lines it gave: `  <- ` is what came on their standard input."""
+
+    code: int
+    output: str
+    error: str
+    lines: list[str]
+
+
+NETWORK = ("network", "lab-1", "10.89.3.0/24", "10.89.3.1")
+REMOVE_NETWORK = ("remove-network", "lab-1", "10.89.3.0/24")
+MACHINE = ("machine", "lab-1", "cp-1", "10.89.3.11", "20011:22")
+GATEWAY = ("machine", "lab-1", "gateway", "10.89.3.2", "20000:6443 20001:80")
+REMOVE_MACHINE = ("remove-machine", "lab-1", "cp-1")
+FILES = ("files", "lab-1", "gateway")
+OWN_NETWORK, OWN_MACHINE = {"network lab-1": "lab-1"}, {"container lab-1-cp-1": "lab-1"}
+ENVIRONMENT = {"IMAGE": "localhost/hardway-node:1", "MIRROR": "", "RELOAD": "lab-api.service"}
+
+SCENARIOS = {
+    "a network": (Host(), NETWORK),
+    "a network that is there already": (Host(OWN_NETWORK), NETWORK),
+    "a network, by somebody who is not root": (Host(user=1000), NETWORK),
+    "a network goes": (Host(OWN_NETWORK), REMOVE_NETWORK),
+    "a network goes that is not there": (Host(), REMOVE_NETWORK),
+    "a machine": (Host(), MACHINE),
+    "a machine that a killed run left behind": (Host(OWN_MACHINE), MACHINE),
+    "a machine with two ports and a mirror in a folder with a space": (Host(), GATEWAY),
+    "a machine goes": (Host(OWN_MACHINE), REMOVE_MACHINE),
+    "a machine goes that is not there": (Host(), REMOVE_MACHINE),
+    "files for a machine that runs": (Host(), FILES),
+}
+
+
+def run(engine: str, host: Host, arguments: tuple[str, ...]) -> Done:
+    """Run a scenario."""
+    mirror = {"MIRROR": "/home/a user/mirror"} if arguments == GATEWAY else {}
+    return host.run(engine, *arguments, **(ENVIRONMENT | mirror))
+
+
+def transcript(engine: str) -> str:
+    """The command lines of all scenarios."""
+    blocks = []
+    for title, (host, arguments) in SCENARIOS.items():
+        done = run(engine, host, arguments)
+        assert (done.code, done.output, done.error) == (0, "", ""), title
+        blocks.append("\n".join([f"# {title}", f"# local.sh {shlex.join(arguments)}", *done.lines, ""]))
+    return "\n".join(blocks)
+
+
+CASES: goldens.Cases = {f"{engine}.txt": partial(transcript, engine) for engine in ("podman", "docker")}
+
+
+@pytest.mark.parametrize("name", goldens.names(FOLDER, CASES))
+def test_golden(name: str) -> None:
+    goldens.check(FOLDER, name, CASES)
+
+
+def test_the_engine_may_have_options_of_its_own() -> None:
+    for title, (host, arguments) in SCENARIOS.items():
+        plain, other = (run(engine, host, arguments) for engine in ("podman", "podman --runtime /usr/sbin/runc"))
+        with_option = [line.replace("podman ", "podman --runtime /usr/sbin/runc ", 1) for line in plain.lines]
+        assert replace(plain, lines=with_option) == other, title
+
+
+@BOTH
+@pytest.mark.parametrize("owner", ["another", ""])
+@pytest.mark.parametrize("arguments", [NETWORK, REMOVE_NETWORK, MACHINE, REMOVE_MACHINE], ids=lambda a: a[0])
+def test_what_belongs_to_someone_else_is_left_alone(engine: str, owner: str, arguments: tuple[str, ...]) -> None:
+    done = run(engine, Host({"network lab-1": owner, "container lab-1-cp-1": owner}), arguments)
+    name = "lab-1" if "network" in arguments[0] else "lab-1-cp-1"
+    assert (done.code, done.error) == (1, f"{name} exists and does not belong to the lab lab-1\n")
+    assert len(done.lines) == 1
+    assert " inspect " in done.lines[0]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("failing", "host", "arguments"),
+    [
+        ("create", Host(), NETWORK),
+        ("create", Host(), MACHINE),
+        ("cp", Host(), MACHINE),
+        ("start", Host(), MACHINE),
+        ("--volumes", Host(OWN_MACHINE), REMOVE_MACHINE),
+        ("rm", Host(OWN_NETWORK), REMOVE_NETWORK),
+        ("-i", Host(), FILES),
+        ("systemctl", Host(), FILES),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else str(value)[:9],
+)
+def test_a_step_that_fails_is_the_last(engine: str, failing: str, host: Host, arguments: tuple[str, ...]) -> None:
+    done = run(engine, replace(host, failing=failing), arguments)
+    assert (done.code, done.error) == (1, "cannot do that\n")
+    assert failing in done.lines[-1].split(), "it went on after the failure"
+
+
+def test_files_say_what_they_lack() -> None:
+    done = Host().run("podman", *FILES)
+    assert done.code != 0
+    assert "RELOAD" in done.error

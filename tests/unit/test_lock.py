@@ -1,0 +1,109 @@
+"""The lock: what is fetched, with which digest, and what a reader is told when something is missing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from clusters import NAMES, cluster, lock_data, sha256
+
+from components.artifacts.choice import choose_artifacts, choose_lock
+from components.artifacts.lock import UPSTREAM_LOCK, Artifact, Lock, LockError, Source, read_lock
+
+FILL = "`make lock` fills it in (it needs the network)"
+
+
+def lock(sha: str | None = sha256("etcd"), digest: str | None = "sha256:00") -> Lock:
+    """A small lock."""
+    source = {"url": "https://x/etcd.tar.gz", "sha256": sha, "archive": "tar.gz", "files": {"etcd": "e/etcd"}}
+    artifacts = {"etcd": {version: {"amd64": [source]} for version in ("3.6.9", "3.7.3")}}
+    image = {"reference": "registry.k8s.io/pause:3.10", "digest": digest}
+    return Lock(Path("a.lock.json"), {"artifacts": artifacts, "images": {"pause": {"3.10": image}}})
+
+
+def test_an_artifact() -> None:
+    source = Source("https://x/etcd.tar.gz", sha256("etcd"), "tar.gz", {"etcd": "e/etcd"})
+    assert lock().artifact("etcd", "3.7.3") == Artifact("etcd", "3.7.3", (source,))
+
+
+def test_an_image_is_pinned_by_its_digest() -> None:
+    assert lock().image("pause", "3.10") == "registry.k8s.io/pause:3.10@sha256:00"
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "message"),
+    [
+        ("etcd", "3.5.0", "a.lock.json: no etcd 3.5.0 for amd64; it has: 3.6.9, 3.7.3"),
+        ("runc", "1.5.2", "a.lock.json: no runc 1.5.2 for amd64; it has: none"),
+    ],
+)
+def test_an_artifact_that_is_missing(name: str, version: str, message: str) -> None:
+    with pytest.raises(LockError) as caught:
+        lock().artifact(name, version)
+    assert str(caught.value) == message
+
+
+def test_an_architecture_that_is_missing() -> None:
+    with pytest.raises(LockError, match=r"no etcd 3\.7\.3 for arm64"):
+        lock().artifact("etcd", "3.7.3", "arm64")
+
+
+def test_an_image_that_is_missing() -> None:
+    with pytest.raises(LockError) as caught:
+        lock().image("pause", "3.9")
+    assert str(caught.value) == "a.lock.json: no image pause 3.9; it has: 3.10"
+
+
+@pytest.mark.parametrize("digest", [None, ""])
+def test_nothing_without_a_digest_is_fetched(digest: str | None) -> None:
+    with pytest.raises(LockError) as caught:
+        lock(sha=digest).artifact("etcd", "3.7.3")
+    assert str(caught.value) == f"a.lock.json: no sha256 for https://x/etcd.tar.gz; {FILL}"
+    with pytest.raises(LockError) as caught:
+        lock(digest=digest).image("pause", "3.10")
+    assert str(caught.value) == f"a.lock.json: no digest for registry.k8s.io/pause:3.10; {FILL}"
+
+
+def test_a_lock_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(LockError) as caught:
+        read_lock(tmp_path / "lock.json")
+    assert str(caught.value) == f"{tmp_path}/lock.json: not found; `make tools` writes the lock of the local mirror"
+
+
+def test_the_page_chooses_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = cluster("stacked").page
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache/artifacts.lock.json").write_text(json.dumps(lock_data(page)))
+    monkeypatch.chdir(tmp_path)
+    assert choose_lock(page).data == lock_data(page)
+    upstream = cluster("stacked", {"artifacts.source": "upstream"}).page
+    assert choose_lock(upstream).path == UPSTREAM_LOCK
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_versions_of_the_page_choose_the_artifacts(name: str) -> None:
+    made = cluster(name)
+    versions = made.page.versions
+    for node in made.topology.nodes:
+        chosen = choose_artifacts(made.page, made.lock, made.part(node.name).artifacts)
+        assert list(chosen) == list(made.part(node.name).artifacts)
+        for artifact in chosen.values():
+            field = artifact.name.replace("-", "_")
+            assert artifact.version == getattr(versions, field, versions.kubernetes), artifact.name
+
+
+def test_upstreams_lock_names_everything_that_a_default_page_needs() -> None:
+    """Digests may be missing where nobody was connected yet; names, versions and URLs may not."""
+    data = json.loads(UPSTREAM_LOCK.read_text())
+    page = cluster("stacked").page
+    for name, versions in lock_data(page)["artifacts"].items():
+        for version, architectures in versions.items():
+            sources = data["artifacts"][name][version]["amd64"]
+            programs = {program for source in architectures["amd64"] for program in source["files"]}
+            assert programs <= {program for source in sources for program in source["files"]}, name
+            for source in sources:
+                assert set(source) == {"url", "sha256", "archive", "files"}, name
+                assert source["url"].startswith("https://"), name
+                assert source["archive"] in (None, "tar.gz"), name
+    for name, versions in lock_data(page)["images"].items():
+        for version, image in versions.items():
+            assert data["images"][name][version]["reference"] == image["reference"]
