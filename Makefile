@@ -19,6 +19,7 @@ help: ## list the targets
 	@echo '  STACK=$(STACK)  the stack   SUITE=$(SUITE)  the e2e suite   ARGS=  more for pulumi or pytest'
 	@echo '  KUBERNETES="1.36.4 1.37.1"  versions to build   UPSTREAM=1  build nothing that upstream publishes'
 	@echo '  ADD="kubernetes=1.37.1"  versions to add with make lock   HARDWAY_CACHE=  the shared cache'
+	@echo '  HARDWAY_ENGINE=podman|docker  HARDWAY_DEBIAN_MIRROR=URL  for the image of local machines'
 
 up: tools ## bring the stack up and write its kubeconfig
 	@$(TOOLS) up --stack $(STACK) $(ARGS)

@@ -106,7 +106,7 @@ class Builder:
 
     def _check_host(self, missing: Sequence[Piece], log: Path) -> None:
         """Ask for what only building needs, and only when there is something to build."""
-        needs = [*host_packages.MACHINE_IMAGE]
+        needs = [*host_packages.MACHINE_IMAGE, *(() if os.geteuid() == 0 else host_packages.USER_NAMESPACES)]
         if not self.upstream:
             gobuild.go_version()
             needs += host_packages.C_COMPILER

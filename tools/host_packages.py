@@ -42,6 +42,8 @@ MACHINE_IMAGE = (
     Need("mmdebstrap", "mmdebstrap"),
     Need("debian-archive-keyring", files=("/usr/share/keyrings/debian-archive-keyring.gpg",)),
 )
+# What mmdebstrap needs of a user who is not root.
+USER_NAMESPACES = (Need("uidmap", "newuidmap"),)
 C_COMPILER = (
     Need("gcc", "gcc"),
     Need("libc6-dev", files=("/usr/include/*/sys/types.h", "/usr/include/sys/types.h")),

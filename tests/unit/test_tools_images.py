@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import catalogue, gobuild
+from tools import catalogue, gobuild, node_image
 from tools.catalogue import Image
 from tools.errors import ToolError
 from tools.mirror import Mirror, write_lock
@@ -113,3 +113,18 @@ def test_programs_know_their_version() -> None:
     kubectl = [str(this_clone().bin / "kubectl"), "version", "--client", "--output=json"]
     version = json.loads(subprocess.run(kubectl, capture_output=True, text=True, check=True).stdout)["clientVersion"]
     assert version["gitVersion"] == f"v{catalogue.KUBERNETES_DEFAULT}" and version["gitTreeState"] == "clean"
+
+
+def test_files_of_the_machine_do_not_depend_on_the_checkout(tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.tar"
+    node_image._write_overlay(overlay)
+    with tarfile.open(overlay) as tar:
+        entries = {entry.name: entry for entry in tar}
+        boot = tar.extractfile("usr/local/lib/hardway/boot")
+        assert boot
+        subprocess.run(["/bin/sh", "-n"], input=boot.read(), check=True)
+    assert entries["usr/local/lib/hardway/boot"].mode == 0o755
+    assert entries["etc/ssh/sshd_config.d/hardway.conf"].mode == 0o644
+    assert entries["root/.ssh"].mode == 0o700
+    assert {(entry.uid, entry.gid, entry.mtime) for entry in entries.values()} == {(0, 0, 0)}
+    assert entries["etc/systemd/system/apt-daily.timer"].linkname == "/dev/null"
