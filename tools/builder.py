@@ -111,7 +111,7 @@ class Builder:
             gobuild.go_version()
             needs += host_packages.C_COMPILER
         host_packages.ensure(needs, log)
-        say(f"{len(missing)} things to build; finished ones are kept if this is interrupted")
+        say(f"to build: {len(missing)}; what is finished is kept if this is interrupted")
 
     def _lay_out(self, engine: list[str], official: Path | None) -> None:
         """Make .cache of the clone: programs, plugins, lock file, facts about this host."""
