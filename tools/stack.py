@@ -34,9 +34,12 @@ class Stack:
     def up(self, arguments: Sequence[str] = ()) -> int:
         """Makes the stack what its page says, then writes its kubeconfig."""
         self._init()
-        code = self._run("up", "--yes", "--skip-preview", *self._page(), *arguments)
+        # The list of certificates alone is hundreds of lines: `make outputs` prints it for who wants it.
+        code = self._run("up", "--yes", "--skip-preview", "--suppress-outputs", *self._page(), *arguments)
         if code == 0:
-            self.write_kubeconfig()
+            path = self.write_kubeconfig()
+            say(f"stack {self.name} is up; its kubeconfig is {path}")
+            say(f'next: eval "$(make -s env STACK={self.name})" && kubectl get nodes')
         return code
 
     def preview(self, arguments: Sequence[str] = ()) -> int:
@@ -119,9 +122,22 @@ class Stack:
     def _run(self, *arguments: str) -> int:
         """Runs Pulumi in the foreground: Ctrl-C reaches it directly and it ends in its own time."""
         release_dead_locks(self.clone)
-        env = environment(self.clone, self.name, os.environ)
-        with _interrupts_left_to_child():
+        with self._temporary() as temporary, _interrupts_left_to_child():
+            env = environment(self.clone, self.name, os.environ) | {"TMPDIR": str(temporary)}
             return subprocess.run(["pulumi", *arguments], cwd=self.clone.root, env=env, check=False).returncode
+
+    @contextlib.contextmanager
+    def _temporary(self) -> Iterator[Path]:
+        """A folder for one run's temporary files: the Kubernetes plugin leaves the provider's kubeconfig in its own."""
+        for left in self._folder.glob("tmp-*"):
+            if not Path("/proc", left.name.removeprefix("tmp-")).exists():
+                remove_tree(left)
+        folder = self._folder / f"tmp-{os.getpid()}"
+        folder.mkdir(mode=0o700, parents=True)
+        try:
+            yield folder
+        finally:
+            remove_tree(folder)
 
 
 def release_dead_locks(clone: Clone) -> None:

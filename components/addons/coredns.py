@@ -118,7 +118,14 @@ def _pod(image: str, config: pulumi.Input[str]) -> dict[str, object]:
         "service_account_name": NAME,
         "priority_class_name": "system-cluster-critical",
         "dns_policy": "Default",
-        "tolerations": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}],
+        "tolerations": [
+            {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
+            # Five minutes, the default, is long for half of a cluster's DNS.
+            *(
+                {"key": f"node.kubernetes.io/{state}", "effect": "NoExecute", "toleration_seconds": 30}
+                for state in ("not-ready", "unreachable")
+            ),
+        ],
         "topology_spread_constraints": [
             {
                 "max_skew": 1,

@@ -10,17 +10,18 @@ import hashlib
 import ipaddress
 import json
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 GATEWAY_HOST = 2
-FIRST_HOST = 11
-LAST_HOST = 250
-"""Host numbers of the /24: 1 is the host's bridge, 2 the lab's gateway, machines from 11 on."""
+FIRST_HOST, LAST_HOST = 11, 72
+"""Host numbers within the subnet: 1 is the host's bridge, 2 the lab's gateway, machines from 11 on."""
 
-_SLOTS = 200
-_FIRST_PORT, _PORTS = 20000, 256
+_FIRST_PORT, _LAST_PORT = 20000, 32767
+"""Below the ports that Linux gives to outgoing connections (net.ipv4.ip_local_port_range)."""
+_PORTS = 64
+_SLOTS = (_LAST_PORT + 1 - _FIRST_PORT) // _PORTS
 _POOL = ipaddress.IPv4Network("10.100.0.0/16")
 
 
@@ -32,8 +33,7 @@ class LabError(RuntimeError):
 class Lab:
     """A reserved place on this host.
 
-    `name` is unique on it; `port_base` is the API's port on 127.0.0.1, and that plus a machine's host number
-    is the machine's SSH port.
+    `name` is unique on it; `port_base` is the API's port on 127.0.0.1, the SSH ports of machines follow it.
     """
 
     name: str
@@ -48,29 +48,33 @@ class Lab:
 
     def ssh_port(self, node: str) -> int:
         """Port on 127.0.0.1 that leads to a machine's sshd."""
-        return self.port_base + self.hosts[node]
+        return self.port_base + self.hosts[node] - FIRST_HOST + 1
 
 
 def reserve(
-    folder: Path, stack: str, cluster: str, nodes: Iterable[str], subnet: str | None, port_base: int | None
+    folder: Path,
+    stack: str,
+    cluster: str,
+    nodes: Mapping[str, str | None],
+    subnet: str | None = None,
+    port_base: int | None = None,
 ) -> Lab:
     """The lab of a stack, as the file `lab.json` in `folder` has it, or a new one that is free on this host.
 
-    `subnet` and `port_base` come from the page and win over what would be chosen. Raises LabError if nothing is free.
+    `nodes` maps names to addresses of the page (None: choose one); `subnet` and `port_base` come from the page as well
+    and win over what would be chosen. Raises LabError if nothing is free or a node cannot be placed.
     """
     path = folder / "lab.json"
     known = Lab(**json.loads(path.read_text())) if path.exists() else None
     if known is None:
         # The clone's path is in it: two clones have a stack `dev` each.
         tag = hashlib.sha256(f"{folder.resolve()}:{stack}".encode()).hexdigest()
-        slot = next(_free_slots(int(tag, 16) % _SLOTS, subnet, port_base), None)
+        slot = next(_free_slots(int(tag, 16) % _SLOTS, len(nodes), subnet, port_base), None)
         if slot is None:
             raise LabError("no free subnet and ports for a lab; set hardway:machines.subnet and .portBase")
         known = Lab(f"{cluster}-{tag[:6]}", *slot, {})
-    hosts = {name: known.hosts[name] for name in nodes if name in known.hosts}
-    free = (number for number in range(FIRST_HOST, LAST_HOST + 1) if number not in hosts.values())
-    hosts |= {name: next(free) for name in nodes if name not in hosts}
-    lab = Lab(known.name, subnet or known.subnet, port_base or known.port_base, hosts)
+    subnet = subnet or known.subnet
+    lab = Lab(known.name, subnet, port_base or known.port_base, _number(nodes, known.hosts, subnet))
     text = json.dumps(asdict(lab), indent=2) + "\n"
     if not path.exists() or path.read_text() != text:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -78,13 +82,35 @@ def reserve(
     return lab
 
 
-def _free_slots(start: int, subnet: str | None, port_base: int | None) -> Iterator[tuple[str, int]]:
+def _number(nodes: Mapping[str, str | None], known: Mapping[str, int], subnet: str) -> dict[str, int]:
+    """A host number for each node: that of its address, the one it had, or the first that is free."""
+    fixed = {name: _host_number(address, subnet) for name, address in nodes.items() if address}
+    hosts = {n: known[n] for n in nodes if n in known and n not in fixed and known[n] not in fixed.values()} | fixed
+    free = (number for number in range(FIRST_HOST, LAST_HOST + 1) if number not in set(hosts.values()))
+    for name in nodes:
+        if name not in hosts:
+            hosts[name] = next(free, 0)
+    if 0 in hosts.values():
+        raise LabError(f"hardway:nodes: {len(nodes)} nodes; a lab has room for {LAST_HOST - FIRST_HOST + 1}")
+    return {name: hosts[name] for name in nodes}
+
+
+def _host_number(address: str, subnet: str) -> int:
+    number = int(ipaddress.IPv4Address(address)) - int(ipaddress.IPv4Network(subnet).network_address)
+    if not FIRST_HOST <= number <= LAST_HOST:
+        allowed = f"hosts {FIRST_HOST} to {LAST_HOST} of {subnet}"
+        raise LabError(f"hardway:nodes: the address {address} is not one for a local machine; allowed: {allowed}")
+    return number
+
+
+def _free_slots(start: int, nodes: int, subnet: str | None, port_base: int | None) -> Iterator[tuple[str, int]]:
     subnets = list(_POOL.subnets(new_prefix=24))
     for offset in range(_SLOTS):
         slot = (start + offset) % _SLOTS
         candidate = subnet or str(subnets[slot])
         base = port_base or _FIRST_PORT + slot * _PORTS
-        if (subnet or not _is_routed(candidate)) and (port_base or _is_free(base)):
+        ports_are_free = port_base or all(_is_free(port) for port in range(base, base + nodes + 1))
+        if ports_are_free and (subnet or not _is_routed(candidate)):
             yield candidate, base
         if subnet and port_base:
             return

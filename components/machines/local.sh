@@ -54,6 +54,10 @@ machine)
     [ -z "${MIRROR:-}" ] || set -- "$@" --volume "$MIRROR:/srv/mirror:ro"
     for port in $ports; do set -- "$@" --publish "127.0.0.1:$port"; done
     engine create "$@" "$IMAGE" >/dev/null
+    # podman spools the archive, host key and all, into a file that it forgets.
+    TMPDIR=$(mktemp -d)
+    export TMPDIR
+    trap 'rm -rf "$TMPDIR"' EXIT
     base64 -d | engine cp - "$lab-$name:/"
     engine start "$lab-$name" >/dev/null
     ;;

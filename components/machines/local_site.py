@@ -39,6 +39,6 @@ def local_site(page: Page, machines: LocalPage, stack: str) -> LocalSite:
     facts = read_host_facts(FACTS, machines.engine)
     if page.artifacts.source == "upstream":
         facts = HostFacts(facts.engine, facts.node_image, None, None)
-    nodes = [node.name for node in page.nodes]
+    nodes = {node.name: node.address for node in page.nodes}
     lab = reserve(STATE / stack, stack, page.cluster.name, nodes, machines.subnet, machines.port_base)
     return LocalSite(lab, facts)

@@ -41,7 +41,8 @@ def describe(part: Part, artifacts: Mapping[str, Artifact], identities: Mapping[
     manifest = {file.path: _digest(_identity(file, identities), file.group, file.mode) for file in part.files}
     manifest |= {name: _digest([source.sha256 for source in artifacts[name].sources]) for name in part.artifacts}
     manifest |= {f"units/{unit.name}": _digest(unit.text) for unit in part.units}
-    rest = [[(d.path, d.owner, d.mode) for d in part.directories], part.users, part.commands]
+    watched = [(unit.name, unit.health, unit.restart_on, unit.reload_on) for unit in part.units]
+    rest = [[(d.path, d.owner, d.mode) for d in part.directories], part.users, part.commands, watched]
     return Release(
         digest=_digest(manifest, rest),
         manifest=manifest,

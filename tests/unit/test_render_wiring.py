@@ -230,7 +230,6 @@ def test_a_container_does_not_touch_the_kernel_of_its_host() -> None:
         assert ("oomScoreAdj" in texts) == (not touches)
 
 
-@pytest.mark.xfail(reason="kube-proxy in mode ipvs runs the program ipset, and nothing asks the machine for it")
 def test_ipvs_asks_for_ipset() -> None:
     assert "ipset" in cluster("stacked", {"network.proxyMode": "ipvs"}).part("worker-1").commands
 

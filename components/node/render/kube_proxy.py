@@ -58,6 +58,9 @@ def kube_proxy(page: Page, topology: Topology, node: NodePlan, traits: Traits) -
             ),
         ),
         artifacts=("kube-proxy",),
+        commands={"nftables": ("nft",), "iptables": ("iptables",), "ipvs": ("iptables", "ipset")}[
+            page.network.proxy_mode
+        ],
     )
 
 
