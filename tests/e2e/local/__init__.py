@@ -1,0 +1,1 @@
+"""The laptop cluster: five local machines. The files run in the order of their numbers."""

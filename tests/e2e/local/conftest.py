@@ -1,0 +1,45 @@
+"""The cluster of this suite: up once, whatever the tests find, and gone at the end."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.support import pods
+from tests.e2e.support.cluster import Cluster, running
+from tests.e2e.support.progress import Say
+from tests.e2e.support.stack import Stack, laptop_page
+
+NAME = "e2e-local"
+NAMESPACE = "e2e"
+
+
+@pytest.fixture(scope="session")
+def cluster(say: Say) -> Iterator[Cluster]:
+    """The laptop cluster under a name of its own, so that it comes up beside one that somebody works with."""
+    with running(Stack(NAME, laptop_page(NAME), say)) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """An ordinary namespace."""
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait", timeout=120).ok()
+    cluster.kubectl.create(pods.namespace(NAMESPACE)).ok()
+    yield NAMESPACE
+    if not cluster.is_down:
+        cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false").ok()
+
+
+@pytest.fixture(scope="session")
+def web(cluster: Cluster, namespace: str) -> str:
+    """A deployment of three web servers over the workers, behind a service of its name: port 80 and node port 8888.
+
+    Its name is its namespace's.
+    """
+    name, kubectl = namespace, cluster.kubectl
+    kubectl.create(pods.web(namespace, name, cluster.image, 1)).ok()
+    kubectl.create(pods.service(namespace, name, 8080, node_port=8888)).ok()
+    kubectl.rolled_out(namespace, name)
+    kubectl("scale", f"deployment/{name}", f"--namespace={namespace}", "--replicas=3").ok()
+    kubectl.rolled_out(namespace, name)
+    return name

@@ -1,0 +1,205 @@
+"""What is encrypted, audited, refused, and signed by whom."""
+
+import base64
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from components.node.render.etcd import etcdctl
+from tests.e2e.support import pods
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.kubeconfig import unpack
+from tests.e2e.support.machines import Machine
+
+SSL = "/opt/kubernetes/ssl"
+AUDIT_LOG = "/opt/kubernetes/log/kube-apiserver/audit.log"
+MARK, OPEN = (f"{kind}-value-of-a-test-{secrets.token_hex(8)}" for kind in ("secret", "open"))
+
+
+@pytest.fixture(scope="module")
+def marked(cluster: Cluster, namespace: str) -> str:
+    """A Secret of this name that holds MARK, and a ConfigMap with another text in the open."""
+    name = f"marked-{secrets.token_hex(4)}"
+    for kind in (("secret", "generic"), ("configmap",)):
+        value = f"--from-literal=value={MARK if kind[0] == 'secret' else OPEN}"
+        cluster.kubectl("create", *kind, name, f"--namespace={namespace}", value).ok()
+    return name
+
+
+def test_secrets_are_unreadable_in_etcd(cluster: Cluster, namespace: str, marked: str) -> None:
+    """On every member; a ConfigMap, in contrast, is found there as it is."""
+    for machine in cluster.having("etcd"):
+        secret = machine.run(etcdctl(f"get /registry/secrets/{namespace}/{marked} --print-value-only")).ok()
+        assert secret.startswith("k8s:enc:secretbox:v1:key1:"), machine.name
+        assert MARK not in secret and base64.b64encode(MARK.encode()).decode() not in secret
+        config = machine.run(etcdctl(f"get /registry/configmaps/{namespace}/{marked} --print-value-only")).ok()
+        assert OPEN in config, machine.name
+
+
+def test_secrets_are_unreadable_on_disk(cluster: Cluster, marked: str) -> None:
+    """Also in the write-ahead log."""
+    for machine in cluster.having("etcd"):
+        found = machine.run(f"grep -rlaF '{MARK}' /var/lib/etcd").stdout
+        assert found == "", machine.name
+        assert machine.run(f"grep -rlaF '{OPEN}' /var/lib/etcd").stdout != "", machine.name
+
+
+def test_audit_log_names_secrets_but_holds_none(cluster: Cluster, namespace: str, marked: str) -> None:
+    """Who created it is there, what is in it is not."""
+    cluster.kubectl.get("secret", marked, f"--namespace={namespace}")
+    logs = [machine.read(AUDIT_LOG) for machine in cluster.having("control-plane")]
+    lines = [line for log in logs for line in log.splitlines() if f'"name":"{marked}"' in line]
+    created = [line for line in lines if '"verb":"create"' in line and '"resource":"secrets"' in line]
+    assert len(created) == 1 and '"username":"hardway:admin"' in created[0]
+    assert any('"verb":"get"' in line and '"resource":"secrets"' in line for line in lines)
+    for log in logs:
+        assert MARK not in log and base64.b64encode(MARK.encode()).decode() not in log
+
+
+def test_audit_log_is_private(cluster: Cluster) -> None:
+    """Nobody but root and the API server may read it."""
+    for machine in cluster.having("control-plane"):
+        assert machine.run(f"stat -c '%U %a' {AUDIT_LOG}").ok().strip() == "kube-apiserver 600", machine.name
+
+
+@pytest.mark.parametrize(
+    ("field", "spec"),
+    [
+        ("privileged", {"containers": [{"securityContext": {"privileged": True}}]}),
+        ("host namespaces", {"hostNetwork": True}),
+        ("host namespaces", {"hostPID": True}),
+        ("hostPath volumes", {"volumes": [{"name": "root", "hostPath": {"path": "/"}}]}),
+        ("non-default capabilities", {"containers": [{"securityContext": {"capabilities": {"add": ["NET_ADMIN"]}}}]}),
+    ],
+)
+def test_pod_security_refuses(cluster: Cluster, namespace: str, field: str, spec: dict[str, Any]) -> None:
+    """The profile `baseline`, in a namespace without any label."""
+    main = {"name": "main", "image": cluster.image, "args": ["pause"]}
+    (more,) = spec.get("containers", [{}])
+    manifest = pods.pod(namespace, "refused", main | more, **{k: v for k, v in spec.items() if k != "containers"})
+    answer = cluster.kubectl.create(manifest)
+    assert answer.code != 0
+    assert 'violates PodSecurity "baseline:latest"' in answer.text and field in answer.text
+
+
+@pytest.mark.parametrize("port", [2379, 2380])
+def test_etcd_refuses_clients_without_its_certificate(cluster: Cluster, port: int) -> None:
+    """No certificate is refused, and so is one of another authority; a member's own is let in."""
+    path = "/version"
+    for machine in cluster.having("etcd"):
+        url = f"https://{machine.address}:{port}{path}"
+        curl = f"curl -sS --http1.1 --max-time 5 --cacert {SSL}/etcd/ca.pem --output /dev/null"
+        foreign = f"--cert {SSL}/kubelet/server.pem --key {SSL}/kubelet/server.key"
+        own = f"--cert {SSL}/etcd/peer.pem --key {SSL}/etcd/peer.key"
+        for options in ("", foreign):
+            answer = machine.run(f"{curl} {options} {url}")
+            # 35, 55 and 56: the handshake, sending or receiving failed. Verifying the server did not (60).
+            assert answer.code in (35, 55, 56), f"{machine.name} {options}: {answer.text}"
+        assert machine.run(f"{curl} {own} {url}").code == 0, machine.name
+
+
+@pytest.mark.parametrize(("port", "role"), [(6443, "control-plane"), (2379, "etcd"), (2380, "etcd"), (10250, "worker")])
+def test_old_tls_is_refused(cluster: Cluster, port: int, role: str) -> None:
+    """1.0 and 1.1 by their version, 1.2 with old ciphers; 1.2 with a good one and 1.3 are spoken."""
+    for machine in cluster.having(role):
+
+        def offer(version: str, cipher: str = "ALL", machine: Machine = machine) -> str:
+            options = (f"--version={version}", f"--ciphers={cipher}")
+            return machine.tool("tls", machine.address, str(port), *options).ok().strip()
+
+        assert offer("1.0") == "refused TLSV1_ALERT_PROTOCOL_VERSION"
+        assert offer("1.1") == "refused TLSV1_ALERT_PROTOCOL_VERSION"
+        for cipher in ("AES128-SHA", "AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA"):
+            assert offer("1.2", cipher) == "refused SSLV3_ALERT_HANDSHAKE_FAILURE", cipher
+        own = f"--cert {SSL}/etcd/peer.pem --key {SSL}/etcd/peer.key" if role == "etcd" else ""
+        for good in ("--tls-max 1.2 --ciphers ECDHE-ECDSA-AES256-GCM-SHA384", "--tlsv1.3"):
+            url = f"https://{machine.address}:{port}/version"
+            curl = machine.run(f"curl -sS --http1.1 --insecure --max-time 5 --output /dev/null {good} {own} {url}")
+            assert curl.code == 0, f"{machine.name} {good}: {curl.text}"
+
+
+def test_serving_certificates_verify_against_the_authority(cluster: Cluster) -> None:
+    """Of API servers, etcd members and kubelets, by name and address; another authority does not verify them."""
+    authority = unpack(cluster.stack.kubeconfig, cluster.stack.folder / "admin").ca.read_text()
+    kubernetes, etcd = f"{SSL}/kubernetes-ca.pem", f"{SSL}/etcd/ca.pem"
+    for machine in cluster.machines.values():
+        assert machine.read(kubernetes).strip() == authority.strip()
+        served = [(10250, kubernetes)]
+        if machine in cluster.having("control-plane"):
+            served.append((6443, kubernetes))
+        if machine in cluster.having("etcd"):
+            served += [(2379, etcd), (2380, etcd)]
+        for port, ca in served:
+            wrong = kubernetes if ca == etcd else f"{SSL}/kube-apiserver/front-proxy-ca.pem"
+            for host in (machine.address, machine.name):
+                # 60: the certificate does not verify. Whatever the server says after the handshake does not count.
+                assert _verify(machine, host, port, ca) != 60, f"{host}:{port}"
+            if machine in cluster.having("control-plane"):
+                assert _verify(machine, machine.address, port, wrong) == 60, f"{machine.name}:{port}"
+
+
+def test_kubelet_certificates_came_from_csrs(cluster: Cluster) -> None:
+    """Each kubelet's client certificate is one that was asked for with the bootstrap token, and approved by nobody."""
+    requests = cluster.kubectl.items("certificatesigningrequests")
+    issued = {
+        base64.b64decode(request["status"]["certificate"]).decode().strip(): request
+        for request in requests
+        if request["spec"]["signerName"] == "kubernetes.io/kube-apiserver-client-kubelet"
+        and request["status"].get("certificate")
+    }
+    for machine in cluster.machines.values():
+        pem = machine.read("/var/lib/kubelet/pki/kubelet-client-current.pem")
+        (certificate,) = re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", pem, re.DOTALL)
+        assert certificate in issued, machine.name
+        request = issued[certificate]
+        assert request["spec"]["username"].startswith("system:bootstrap:")
+        assert {c["reason"] for c in request["status"]["conditions"] if c["type"] == "Approved"} == {"AutoApproved"}
+
+
+def test_certificates_output_is_complete(cluster: Cluster) -> None:
+    """It lists every certificate file of every machine by issuer, subject and end; none has expired."""
+    entries: list[dict[str, Any]] = cluster.stack.output("certificates")
+    now = datetime.now(UTC)
+    for entry in entries:
+        end, renewal = (datetime.fromisoformat(entry[key]) for key in ("notAfter", "renewedFrom"))
+        assert now < renewal < end, entry["name"]
+    listed = {(datetime.fromisoformat(entry["notAfter"]), _common_name(entry["subject"])) for entry in entries}
+    for machine in cluster.machines.values():
+        found = _certificates(machine)
+        assert len(found) >= 3, machine.name
+        assert {path: facts for path, facts in found.items() if facts not in listed} == {}, machine.name
+    names = [entry["name"] for entry in entries]
+    assert len(names) == len(set(names))
+    people = [entry for entry in entries if entry["use"] == "admin"]
+    assert {"admin", "deployer", "developer-developer"} == {entry["name"] for entry in people}
+    for entry in people:
+        assert datetime.fromisoformat(entry["notAfter"]) - now < timedelta(days=30), entry["name"]
+
+
+def _common_name(subject: str) -> str:
+    found = re.search(r"CN\s*=\s*([^,/]+)", subject)
+    assert found, subject
+    return found[1].strip()
+
+
+def _certificates(machine: Machine) -> dict[str, tuple[datetime, str]]:
+    """End and common name of every certificate file on a machine, by path."""
+    show = "openssl x509 -noout -enddate -subject -nameopt RFC2253,sep_comma_plus_space -in"
+    answer = machine.run(f"find -L {SSL} -name '*.pem' | while read -r path; do echo $path; {show} $path; done").ok()
+    found = re.findall(r"^(/\S+)\nnotAfter=(.*)\nsubject=(.*)$", answer, re.MULTILINE)
+    return {
+        path: (datetime.strptime(end, "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC), _common_name(subject))
+        for path, end, subject in found
+    }
+
+
+def _verify(machine: Machine, host: str, port: int, ca: str) -> int:
+    """The exit code of curl for a request to this machine under `host`, a name or an address of its certificate."""
+    resolve = f"--resolve {host}:{port}:{machine.address}"
+    code: int = machine.run(
+        f"curl -s --max-time 5 {resolve} --cacert {ca} --output /dev/null https://{host}:{port}/"
+    ).code
+    return code

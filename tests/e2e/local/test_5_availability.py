@@ -1,0 +1,123 @@
+"""Any one control-plane machine may go: the cluster answers without it, and takes it back by itself."""
+
+import json
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from components.node.render.etcd import etcdctl
+from tests.e2e.support import pods
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.kubeconfig import Credentials, unpack
+from tests.e2e.support.machines import Machine
+from tests.e2e.support.probing import probing
+from tests.e2e.support.progress import Say, stopwatch
+from tests.e2e.support.wait import eventually
+
+# A single object is read from etcd, by a quorum of its members.
+URL = "https://127.0.0.1:16443/api/v1/namespaces/kube-system"
+
+# Loose on purpose: an outage is found, a busy machine is not. How long it takes is measured, not tested.
+MOST_FAILED, LONGEST_GAP_SECONDS = 0.05, 15.0
+
+
+@pytest.fixture(scope="module")
+def credentials(cluster: Cluster) -> Credentials:
+    """The administrator's, as files."""
+    return unpack(cluster.stack.kubeconfig, cluster.stack.folder / "admin")
+
+
+@pytest.mark.parametrize("name", ["cp-1", "cp-2", "cp-3"])
+def test_control_plane_machine_dies_and_comes_back(
+    cluster: Cluster, namespace: str, credentials: Credentials, say: Say, name: str
+) -> None:
+    """The API and etcd answer, a new deployment starts; with power again the machine rejoins, without Pulumi."""
+    victim = cluster.machines[name]
+    survivors = [machine for machine in cluster.having("control-plane") if machine is not victim]
+    members, leads = _member_list(victim), _is_leader(victim)
+    deployment = f"without-{name}"
+    with probing(cluster.having("worker")[0], URL, 120, credentials) as probe:
+        time.sleep(3)
+        victim.kill()
+        try:
+            elapsed = stopwatch()
+            # A write that was under way when etcd lost its leader fails, and its sender tries it again.
+            manifest = pods.web(namespace, deployment, cluster.image, 2)
+            eventually(lambda: cluster.kubectl.apply(manifest).ok(), 30, "the deployment is accepted")
+            cluster.kubectl.rolled_out(namespace, deployment)
+            what = f"{name} (leader of etcd)" if leads else name
+            say(f"  a deployment was available {elapsed():.1f} s after {what} died")
+            for machine in survivors:
+                assert "is healthy" in machine.run(etcdctl("endpoint health")).text, machine.name
+                _api_ready(machine)
+        finally:
+            victim.start()
+            started = datetime.now(UTC)
+        elapsed = stopwatch()
+        eventually(lambda: _rejoined(cluster, victim, started), 120, f"{name} rejoins")
+        say(f"  {name} was back {elapsed():.1f} s after its start")
+        report = probe.report()
+    say(f"  {report.line()}")
+    assert _member_list(victim) == members
+    assert report.failed <= MOST_FAILED * report.requests, report.line()
+    assert report.longest_gap < LONGEST_GAP_SECONDS, report.line()
+    cluster.kubectl("delete", "deployment", deployment, f"--namespace={namespace}").ok()
+
+
+@pytest.mark.parametrize("name", ["cp-1", "worker-1"])
+def test_restarted_machine_keeps_its_data(cluster: Cluster, namespace: str, say: Say, name: str) -> None:
+    """Its certificate, its member of etcd and its pods; nothing is bootstrapped again."""
+    machine = cluster.machines[name]
+    control_plane = machine in cluster.having("control-plane")
+    kept = ["/var/lib/kubelet/pki/kubelet-client-current.pem", "/etc/ssh/ssh_host_ed25519_key"]
+    before = [machine.read(path) for path in kept]
+    requests = len(cluster.kubectl.items("certificatesigningrequests"))
+    members = _member_list(machine) if control_plane else ""
+    machine.restart()
+    started = datetime.now(UTC)
+    elapsed = stopwatch()
+    eventually(lambda: _rejoined(cluster, machine, started), 120, f"{name} rejoins")
+    say(f"  {name} was back {elapsed():.1f} s after its restart")
+    assert [machine.read(path) for path in kept] == before
+    assert len(cluster.kubectl.items("certificatesigningrequests")) == requests
+    if control_plane:
+        assert _member_list(machine) == members
+    placed = f"after-{name}"
+    where = {"nodeName": name, "tolerations": [{"operator": "Exists"}]}
+    cluster.kubectl.create(pods.pod(namespace, placed, pods.container(cluster.image, "pause"), **where)).ok()
+    ready = ("wait", "--for=condition=Ready", f"pod/{placed}", f"--namespace={namespace}", "--timeout=60s")
+    cluster.kubectl(*ready, timeout=70).ok()
+
+
+def _rejoined(cluster: Cluster, machine: Machine, since: datetime) -> None:
+    """Its node has reported since then and is Ready with its network; its API server and etcd member answer."""
+    node = cluster.kubectl.get("node", machine.name)
+    conditions = {condition["type"]: condition for condition in node["status"]["conditions"]}
+    assert conditions["Ready"]["status"] == "True", conditions["Ready"].get("message")
+    lease = cluster.kubectl.get("lease", machine.name, "--namespace=kube-node-lease")
+    assert datetime.fromisoformat(lease["spec"]["renewTime"]) > since, "its lease is old"
+    running = machine.run("systemctl is-active kubelet kube-proxy containerd kubernetes-api-proxy")
+    assert running.code == 0, running.text
+    assert machine.run("test -e /run/hardway/cni/10-flannel.conflist").code == 0, "no pod network yet"
+    if machine in cluster.having("etcd"):
+        health = machine.run(etcdctl("endpoint health"))
+        assert "is healthy" in health.text, health.text
+    if machine in cluster.having("control-plane"):
+        _api_ready(machine)
+
+
+def _api_ready(machine: Machine) -> None:
+    ca = "/opt/kubernetes/ssl/kubernetes-ca.pem"
+    answer = machine.run(f"curl -sS --max-time 3 --cacert {ca} https://127.0.0.1:6443/readyz")
+    assert answer.stdout == "ok", f"{machine.name}: {answer.text}"
+
+
+def _is_leader(machine: Machine) -> bool:
+    (status,) = json.loads(machine.run(etcdctl("endpoint status --write-out=json")).ok())
+    leads: bool = status["Status"]["leader"] == status["Status"]["header"]["member_id"]
+    return leads
+
+
+def _member_list(machine: Machine) -> str:
+    return machine.run(etcdctl("member list")).ok()

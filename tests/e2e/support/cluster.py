@@ -1,0 +1,109 @@
+"""A cluster of a suite: the stack, its machines, and its administrator; and a block in which it is up."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from tests.e2e.support import diagnostics
+from tests.e2e.support.inventory import Inventory, take
+from tests.e2e.support.kubectl import Kubectl, admin_of
+from tests.e2e.support.machines import Machine, machines_of
+from tests.e2e.support.pods import agnhost
+from tests.e2e.support.process import Run
+from tests.e2e.support.stack import Stack
+
+KEEP = "HARDWAY_E2E_KEEP"
+"""Set to 1, a suite leaves its stack up, and takes one that is up as it is."""
+
+
+def keeping() -> bool:
+    """Whether the user wants the stack to stay."""
+    return os.environ.get(KEEP) == "1"
+
+
+@dataclass
+class Cluster:
+    """A stack that is up.
+
+    `first_up` is the run that made it and `before` the host before that; None when it was found up.
+    """
+
+    stack: Stack
+    first_up: Run | None
+    before: Inventory | None
+    is_down: bool = False
+
+    @cached_property
+    def machines(self) -> dict[str, Machine]:
+        """Its machines, by node name."""
+        return machines_of(self.stack)
+
+    @cached_property
+    def kubectl(self) -> Kubectl:
+        """Its administrator, with kubectl."""
+        return admin_of(self.stack)
+
+    @cached_property
+    def image(self) -> str:
+        """The image of test pods."""
+        return agnhost(self.stack.clone)
+
+    def having(self, role: str) -> list[Machine]:
+        """The machines with a role, in the order of the page."""
+        nodes = self.stack.page["hardway:nodes"]
+        return [self.machines[node["name"]] for node in nodes if role in node["roles"]]
+
+    def destroy(self) -> Run:
+        """`make down`, and its page goes."""
+        run = self.stack.down()
+        assert run.code == 0, f"make down ended with exit code {run.code}:\n{run.tail()}"
+        self.stack.forget()
+        self.is_down = True
+        return run
+
+
+@contextlib.contextmanager
+def running(stack: Stack) -> Iterator[Cluster]:
+    """The stack, fresh or as it was kept; leftovers of an earlier run of that name go first, in the end all goes."""
+    cluster = _found_up(stack) if keeping() else None
+    if cluster is None:
+        stack.say(f"removing what an earlier run of {stack.name} may have left")
+        left_over = stack.down()
+        assert left_over.code == 0, f"leftovers of {stack.name} stay:\n{left_over.tail()}"
+        stack.forget()
+        before = take(stack.clone)
+        cluster = Cluster(stack, None, before)
+    try:
+        if cluster.before:
+            cluster.first_up = _bring_up(stack)
+        yield cluster
+    finally:
+        if keeping():
+            stack.say(f"{stack.name} stays up ({KEEP}=1); remove it with `make down STACK={stack.name}`")
+        elif not cluster.is_down:
+            stack.say(f"make down STACK={stack.name}")
+            cluster.destroy()
+
+
+def _bring_up(stack: Stack) -> Run:
+    stack.say(f"make up STACK={stack.name}")
+    run = stack.up()
+    if run.code != 0:
+        folder = diagnostics.collect(stack, "up")
+        raise AssertionError(
+            f"make up ended with {run.code}; {folder}\n{run.tail(60)}\n{diagnostics.last_lines(folder)}"
+        )
+    stack.say(f"up after {run.seconds:.1f} s")
+    return run
+
+
+def _found_up(stack: Stack) -> Cluster | None:
+    if not stack.kubeconfig.exists():
+        return None
+    nodes = admin_of(stack)("--request-timeout=5s", "get", "nodes")
+    if nodes.code != 0:
+        return None
+    stack.say(f"{stack.name} is up already ({KEEP}=1)")
+    return Cluster(stack, None, None)

@@ -1,0 +1,73 @@
+"""The machines of a local stack, reached the way their owner can: by the container engine, never over the network.
+
+An address of a lab that is not up is answered by somebody else, so nothing here dials one from the host.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.e2e.support.process import Answer, ask
+from tests.e2e.support.stack import Stack
+from tools.paths import Clone, this_clone
+
+GATEWAY = "gateway"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine: a container of the lab."""
+
+    name: str
+    address: str
+    container: str
+    engine: tuple[str, ...]
+
+    def run(self, script: str, *, stdin: str = "", timeout: float = 60) -> Answer:
+        """Run a POSIX script on the machine as root."""
+        return ask([*self.engine, "exec", "-i", self.container, "sh", "-c", script], stdin=stdin, timeout=timeout)
+
+    def read(self, path: str) -> str:
+        """The text of a file on the machine."""
+        return self.run(f"cat '{path}'").ok()
+
+    def kill(self) -> None:
+        """Take its power away."""
+        ask([*self.engine, "kill", "--signal", "KILL", self.container]).ok()
+        ask([*self.engine, "wait", self.container]).ok()
+
+    def start(self) -> None:
+        """Give it power again."""
+        ask([*self.engine, "start", self.container]).ok()
+
+    def restart(self) -> None:
+        """Shut it down in order, as far as that takes no longer than 30 s, and start it again."""
+        ask([*self.engine, "restart", "--time", "30", self.container], timeout=120).ok()
+
+    def in_network(self, command: Sequence[str]) -> list[str]:
+        """The command line that runs a program of this host in the machine's network, where 127.0.0.1 is the machine.
+
+        Raises AssertionError when it is not running, or this is not root.
+        """
+        assert os.geteuid() == 0, "a suite enters the network of machines: run it as root"
+        pid = ask([*self.engine, "inspect", "--format", "{{.State.Pid}}", self.container]).ok().strip()
+        assert pid != "0", f"{self.name} is not running"
+        return ["nsenter", "--target", pid, "--net", "--", *command]
+
+    def tool(self, name: str, *arguments: str) -> Answer:
+        """Run a module of this package as a program of this host, in the machine's network."""
+        command = [sys.executable, "-m", f"{__package__}.{name}", *arguments]
+        return ask(self.in_network(command), cwd=this_clone().root)
+
+
+def engine_of(clone: Clone) -> tuple[str, ...]:
+    """The container engine's command, as `make tools` found it."""
+    return tuple(json.loads((clone.cache / "local.json").read_text())["engine"])
+
+
+def machines_of(stack: Stack) -> dict[str, Machine]:
+    """The machines of a stack that is up, by node name; the lab's gateway is none of them."""
+    lab, engine = stack.lab, engine_of(stack.clone)
+    return {name: Machine(name, lab.address(name), f"{lab.name}-{name}", engine) for name in lab.hosts}

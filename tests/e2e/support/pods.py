@@ -1,0 +1,99 @@
+"""Pods, deployments and services for tests: all of them agnhost, the image that Kubernetes tests itself with."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tools.paths import Clone
+
+PORT = 8080
+Manifest = dict[str, Any]
+
+
+def agnhost(clone: Clone) -> str:
+    """The pinned image, as the lock of this clone has it. Nodes find it through their registry mirror."""
+    images = json.loads((clone.cache / "artifacts.lock.json").read_text())["images"]
+    (entry,) = images["agnhost"].values()
+    return f"{entry['reference']}@{entry['digest']}"
+
+
+def container(image: str, *arguments: str, **more: Any) -> Manifest:
+    """A container that Pod Security's strictest profile admits."""
+    return {
+        "name": "main",
+        "image": image,
+        "args": list(arguments),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **more,
+    }
+
+
+def pod(namespace: str, name: str, main: Mapping[str, Any], **spec: Any) -> Manifest:
+    """A pod with one container, which is killed at once when it goes."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": namespace, "name": name, "labels": {"app": name}},
+        "spec": {"containers": [dict(main)], "terminationGracePeriodSeconds": 0, **spec},
+    }
+
+
+def web(namespace: str, name: str, image: str, replicas: int, **spec: Any) -> Manifest:
+    """A deployment of web servers (`netexec`), as evenly over the nodes as can be."""
+    labels = {"app": name}
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "nodeTaintsPolicy": "Honor",
+        "labelSelector": {"matchLabels": labels},
+    }
+    ready = {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 1}
+    main = container(image, "netexec", f"--http-port={PORT}", readinessProbe=ready)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "containers": [main],
+                    "topologySpreadConstraints": [spread],
+                    "terminationGracePeriodSeconds": 0,
+                    **spec,
+                },
+            },
+        },
+    }
+
+
+def service(namespace: str, name: str, port: int, *, node_port: int | None = None) -> Manifest:
+    """A service in front of the deployment or pod of the same name: of type NodePort if there is one."""
+    entry: Manifest = {"port": port, "targetPort": PORT}
+    if node_port:
+        entry["nodePort"] = node_port
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"type": "NodePort" if node_port else "ClusterIP", "selector": {"app": name}, "ports": [entry]},
+    }
+
+
+def namespace(name: str) -> Manifest:
+    """A namespace like any other."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def names(objects: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of some objects."""
+    return [item["metadata"]["name"] for item in objects]

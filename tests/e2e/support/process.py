@@ -1,0 +1,117 @@
+"""Running programs: quick ones with their output as a value, long ones with a log and signs of life."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.support.progress import BEAT_SECONDS, Say, stopwatch
+
+_GRACE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program that has ended left: its exit code and texts."""
+
+    command: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """Both texts, for messages."""
+        return (self.stdout + self.stderr).strip()
+
+    def ok(self) -> str:
+        """Standard output. Raises AssertionError, with everything it said, unless the program succeeded."""
+        assert self.code == 0, f"{' '.join(self.command)}\nended with exit code {self.code}:\n{self.text}"
+        return self.stdout
+
+
+@dataclass(frozen=True)
+class Run:
+    """A long run that has ended: its exit code, seconds, and the file with its output."""
+
+    code: int
+    seconds: float
+    log: Path
+
+    @property
+    def output(self) -> str:
+        """Everything it said."""
+        return self.log.read_text(errors="replace")
+
+    def tail(self, lines: int = 40) -> str:
+        """The end of what it said."""
+        return "\n".join(self.output.splitlines()[-lines:])
+
+
+def ask(
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str = "",
+    timeout: float = 60,
+) -> Answer:
+    """Run a quick program to its end; one that takes longer than `timeout` seconds counts as failed with code 124."""
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env=env, input=stdin.encode(), capture_output=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        late = f"{_text(error.stderr)}\nno answer within {timeout:.0f} s"
+        return Answer(tuple(command), 124, _text(error.stdout), late)
+    return Answer(tuple(command), done.returncode, _text(done.stdout), _text(done.stderr))
+
+
+def run_long(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, say: Say, limit: float) -> Run:
+    """Run a long program to its end, at most `limit` seconds, with its output in `log`.
+
+    Says the last line of its output every ten seconds. When this process is interrupted the program is, too, and gets
+    time to end in order.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    elapsed = stopwatch()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+        try:
+            while True:
+                try:
+                    return Run(process.wait(BEAT_SECONDS), elapsed(), log)
+                except subprocess.TimeoutExpired:
+                    say(f"  {elapsed():.0f} s so far: {_last_line(log)}")
+                    if elapsed() > limit:
+                        raise AssertionError(f"{' '.join(command)}: not done within {limit:.0f} s; see {log}") from None
+        finally:
+            _end(process)
+
+
+def _text(output: bytes | None) -> str:
+    return (output or b"").decode(errors="replace")
+
+
+def _last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    told = [line for line in lines if line and not line.startswith("@ ")]
+    return told[-1][:140] if told else "no output yet"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt a program that still runs as Ctrl-C would, and kill it if that is not enough."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGINT)
+    end = time.monotonic() + _GRACE_SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        time.sleep(0.2)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
