@@ -33,8 +33,9 @@ def listening(port: int) -> Iterator[None]:
 
 @pytest.fixture
 def same_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every clone would take the same place first."""
+    """Every clone would take the same place first, whatever networks this host has."""
     monkeypatch.setattr(lab, "hashlib", SimpleNamespace(sha256=lambda _: SimpleNamespace(hexdigest=lambda: "0" * 64)))
+    monkeypatch.setattr(lab, "_is_routed", lambda _: False)
 
 
 def test_a_lab_is_kept(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_two_clones_do_not_meet(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("same_place")
 def test_a_taken_port_is_passed_over(tmp_path: Path) -> None:
     first = reserved(tmp_path / "a")
-    assert first.port_base == lab._FIRST_PORT
+    assert reserved(tmp_path / "c").port_base == first.port_base
     with listening(first.port_base):
         second = reserved(tmp_path / "b")
     assert (second.port_base, second.subnet) != (first.port_base, first.subnet)
@@ -78,8 +79,9 @@ def test_a_taken_port_is_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("same_place")
 def test_a_taken_port_of_a_machine_is_passed_over(tmp_path: Path) -> None:
-    with listening(lab._FIRST_PORT + len(NODES)):
-        assert reserved(tmp_path).port_base != lab._FIRST_PORT
+    first = reserved(tmp_path / "a")
+    with listening(first.ssh_port(NODES[-1])):
+        assert reserved(tmp_path / "b").port_base != first.port_base
 
 
 def test_every_place_has_ports() -> None:

@@ -2,8 +2,10 @@
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from clusters import NAMES, Cluster, cluster
@@ -195,6 +197,19 @@ def test_health_checks_are_commands_and_ask_ports_of_the_cluster(name: str, node
         for port in re.findall(r"://[\w.]+:(\d+)", unit.health):
             assert int(port) in ports, unit.name
         assert "curl" not in unit.health or "--max-time" in unit.health, f"{unit.name}: a check that may hang"
+
+
+@pytest.mark.parametrize(("name", "node"), EVERY_NODE)
+def test_scripts_are_good_shell_and_may_be_run(name: str, node: str, tmp_path: Path) -> None:
+    for file in cluster(name).part(node).files:
+        if file.path.endswith(".sh"):
+            assert isinstance(file.content, str)
+            assert file.content.startswith("#!/bin/sh\n"), file.path
+            assert file.mode == 0o755, file.path
+            (tmp_path / "script.sh").write_text(file.content)
+            subprocess.run(["sh", "-n", str(tmp_path / "script.sh")], check=True, timeout=5)
+            if shutil.which("shellcheck"):
+                subprocess.run(["shellcheck", str(tmp_path / "script.sh")], check=True, timeout=30)
 
 
 @pytest.mark.parametrize(("name", "node"), EVERY_NODE)

@@ -1,0 +1,170 @@
+"""Runs the whole program against the fake engine, and reads what it recorded."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from clusters import cluster, lock_data
+from conftest import Values, changed, page_values
+from fake_engine import SECRET, SIGNATURE, plain
+
+ROOT = Path(__file__).parents[2]
+FACTS = {"engine": ["podman"], "nodeImage": "localhost/hardway-node:1", "mirror": "/m", "registryBinary": "files/00/r"}
+# Said here so that a run does not look for what is free on this host.
+PLACE = {"machines.subnet": "192.168.10.0/24", "machines.portBase": 20000}
+
+REMOTE, LOCAL = "command:remote:Command", "command:local:Command"
+PROVIDER = "pulumi:providers:kubernetes"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A value without parts, where it stands, and whether it (or what it is part of) is secret."""
+
+    path: str
+    value: Any
+    secret: bool
+
+
+def leaves(value: Any, path: str = "", secret: bool = False) -> Iterator[Leaf]:
+    """Every leaf of a value of the wire."""
+    if isinstance(value, dict) and value.get(SIGNATURE) == SECRET:
+        yield from leaves(value["value"], path, True)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}" if path else key, secret)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{path}[{index}]", secret)
+    else:
+        yield Leaf(path, value, secret)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource as it was registered; `raw` has the inputs with marks of secrets, `dependencies` are direct ones."""
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    custom: bool
+    raw: Mapping[str, Any]
+    dependencies: tuple[str, ...]
+    deleted_with: str
+    replace_with: tuple[str, ...]
+    additional_secret_outputs: tuple[str, ...]
+    ignore_changes: tuple[str, ...]
+    provider: str
+
+    @property
+    def inputs(self) -> Values:
+        """The inputs without marks of secrets."""
+        inputs: Values = plain(dict(self.raw))
+        return inputs
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One run: its resources in the order of their registration, outputs with marks of secrets, and how it ended."""
+
+    resources: tuple[Resource, ...]
+    components: Mapping[str, Values]
+    """What components registered as outputs, by URN."""
+    outputs: Values
+    error: Mapping[str, str] | None
+
+    @cached_property
+    def by_urn(self) -> dict[str, Resource]:
+        """The resources by URN."""
+        return {resource.urn: resource for resource in self.resources}
+
+    def of(self, type_: str) -> list[Resource]:
+        """The resources of a type, or of all types that begin so when it ends with a colon."""
+        return [r for r in self.resources if r.type == type_ or (type_.endswith(":") and r.type.startswith(type_))]
+
+    def named(self, type_: str, name: str) -> Resource:
+        """The resource of a type and name."""
+        (found,) = [resource for resource in self.of(type_) if resource.name == name]
+        return found
+
+    @cached_property
+    def behind(self) -> dict[str, frozenset[str]]:
+        """For each resource all that it depends on, through others and through its provider."""
+        known: dict[str, frozenset[str]] = {}
+
+        def visit(urn: str) -> frozenset[str]:
+            if urn not in known:
+                resource = self.by_urn[urn]
+                direct = {*resource.dependencies, *([resource.provider] if resource.provider else [])}
+                known[urn] = frozenset(direct).union(*(visit(other) for other in direct))
+            return known[urn]
+
+        for resource in self.resources:
+            visit(resource.urn)
+        return known
+
+    def comes_after(self, later: Resource, earlier: Resource) -> bool:
+        """Whether one resource is made only when the other is there."""
+        return earlier.urn in self.behind[later.urn]
+
+
+def run(values: Values, *, lock: Values | None = None, facts: Values | None = None, preview: bool = False) -> Recording:
+    """Run the program with a page; `lock` and `facts` are written for it, or left out when empty."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / ".cache").mkdir()
+        for file, content in (("artifacts.lock.json", lock), ("local.json", FACTS if facts is None else facts)):
+            if content:
+                (folder / ".cache" / file).write_text(json.dumps(content))
+        config = {f"hardway:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
+        environment = os.environ | {"PULUMI_CONFIG": json.dumps(config), "PULUMI_ERROR_OUTPUT_STRING": "1"}
+        target = folder / "recording.json"
+        engine = Path(__file__).with_name("fake_engine.py")
+        command = [sys.executable, str(engine), str(ROOT), str(target), "preview" if preview else "up"]
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return _read(json.loads(target.read_text()))
+
+
+def _read(data: Values) -> Recording:
+    resources = tuple(
+        Resource(
+            urn=r["urn"],
+            type=r["type"],
+            name=r["name"],
+            parent=r["parent"],
+            custom=r["custom"],
+            raw=r["inputs"],
+            dependencies=tuple(r["dependencies"]),
+            deleted_with=r["deletedWith"],
+            replace_with=tuple(r["replaceWith"]),
+            additional_secret_outputs=tuple(r["additionalSecretOutputs"]),
+            ignore_changes=tuple(r["ignoreChanges"]),
+            provider=r["provider"],
+        )
+        for r in data["resources"]
+    )
+    return Recording(resources, data["components"], data["outputs"], data["error"])
+
+
+def page(name: str, change: Mapping[str, Any] | None = None) -> Values:
+    """The page `name` with a place on this host, and changes."""
+    return changed(page_values(name), PLACE | dict(change or {}))
+
+
+@cache
+def recorded(name: str, preview: bool = False, again: int = 0) -> Recording:
+    """A run of the program with the page `name`, once for all tests; another number in `again` is another run."""
+    recording = run(page(name), lock=lock_data(cluster(name).page), preview=preview)
+    assert recording.error is None, recording.error
+    return recording
