@@ -7,7 +7,9 @@ import pulumi
 from components.artifacts.choice import choose_lock
 from components.artifacts.lock import Lock, LockError
 from components.config import ConfigError, Page
+from components.config.existing import ExistingMachines
 from components.machines.base import Machines
+from components.machines.existing_site import ExistingSite, existing_site
 from components.machines.host_facts import HostFactsError
 from components.machines.lab import LabError
 from components.machines.local_site import LocalSite, local_site
@@ -26,11 +28,17 @@ class Site:
     def __init__(self, page: Page, stack: str) -> None:
         try:
             self.lock = choose_lock(page)
-            self._place: LocalSite = local_site(page, page.machines, stack)
+            self._place = _place(page, stack)
             self.topology = self._place.topology(page)
         except (LockError, LabError, HostFactsError, ConfigError) as error:
             raise pulumi.RunError(str(error)) from error
 
     def make_machines(self) -> Machines:
-        """The machines, as resources of the stack."""
+        """The machines, as resources of the stack where it makes them."""
         return self._place.make_machines(self.topology)
+
+
+def _place(page: Page, stack: str) -> LocalSite | ExistingSite:
+    if isinstance(page.machines, ExistingMachines):
+        return existing_site(page, page.machines)
+    return local_site(page, page.machines, stack)

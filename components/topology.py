@@ -156,8 +156,10 @@ class Topology:
         return etcd + control + tuple(node for node in self.nodes if not node.is_etcd and not node.is_control_plane)
 
 
-def plan(page: Page, lab: LabNetwork | None, endpoint: tuple[str, int]) -> Topology:
+def plan(page: Page, lab: LabNetwork | None, endpoint: tuple[str, int], further_sans: tuple[str, ...] = ()) -> Topology:
     """The topology of `page`. `lab` is the network of local machines; `endpoint` is host and port of the API.
+
+    `further_sans` are names of the API besides those of the page.
 
     Raises ConfigError when an address of the page does not fit the lab, or a node has no address at all.
     """
@@ -178,7 +180,7 @@ def plan(page: Page, lab: LabNetwork | None, endpoint: tuple[str, int]) -> Topol
         service_address=str(services[SERVICE_INDEX]),
         dns_address=str(services[DNS_INDEX]),
         api_port=page.api.port,
-        extra_sans=page.api.extra_sans,
+        extra_sans=(*further_sans, *page.api.extra_sans),
     )
 
 

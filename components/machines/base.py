@@ -16,20 +16,30 @@ from components.node.traits import Traits
 class Machine:
     """A machine with an address, reached by SSH.
 
-    Whatever is done on it ends with `resource`: its commands are deleted and replaced with that. `become` is put
-    before a command that needs root: empty, or `sudo -n `.
+    Whatever is done on it ends with `resource`: its commands are deleted and replaced with that. A machine that
+    nobody made has none, and what was installed on it has to be removed with `removal`. `become` is put before a
+    command that needs root: empty, or `sudo -n `.
     """
 
     name: str
     connection: command.remote.ConnectionArgs
-    resource: pulumi.Resource
+    resource: pulumi.Resource | None
     become: str = ""
     shell_prefix: str = ""
     """What an operator puts before a quoted script to have it run on the machine."""
+    over_ssh: bool = False
+    """`shell_prefix` runs the login shell of a user who may not be root."""
+    after: tuple[pulumi.Resource, ...] = ()
+    """What has to be there before the machine is touched."""
+    installs_packages: bool = False
+    """Whether programs that the operating system lacks are installed."""
+    removal: str = ""
+    """Command line that takes everything of ours off the machine."""
 
     def shell(self, script: str) -> pulumi.Output[str]:
-        """A command line for the operator's shell that runs a POSIX script on the machine."""
-        return pulumi.Output.from_input(f"{self.shell_prefix} {shlex.quote(script)}")
+        """A command line for the operator's shell that runs a POSIX script on the machine, as root."""
+        line = f"{self.become}sh -c {shlex.quote(script)}" if self.over_ssh else script
+        return pulumi.Output.from_input(f"{self.shell_prefix} {shlex.quote(line)}")
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ class NodeRelease(pulumi.ComponentResource):
                 args.part, known["release"], args.artifacts, known["contents"], known["mirror"]
             )
         )
-        script = self.digest.apply(lambda digest: _stage_script(digest, args.machine.become))
-        stage = _command(f"{name}-stage", args.machine, script, payload, self, ())
+        script = self.digest.apply(lambda digest: _stage_script(digest, args.machine))
+        stage = _command(f"{name}-stage", args.machine, script, payload, self, (), args.machine.removal or None)
         self.staged = StagedNode(args.machine.name, args.machine, self.digest, stage)
         self.register_outputs({"digest": self.digest, "manifest": self.manifest})
 
@@ -71,10 +71,11 @@ def activate(node: StagedNode, parent: pulumi.Resource, after: Sequence[pulumi.R
     return _command(f"{node.name}-activate", node.machine, script, None, parent, (node.command, *after))
 
 
-def _stage_script(digest: str, become: str) -> str:
+def _stage_script(digest: str, machine: Machine) -> str:
     # The archive and the script in it come on standard input: a failing command is printed whole, secrets and all.
     unpack = f"mkdir -p {_RELEASES}; d=$(mktemp -d {_RELEASES}/.new-XXXXXX); base64 -d | tar -xpf - -C $d"
-    return f"{become}sh -euc 'umask 022; {unpack}; sh $d/apply.sh stage {digest} $d'"
+    packages = " install" if machine.installs_packages else ""
+    return f"{machine.become}sh -euc 'umask 022; {unpack}; sh $d/apply.sh stage {digest} $d{packages}'"
 
 
 def _command(
@@ -84,19 +85,22 @@ def _command(
     stdin: pulumi.Input[str] | None,
     parent: pulumi.Resource,
     after: Sequence[pulumi.Resource],
+    delete: str | None = None,
 ) -> command.remote.Command:
+    made = [machine.resource] if machine.resource else []
     return command.remote.Command(
         name,
         connection=machine.connection,
         create=script,
+        delete=delete,
         stdin=pulumi.Output.secret(stdin) if stdin is not None else None,
         logging=command.remote.Logging.NONE,
         add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions(
             parent=parent,
-            depends_on=[machine.resource, *after],
+            depends_on=[*made, *machine.after, *after],
             deleted_with=machine.resource,
-            replace_with=[machine.resource],
+            replace_with=made,
         ),
     )
 
