@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -44,3 +44,5 @@ class Machines:
     mirror: str
     registry_mirrors: Mapping[str, str]
     traits: Traits
+    ready: Sequence[pulumi.Resource] = ()
+    """What has to be there before a machine can fetch anything, and before the API's endpoint answers."""
