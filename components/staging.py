@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pulumi
-
-from components.artifacts.choice import choose_artifacts
-from components.artifacts.lock import Lock, LockError
+from components.artifacts.choice import choose_artifacts, choose_image
+from components.artifacts.lock import Lock
 from components.config import Page
 from components.machines.base import Machines
 from components.node.plan import Surroundings, plan_node
@@ -28,21 +26,22 @@ class StagingArgs:
 
 
 def stage_nodes(args: StagingArgs) -> dict[str, StagedNode]:
-    """One `NodeRelease` for each node, by name.
-
-    Raises RunError, before any of them is made, if the lock lacks something that one of them needs.
-    """
+    """One `NodeRelease` for each node, by name; none of them starts before what machines fetch from is there."""
     machines = args.machines
-    try:
-        pause = args.lock.image("pause", args.page.versions.pause)
-        around = Surroundings(pause, machines.registry_mirrors | args.page.artifacts.registry_mirrors, machines.traits)
-        parts = {node.name: plan_node(args.page, args.topology, node, around) for node in args.topology.nodes}
-        artifacts = {name: choose_artifacts(args.page, args.lock, part.artifacts) for name, part in parts.items()}
-    except LockError as error:
-        raise pulumi.RunError(str(error)) from error
+    pause = choose_image(args.page, args.lock, "pause")
+    around = Surroundings(pause, machines.registry_mirrors | args.page.artifacts.registry_mirrors, machines.traits)
+    parts = {node.name: plan_node(args.page, args.topology, node, around) for node in args.topology.nodes}
     return {
         name: NodeRelease(
-            name, NodeReleaseArgs(machines.by_name[name], part, artifacts[name], args.pki.material, machines.mirror)
+            name,
+            NodeReleaseArgs(
+                machine=machines.by_name[name],
+                part=part,
+                artifacts=choose_artifacts(args.page, args.lock, part.artifacts),
+                material=args.pki.material,
+                mirror=machines.mirror,
+                after=machines.ready,
+            ),
         ).staged
         for name, part in parts.items()
     }

@@ -11,7 +11,8 @@ from components.addons.coredns import CoreDns, CoreDnsArgs
 from components.addons.flannel import Flannel, FlannelArgs
 from components.addons.nodes import Nodes
 from components.addons.rbac import Rbac
-from components.artifacts.lock import Lock, LockError
+from components.artifacts.choice import choose_image
+from components.artifacts.lock import Lock
 from components.config import Page
 from components.pki.cluster_pki import BootstrapToken
 from components.topology import Topology
@@ -32,12 +33,9 @@ class Addons(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AddonsArgs, opts: pulumi.ResourceOptions) -> None:
         super().__init__("hardway:addons:Addons", name, {}, opts)
-        page, topology, versions = args.page, args.topology, args.page.versions
-        try:
-            flannel_image = args.lock.image("flannel", versions.flannel)
-            coredns_image = args.lock.image("coredns", versions.coredns)
-        except LockError as error:
-            raise pulumi.RunError(str(error)) from error
+        page, topology = args.page, args.topology
+        flannel_image = choose_image(page, args.lock, "flannel")
+        coredns_image = choose_image(page, args.lock, "coredns")
         child = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
         rbac = Rbac("rbac", page.access.developers, child)
         # The token works once everything that lets a kubelet in is there: a request that is not approved at once waits.

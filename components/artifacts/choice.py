@@ -15,14 +15,29 @@ _KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "k
 
 
 def choose_lock(page: Page) -> Lock:
-    """The lock of the page's artifact source. Raises LockError if it is not there."""
-    return read_lock(UPSTREAM_LOCK if page.artifacts.source == "upstream" else MIRROR_LOCK)
+    """The lock of the page's artifact source. Raises LockError if it, or something that the page needs, is missing."""
+    lock = read_lock(UPSTREAM_LOCK if page.artifacts.source == "upstream" else MIRROR_LOCK)
+    choose_artifacts(page, lock, artifact_versions(page))
+    for image, version in image_versions(page).items():
+        lock.image(image, version)
+    return lock
 
 
 def choose_artifacts(page: Page, lock: Lock, names: Iterable[str]) -> dict[str, Artifact]:
     """The named artifacts in the versions of the page. Raises LockError if the lock lacks one."""
+    versions = artifact_versions(page)
+    return {name: lock.artifact(name, versions[name]) for name in names}
+
+
+def choose_image(page: Page, lock: Lock, name: str) -> str:
+    """The pinned reference of an image in the version of the page. Raises LockError if the lock lacks it."""
+    return lock.image(name, image_versions(page)[name])
+
+
+def artifact_versions(page: Page) -> dict[str, str]:
+    """The version of each artifact that a cluster has on some node."""
     versions = page.versions
-    others = {
+    return dict.fromkeys(_KUBERNETES, versions.kubernetes) | {
         "etcd": versions.etcd,
         "containerd": versions.containerd,
         "runc": versions.runc,
@@ -30,5 +45,8 @@ def choose_artifacts(page: Page, lock: Lock, names: Iterable[str]) -> dict[str, 
         "cni-flannel": versions.cni_flannel,
         "crictl": versions.crictl,
     }
-    by_name = dict.fromkeys(_KUBERNETES, versions.kubernetes) | others
-    return {name: lock.artifact(name, by_name[name]) for name in names}
+
+
+def image_versions(page: Page) -> dict[str, str]:
+    """The version of each image that hardway itself has pulled."""
+    return {"pause": page.versions.pause, "flannel": page.versions.flannel, "coredns": page.versions.coredns}

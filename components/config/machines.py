@@ -53,7 +53,7 @@ class LocalMachines(Machines):
     subnet: Cidr | None = None
     """Network of the machines. Unset: a free one is chosen. Host 1 is this host, host 2 the gateway."""
     port_base: Annotated[int, whole("port", 1024, 64000)] | None = None
-    """First of 256 ports on 127.0.0.1 that lead to the cluster. Unset: free ones are chosen."""
+    """First of 64 ports on 127.0.0.1 that lead to the cluster. Unset: free ones are chosen."""
 
     @property
     def known_subnet(self) -> str | None:

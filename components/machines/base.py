@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -29,8 +29,6 @@ class Machine:
     """What an operator puts before a quoted script to have it run on the machine."""
     over_ssh: bool = False
     """`shell_prefix` runs the login shell of a user who may not be root."""
-    after: tuple[pulumi.Resource, ...] = ()
-    """What has to be there before the machine is touched."""
     installs_packages: bool = False
     """Whether programs that the operating system lacks are installed."""
     removal: str = ""
@@ -54,3 +52,5 @@ class Machines:
     mirror: str
     registry_mirrors: Mapping[str, str]
     traits: Traits
+    ready: Sequence[pulumi.Resource] = ()
+    """What has to be there before a machine is touched or fetches anything, and before the API's endpoint answers."""

@@ -44,7 +44,7 @@ class ExistingMachines(pulumi.ComponentResource):
         self._args = args
         hosts, artifacts = args.hosts, args.page.artifacts
         self._become = "" if hosts.user == "root" else "sudo -n "
-        self._preflight = command.local.Command(
+        preflight = command.local.Command(
             f"{name}-preflight",
             # It runs again when what it is told changes: another host, another role, another key.
             create=_PREFLIGHT,
@@ -58,6 +58,7 @@ class ExistingMachines(pulumi.ComponentResource):
             mirror=artifacts.mirror or "",
             registry_mirrors={},
             traits=traits_of(hosts),
+            ready=[preflight],
         )
         self.register_outputs({"hosts": {node.name: _host(node) for node in args.page.nodes}})
 
@@ -88,7 +89,6 @@ class ExistingMachines(pulumi.ComponentResource):
             become=self._become,
             shell_prefix=self._shell(node),
             over_ssh=True,
-            after=(self._preflight,),
             installs_packages=hosts.packages == "install",
             removal=f"{self._become}sh -c 'test ! -e {script} || exec sh {script}{data}'",
         )

@@ -52,19 +52,20 @@ class LocalMachines(pulumi.ComponentResource):
             logging=command.local.Logging.NONE,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self._gateway(gateway)
+        front = self._gateway(gateway)
         mirrored = args.facts.mirror is not None
         self.machines = Machines(
             by_name={node.name: self._machine(node) for node in args.topology.nodes},
             mirror=f"http://{gateway}" if mirrored else "",
             registry_mirrors=dict.fromkeys(REGISTRIES, f"http://{gateway}:{REGISTRY_PORT}") if mirrored else {},
             traits=Traits(container=True),
+            ready=[front],
         )
         self.register_outputs({"network": lab.subnet})
 
-    def _gateway(self, address: str) -> None:
+    def _gateway(self, address: str) -> pulumi.Resource:
         lab, facts = self._args.lab, self._args.facts
-        self._container(
+        return self._container(
             "gateway",
             address,
             f"{lab.port_base}:{API_PORT}",

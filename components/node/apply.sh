@@ -123,8 +123,14 @@ fetch_artifacts() {
 fetch() {
     sha256=$1 archive=$2 url=$3
     new_entry=$(mktemp -d "$root/store/.new-XXXXXX")
-    curl -fsS --retry 5 --retry-all-errors --connect-timeout 10 --max-time 900 -o "$new_entry/file" "$url" </dev/null ||
-        fail "cannot fetch $url"
+    attempt=1
+    until curl -fsS --retry 3 --connect-timeout 10 --max-time 900 -o "$new_entry/file" "$url" </dev/null; do
+        code=$?
+        # 22: the server has answered that it does not have it. Anything else may be a server that is not up yet.
+        { [ "$code" != 22 ] && [ "$attempt" -lt 6 ]; } || fail "cannot fetch $url"
+        sleep "$attempt"
+        attempt=$((attempt + 1))
+    done
     found=$(sha256_of "$new_entry/file")
     [ "$found" = "$sha256" ] || fail "$url has the sha256 $found, the lock says $sha256"
     case $archive in
@@ -164,13 +170,13 @@ write_facts() {
 
 # On a machine without a release there is nothing to keep alive: all machines of a new cluster start in parallel.
 start_first() {
-    switch "$1"
+    install_units "$root/releases/$1"
     for name in bin cfg ssl; do ln -sfn "current/$name" "$root/$name"; done
     {
         echo "PATH=\$PATH:$root/bin"
         echo "export CRI_CONFIG_FILE=$root/cfg/crictl.yaml"
     } >/etc/profile.d/kubernetes.sh
-    install_units "$root/current"
+    switch "$1"
     # shellcheck disable=SC2046 # unit names have no white space
     systemctl start --no-block $(units "$root/current")
 }
@@ -190,9 +196,8 @@ activate() {
     fi
     deadline=$(($(date +%s) + health_limit))
     for unit in $(units "$root/current"); do
-        case " $restart " in *" $unit "*) systemctl restart "$unit" || roll_back "$unit" ;; esac
-        case " $reload " in *" $unit "*) systemctl reload "$unit" || roll_back "$unit" ;; esac
-        wait_healthy "$unit" "$deadline" || roll_back "$unit"
+        bring_up "$unit" || roll_back "$unit"
+        wait_healthy "$unit" || roll_back "$unit"
     done
     prune
     say "release $digest is healthy"
@@ -210,12 +215,35 @@ plan_changes() {
     done <"$2/tables/units"
 }
 
+# Never waits for a start: a kubelet that has no certificate yet starts when the API lets it in, which may be later
+# than this. Starting a unit that runs does nothing; one that should run but does not was left by a killed run.
+bring_up() {
+    case " $restart " in *" $1 "*) restart_unit "$1" && return ;; esac
+    case " $reload " in *" $1 "*) systemctl reload-or-restart "$1" && return ;; esac
+    systemctl start --no-block "$1"
+}
+
+# Ends when the old process is gone; whether the new one does its work is a question of health.
+restart_unit() {
+    [ "$(systemctl is-active "$1")" != inactive ] || { systemctl start --no-block "$1" && return; }
+    before=$(systemctl show --property InvocationID --value "$1")
+    systemctl restart --no-block "$1"
+    until [ "$(systemctl show --property InvocationID --value "$1")" != "$before" ]; do
+        before_deadline || return 1
+        sleep 0.2
+    done
+}
+
 wait_healthy() {
     until sh "$root/current/health/$1" >/dev/null 2>&1; do
-        [ "$(date +%s)" -lt "$2" ] || return 1
+        before_deadline || return 1
+        # In a new cluster services end themselves until others are there; in one that works they have no reason to.
+        [ "$old" = "$digest" ] || [ "$(systemctl show --property NRestarts --value "$1")" -lt 5 ] || return 1
         sleep 0.3
     done
 }
+
+before_deadline() { [ "$(date +%s)" -lt "$deadline" ]; }
 
 # Called when $1 is not healthy: goes back to $old if there is one, and fails in any case.
 roll_back() {
@@ -226,8 +254,8 @@ roll_back() {
     switch "$old"
     remove_units "$root/releases/$digest" "$root/releases/$old"
     install_units "$root/current"
-    for unit in $restart; do systemctl restart "$unit" || true; done
-    for unit in $reload; do systemctl reload "$unit" || true; done
+    deadline=$(($(date +%s) + health_limit))
+    for unit in $(units "$root/current"); do bring_up "$unit" || true; done
     fail "unit $1 did not become healthy; the machine is back on release $old"
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,15 @@ from components.artifacts.lock import Artifact
 from components.machines.base import Machine
 from components.node.model import ROOT, Part
 from components.node.payload import release_payload
-from components.node.release import Release, describe, refs
+from components.node.release import (
+    Release,
+    describe,
+    file_digest,
+    fixed_manifest,
+    material_files,
+    outline,
+    refs,
+)
 from components.pki.material import Material
 
 _RELEASES = f"{ROOT}/releases"
@@ -37,22 +46,29 @@ class NodeReleaseArgs:
     artifacts: Mapping[str, Artifact]
     material: Mapping[str, Material]
     mirror: pulumi.Input[str]
+    after: Sequence[pulumi.Resource] = ()
+    """What has to be there before the machine is touched."""
 
 
 class NodeRelease(pulumi.ComponentResource):
-    """The wanted state of one node, brought there but not yet in force; `manifest` has a digest for each part."""
+    """The wanted state of one node, brought there but not yet in force; `manifest` has a digest for each part.
+
+    Digest, manifest and outline are inputs as well: a preview compares those, and outputs of components are not in
+    it. Each part of the manifest is an output of its own, so that one new certificate leaves the others known.
+    """
 
     digest: pulumi.Output[str]
-    manifest: pulumi.Output[dict[str, str]]
+    manifest: dict[str, pulumi.Input[str]]
 
     def __init__(self, name: str, args: NodeReleaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("hardway:node:NodeRelease", name, {}, opts)
         names = refs(args.part)
         # Two steps, since what comes out of a secret is secret: the name of a release must not be.
         identities = pulumi.Output.all(**{n: args.material[n].identity for n in names})
         release = identities.apply(lambda known: describe(args.part, args.artifacts, known))
-        self.digest = release.apply(lambda r: r.digest)
-        self.manifest = release.apply(lambda r: r.manifest)
+        digest, manifest = release.apply(lambda r: r.digest), _manifest(args)
+        shown = {"digest": digest, "manifest": manifest, **_outline(args)}
+        super().__init__("hardway:node:NodeRelease", name, shown, opts)
+        self.digest, self.manifest = digest, manifest
         contents = pulumi.Output.all(**{n: args.material[n].content for n in names})
         payload = pulumi.Output.all(release=release, contents=contents, mirror=args.mirror).apply(
             lambda known: release_payload(
@@ -60,7 +76,7 @@ class NodeRelease(pulumi.ComponentResource):
             )
         )
         script = self.digest.apply(lambda digest: _stage_script(digest, args.machine))
-        stage = _command(f"{name}-stage", args.machine, script, payload, self, (), args.machine.removal or None)
+        stage = _command(f"{name}-stage", args.machine, script, payload, self, args.after, args.machine.removal or None)
         self.staged = StagedNode(args.machine.name, args.machine, self.digest, stage)
         self.register_outputs({"digest": self.digest, "manifest": self.manifest})
 
@@ -69,6 +85,21 @@ def activate(node: StagedNode, parent: pulumi.Resource, after: Sequence[pulumi.R
     """Put a staged release in force once everything in `after` is done; ends when all its units are healthy."""
     script = node.digest.apply(lambda d: f"{node.machine.become}sh {_RELEASES}/{d}/apply.sh activate {d}")
     return _command(f"{node.name}-activate", node.machine, script, None, parent, (node.command, *after))
+
+
+def _manifest(args: NodeReleaseArgs) -> dict[str, pulumi.Input[str]]:
+    manifest: dict[str, pulumi.Input[str]] = {**fixed_manifest(args.part, args.artifacts)}
+    for path, (file, name) in material_files(args.part).items():
+        manifest[path] = args.material[name].identity.apply(functools.partial(file_digest, file))
+    return manifest
+
+
+def _outline(args: NodeReleaseArgs) -> dict[str, pulumi.Input[object]]:
+    shown: dict[str, pulumi.Input[object]] = {**outline(args.part, args.artifacts)}
+    # Whoever keeps the page's flags secret wants to see them in no preview.
+    if pulumi.runtime.is_config_secret("hardway:extraArgs"):
+        shown["flags"] = pulumi.Output.secret(shown["flags"])
+    return shown
 
 
 def _stage_script(digest: str, machine: Machine) -> str:
@@ -98,7 +129,7 @@ def _command(
         add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions(
             parent=parent,
-            depends_on=[*made, *machine.after, *after],
+            depends_on=[*made, *after],
             deleted_with=machine.resource,
             replace_with=made,
         ),

@@ -43,7 +43,6 @@ def test_every_object_goes_with_the_control_plane(name: str) -> None:
         assert object_.deleted_with == control_plane.urn, object_.name
 
 
-@pytest.mark.xfail(reason="the provider reaches the API through the gateway, and does not wait for it")
 @ALL
 def test_the_way_to_the_api_is_there_first(name: str) -> None:
     run = recorded(name)

@@ -77,7 +77,6 @@ def test_machines_are_made_and_staged_at_the_same_time(name: str) -> None:
         assert not [r for r in before if r.type == REMOTE]
 
 
-@pytest.mark.xfail(reason="a stage may run before the mirror that it fetches from is there; only curl's retries help")
 @ALL
 def test_nothing_is_fetched_before_the_mirror_is_there(name: str) -> None:
     run = recorded(name)

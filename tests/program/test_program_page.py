@@ -154,7 +154,6 @@ def test_a_lock_that_lacks_something_is_one_error(section: str, lacking: str) ->
     assert without(section, lacking).error == {"type": "RunError", "text": text}
 
 
-@pytest.mark.xfail(reason="the lock is asked for programs and images after machines and keys are registered")
 @pytest.mark.parametrize(("section", "lacking"), LACKING)
 def test_a_lock_that_lacks_something_makes_nothing(section: str, lacking: str) -> None:
     assert without(section, lacking).resources == ()

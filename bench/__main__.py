@@ -1,0 +1,57 @@
+"""Times of the laptop cluster by phase, as a Markdown table: python -m bench [--runs N]."""
+
+import argparse
+import os
+import statistics
+import sys
+from collections.abc import Sequence
+
+from bench.phases import Phase, medians, phases
+from bench.run import measure
+from tests.e2e.support.progress import Reporter
+from tests.e2e.support.stack import Stack, laptop_page
+
+NAME = "bench"
+MOST_RUNS = 20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, with signs of life on standard error, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=3, help=f"the median of how many, 1 to {MOST_RUNS} (default 3)")
+    options = parser.parse_args(arguments)
+    if not 1 <= options.runs <= MOST_RUNS:
+        parser.error(f"--runs {options.runs}: 1 to {MOST_RUNS} are allowed")
+    say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
+    page = laptop_page(NAME)
+    stack = Stack(NAME, page, say)
+    groups: dict[str, list[str]] = {"etcd and control plane": [], "workers": []}
+    for node in page["hardway:nodes"]:
+        groups["workers" if node["roles"] == ["worker"] else "etcd and control plane"].append(node["name"])
+    load, runs, seconds = os.getloadavg()[0], [], []
+    for number in range(1, options.runs + 1):
+        say(f"run {number} of {options.runs}")
+        result = measure(stack)
+        runs.append(phases(result.first, groups))
+        seconds.append(result.second)
+        say(f"run {number}: {runs[-1][-1].takes:.1f} s, second up {result.second:.1f} s")
+    print(f"{options.runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
+    print(table(medians(runs), seconds, [run[-1].takes for run in runs]))
+    return 0
+
+
+def _memory() -> int:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
+
+
+def table(rows: Sequence[Phase], seconds: Sequence[float], totals: Sequence[float]) -> str:
+    """The phases as Markdown, in seconds, with the spread of what counts."""
+    lines = ["| phase | begins at s | ends at s | takes s | cores busy |", "|---|---:|---:|---:|---:|"]
+    lines += [f"| {r.name} | {r.begins:.1f} | {r.ends:.1f} | {r.takes:.1f} | {r.cores:.1f} |" for r in rows]
+    lines += [f"| a second `make up` that changes nothing | | | {statistics.median(seconds):.1f} | |"]
+    spreads = [f"{name}: {min(many):.1f} to {max(many):.1f} s" for name, many in (("all", totals), ("second", seconds))]
+    return "\n".join([*lines, "", "Medians; phases overlap. " + ", ".join(spreads) + "."])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

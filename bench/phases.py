@@ -1,0 +1,105 @@
+"""From what the engine and systemd noted to the phases of a run. Pure."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bench.cpu import Sample, busy
+from bench.events import Event
+
+BEGUN, DONE = "resourcePreEvent", "resOutputsEvent"
+Matches = Callable[[Event], bool]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a run, in seconds since its beginning. Phases overlap."""
+
+    name: str
+    begins: float
+    ends: float
+    cores: float = 0.0
+    """How many cores of the host were busy, on average."""
+
+    @property
+    def takes(self) -> float:
+        """Seconds."""
+        return self.ends - self.begins
+
+
+@dataclass(frozen=True)
+class UnitTimes:
+    """When units of one kind were started and ready over all machines: seconds on the clock of the events."""
+
+    started: float
+    ready: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run: its moments on one clock, in seconds."""
+
+    begin: float
+    events: Sequence[Event]
+    units: Mapping[str, UnitTimes]
+    """By unit: etcd, kube-apiserver, kubelet."""
+    end: float
+    """`make up` returned."""
+    dns: float
+    """A DNS query for a name of the cluster was answered."""
+    cpu: Sequence[Sample] = ()
+
+
+def phases(run: Measured, groups: Mapping[str, Sequence[str]]) -> list[Phase]:
+    """The phases in their usual order. `groups` has the nodes that are activated together, by what they are."""
+    begin, events = run.begin, run.events
+    prelude = next(event.at for event in events if event.kind == "preludeEvent")
+    first = next(event.at for event in events if event.kind == BEGUN)
+    found = [
+        Phase("make, tools checked, engine started", 0, prelude - begin),
+        Phase("plugins and program loaded", prelude - begin, first - begin),
+        _span("certificates and keys", run, lambda event: event.type.startswith("tls:")),
+        _span("machines started", run, lambda event: event.type.startswith("command:local:")),
+        *(_span(f"stage {node}", run, _named(f"{node}-stage")) for nodes in groups.values() for node in nodes),
+        *(
+            Phase(f"{what}: first start to last ready", times.started - begin, times.ready - begin)
+            for what, times in run.units.items()
+        ),
+        *(
+            _span(f"activated, all healthy: {group}", run, _named(*(f"{node}-activate" for node in nodes)))
+            for group, nodes in groups.items()
+        ),
+        _span("flannel", run, _named("flannel-daemons")),
+        _span("nodes Ready", run, lambda event: event.type == "kubernetes:core/v1:Node"),
+        _span("CoreDNS", run, _named("coredns-servers")),
+        Phase("engine ends, kubeconfig written", max(event.at for event in events) - begin, run.end - begin),
+        Phase("DNS answers a query", run.end - begin, run.dns - begin),
+        Phase("**all: no machines to all Ready and DNS**", 0, run.dns - begin),
+    ]
+    return [
+        replace(phase, cores=busy(run.cpu, phase.begins + begin, phase.ends + begin) if run.cpu else 0.0)
+        for phase in found
+        if phase is not None
+    ]
+
+
+def medians(runs: Sequence[Sequence[Phase]]) -> list[Phase]:
+    """The median of each phase over several runs, beginning and duration each by itself."""
+    result = []
+    for same in zip(*runs, strict=True):
+        begins, takes, cores = (
+            statistics.median(values) for values in zip(*((p.begins, p.takes, p.cores) for p in same), strict=True)
+        )
+        result.append(Phase(same[0].name, begins, begins + takes, cores))
+    return result
+
+
+def _span(name: str, run: Measured, matches: Matches) -> Phase | None:
+    """From the first beginning to the last end of some resources; None when there are none."""
+    begun = [event.at for event in run.events if event.kind == BEGUN and matches(event)]
+    done = [event.at for event in run.events if event.kind == DONE and matches(event)]
+    return Phase(name, min(begun) - run.begin, max(done) - run.begin) if begun and done else None
+
+
+def _named(*names: str) -> Matches:
+    return lambda event: event.name in names

@@ -1,0 +1,76 @@
+"""One measured run: from no machines to all Ready and DNS, a second `up`, and down again."""
+
+import time
+from dataclasses import dataclass
+
+from bench.cpu import CpuLog
+from bench.events import EventLog
+from bench.phases import Measured, UnitTimes
+from tests.e2e.support.kubectl import admin_of
+from tests.e2e.support.machines import Machine, machines_of
+from tests.e2e.support.stack import Stack
+from tests.e2e.support.wait import eventually
+
+UNITS = ("etcd", "kube-apiserver", "kubelet")
+_NAME = "kubernetes.default.svc.cluster.local"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run and its second `up`, in seconds."""
+
+    first: Measured
+    second: float
+
+
+def measure(stack: Stack) -> Result:
+    """Raises AssertionError when the cluster is not what it should be; the stack is gone afterwards in any case."""
+    _down(stack)
+    try:
+        first = _first_up(stack)
+        second = stack.up()
+        assert second.code == 0, second.tail()
+        return Result(first, second.seconds)
+    finally:
+        _down(stack)
+        stack.forget()
+
+
+def _first_up(stack: Stack) -> Measured:
+    log = stack.folder / "events.json"
+    with EventLog(log) as watched, CpuLog() as cpu:
+        begin = time.monotonic()
+        # The variable makes Pulumi accept the option.
+        run = stack.up(f"--event-log {log}", {"PULUMI_DEBUG_COMMANDS": "true"})
+        end = time.monotonic()
+    assert run.code == 0, run.tail()
+    machines = machines_of(stack)
+    dns = admin_of(stack).get("service", "kube-dns", "--namespace=kube-system")["spec"]["clusterIP"]
+    asked = list(machines.values())[-1]
+    eventually(lambda: asked.tool("dns", dns, _NAME).ok(), 60, "DNS answers", every=0.1)
+    answered = time.monotonic()
+    nodes = admin_of(stack).items("nodes")
+    assert len(nodes) == len(machines) and all(_is_ready(node) for node in nodes), "a node is not Ready"
+    units = {unit: _unit_times(unit, list(machines.values())) for unit in UNITS}
+    return Measured(begin, watched.events, units, end, answered, cpu.samples)
+
+
+def _down(stack: Stack) -> None:
+    run = stack.down()
+    assert run.code == 0, run.tail()
+
+
+def _is_ready(node: dict) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"]["conditions"])
+
+
+def _unit_times(unit: str, machines: list[Machine]) -> UnitTimes:
+    """From systemd, whose monotonic clock is the host's."""
+    started, ready = [], []
+    for machine in machines:
+        show = f"systemctl show --property=ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic {unit}.service"
+        values = dict(line.split("=") for line in machine.run(show).ok().split())
+        if int(values["ActiveEnterTimestampMonotonic"]):
+            started.append(int(values["ExecMainStartTimestampMonotonic"]) / 1e6)
+            ready.append(int(values["ActiveEnterTimestampMonotonic"]) / 1e6)
+    return UnitTimes(min(started), max(ready))
