@@ -23,6 +23,8 @@ system() {
     [ "$oldest" = "$KERNEL" ] || finding "its kernel is $(uname -r); needed: $KERNEL"
     if systemd-detect-virt --container --quiet; then is=true; else is=false; fi
     [ "$is" = "$CONTAINERS" ] || finding "whether it is a container: $is; hardway:machines.containers: $CONTAINERS"
+    awk '$5 == "/" {print}' /proc/self/mountinfo | grep -q ' shared:' ||
+        finding 'its root is no shared mount, which kubelet needs: mount --make-rshared /'
     lacking=''
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
         for name in cpu memory pids; do grep -qw "$name" /sys/fs/cgroup/cgroup.controllers || lacking="$lacking $name"; done

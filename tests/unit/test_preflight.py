@@ -31,7 +31,13 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 ROUTE = Route("192.168.10.11", 22, "ops", KEY)
 BASTION = Route("bastion.example.com", 2222, "jump", KEY)
 # A machine that tests run on need not have these.
-HERE = ("systemd does not run it", "commands run as", "its kernel lacks the cgroup", "its processor")
+HERE = (
+    "systemd does not run it",
+    "commands run as",
+    "its kernel lacks the cgroup",
+    "its processor",
+    "its root is no shared",
+)
 
 
 def look(change: Mapping[str, str]) -> list[str]:
