@@ -104,7 +104,7 @@ def _outline(args: NodeReleaseArgs) -> dict[str, pulumi.Input[object]]:
 
 def _stage_script(digest: str, become: str) -> str:
     # The archive and the script in it come on standard input: a failing command is printed whole, secrets and all.
-    unpack = f"mkdir -p {_RELEASES}; d=$(mktemp -d {_RELEASES}/.new-XXXXXX); base64 -d | tar -xpf - -C $d"
+    unpack = f"mkdir -p {_RELEASES}; d=$(mktemp -d {_RELEASES}/.new-XXXXXX); base64 -d | tar -xzpf - -C $d"
     return f"{become}sh -euc 'umask 022; {unpack}; sh $d/apply.sh stage {digest} $d'"
 
 
