@@ -42,6 +42,9 @@ comment: ## put the report of the last preview into a pull request: make comment
 renew: tools ## renew the certificates that are due; refuses when anything else would change
 	@$(TOOLS) renew --stack $(STACK) $(JUDGED) $(ARGS)
 
+.PHONY: policy-check
+policy-check: tools ## show what is left of each certificate; fails when it is too little
+	@$(TOOLS).policy_check --stack $(STACK) $(addprefix --config ,$(LIMITS)) $(ARGS)
 
 tools: ## build what is missing: programs, images, machine image, Python environment
 	@$(TOOLS) build $(addprefix --kubernetes ,$(KUBERNETES)) $(if $(UPSTREAM),--upstream)
