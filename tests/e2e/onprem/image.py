@@ -48,7 +48,7 @@ def ensure(engine: list[str]) -> HostImage:
     """Make both unless they are there."""
     store = Store(shared_cache() / "store")
     files = folder_digest({name: FILES / name for name in _BOOT})
-    digest = digest_of("plain-host-1", SUITE, PACKAGES, LACKING, NEVER, _CUSTOMIZE, LEFT_OUT, files)
+    digest = digest_of("plain-host-2", SUITE, PACKAGES, LACKING, NEVER, _CUSTOMIZE, LEFT_OUT, files)
     folder = store.make("plain-host", digest, _make)
     reference = f"{NAME}:{digest[:12]}"
     known = subprocess.run([*engine, "image", "inspect", reference], capture_output=True, check=False)
@@ -67,8 +67,9 @@ def _make(folder: Path) -> None:
     debs.mkdir()
     _write_overlay(overlay)
     download = f"apt-get --yes --no-install-recommends --download-only install {' '.join(LACKING)}"
+    forget = 'rm -f "$1"/var/cache/apt/archives/*.deb'
     keep = f'for f in "$1"/var/cache/apt/archives/*.deb; do mv "$f" {debs}/; done'
-    hooks = [f"tar-in {overlay} /", f"APT_CONFIG=$MMDEBSTRAP_APT_CONFIG {download}", keep, *_CUSTOMIZE]
+    hooks = [f"tar-in {overlay} /", forget, f"APT_CONFIG=$MMDEBSTRAP_APT_CONFIG {download}", keep, *_CUSTOMIZE]
     mirror = os.environ.get("HARDWAY_DEBIAN_MIRROR")
     command = [
         "mmdebstrap",
