@@ -171,7 +171,7 @@ def _start(place: Site, plain: image.HostImage) -> None:
             plain.reference,
             "",
             [
-                Entry(f"home/{image.USER}/.ssh/authorized_keys", f"{place.operator.public}\n", 0o600),
+                Entry(f"home/{image.USER}/.ssh/authorized_keys", f"{place.operator.public}\n"),
                 Entry("etc/apt/sources.list", f"deb [trusted=yes] http://{place.mirror}:8080/debian ./\n"),
             ],
         )
