@@ -65,6 +65,7 @@ class Resource:
     replace_with: tuple[str, ...]
     additional_secret_outputs: tuple[str, ...]
     ignore_changes: tuple[str, ...]
+    protect: bool
     provider: str
 
     @property
@@ -154,6 +155,7 @@ def _read(data: Values) -> Recording:
             replace_with=tuple(r["replaceWith"]),
             additional_secret_outputs=tuple(r["additionalSecretOutputs"]),
             ignore_changes=tuple(r["ignoreChanges"]),
+            protect=r["protect"],
             provider=r["provider"],
         )
         for r in data["resources"]
