@@ -107,7 +107,8 @@ class Client:
             "GlobalKnownHostsFile": "none",
             "HostKeyAlgorithms": "rsa-sha2-512,rsa-sha2-256" if kind == "ssh-rsa" else kind,
             "HostKeyAlias": name,
-            "LogLevel": "ERROR",
+            # A bastion says only at INFO why it does not reach a host.
+            "LogLevel": "INFO",
             "ServerAliveInterval": "10",
             "StrictHostKeyChecking": "yes",
             "UpdateHostKeys": "no",

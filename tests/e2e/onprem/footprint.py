@@ -11,7 +11,7 @@ find /etc /opt /usr/local /root /home /srv /var/lib /var/log -xdev \\
     -path /var/log/journal -prune -o -path /var/log/apt -prune -o -path /etc/ssl/certs -prune -o \\
     -path /var/log/dpkg.log -o -path /var/log/alternatives.log -o \\
     -path /etc/alternatives -prune -o -print | sed 's/^/file /'
-find /run -maxdepth 1 | sed 's/^/runtime /'
+find /run -maxdepth 1 | grep -Ev '/(motd.dynamic|sudo|user)$' | sed 's/^/runtime /'
 systemctl list-unit-files --no-legend --no-pager | awk '{print "unit " $1}'
 systemctl list-units --no-legend --no-pager --plain --type=service | awk '{print "running " $1}'
 ls /sys/class/net | sed 's/^/interface /'
@@ -20,7 +20,7 @@ cut -d' ' -f2 /proc/mounts | sed 's/^/mount /'
 command -v nft >/dev/null && nft list tables | sed 's/^/firewall /'
 command -v iptables-save >/dev/null && iptables-save 2>/dev/null | grep -E 'KUBE|CNI|FLANNEL' | sed 's/^/rule /'
 cut -d: -f1 /etc/passwd | sed 's/^/user /'
-for exe in /proc/[0-9]*/exe; do readlink $exe; done 2>/dev/null | sort -u | sed 's/^/program /'
+for exe in /proc/[0-9]*/exe; do readlink $exe; done 2>/dev/null | grep '^/opt/' | sort -u | sed 's/^/program /'
 cat /var/lib/dpkg/info/*.list | sort -u | sed 's/^/owned /'
 true
 """
