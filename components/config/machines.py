@@ -1,9 +1,6 @@
-"""`hardway:machines`: where the machines come from, told apart by `provider`."""
+"""`hardway:machines`: what every provider of machines says, and the one whose machines are containers here."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
-
-from pydantic import BeforeValidator, Field
+from typing import Annotated, ClassVar, Literal
 
 from components.config.names import Cidr
 from components.config.section import Choice, Section, whole
@@ -42,13 +39,3 @@ class LocalMachines(Machines):
     def known_subnet(self) -> str | None:
         """The subnet of the page."""
         return self.subnet
-
-
-def _provider_is_local(value: Any) -> Any:
-    if isinstance(value, Mapping) and value.get("provider") is None:
-        return {**value, "provider": "local"}
-    return value
-
-
-# A further provider is one more class in this union: `LocalMachines | ExistingMachines`.
-AnyMachines = Annotated[LocalMachines, Field(discriminator="provider"), BeforeValidator(_provider_is_local)]

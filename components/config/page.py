@@ -7,11 +7,12 @@ from pydantic import Field
 from components.config.cluster import Cluster, Versions
 from components.config.etcd import Etcd
 from components.config.flags import ConfigField, FlagName, FlagValue
-from components.config.machines import AnyMachines, LocalMachines
+from components.config.machines import LocalMachines
 from components.config.names import Port, San, Url, is_domain, is_ipv4, label_rule
 from components.config.network import Dns, Network
 from components.config.nodes import Node
 from components.config.pki import Pki
+from components.config.providers import AnyMachines
 from components.config.section import Choice, Rule, Section, listing
 
 
