@@ -7,6 +7,8 @@ import pulumi
 from components.artifacts.choice import choose_lock
 from components.artifacts.lock import Lock, LockError
 from components.config import ConfigError, Page
+from components.config.aws import AwsMachines
+from components.machines.aws_site import AwsSite
 from components.machines.base import Machines
 from components.machines.host_facts import HostFactsError
 from components.machines.lab import LabError
@@ -26,7 +28,7 @@ class Site:
     def __init__(self, page: Page, stack: str) -> None:
         try:
             self.lock = choose_lock(page)
-            self._place: LocalSite = local_site(page, page.machines, stack)
+            self._place = _place(page, stack)
             self.topology = self._place.topology(page)
         except (LockError, LabError, HostFactsError, ConfigError) as error:
             raise pulumi.RunError(str(error)) from error
@@ -34,3 +36,9 @@ class Site:
     def make_machines(self) -> Machines:
         """The machines, as resources of the stack."""
         return self._place.make_machines(self.topology)
+
+
+def _place(page: Page, stack: str) -> LocalSite | AwsSite:
+    if isinstance(page.machines, AwsMachines):
+        return AwsSite(page, page.machines, stack)
+    return local_site(page, page.machines, stack)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from components.config.machines import Machines
-from components.config.names import Cidr, Domain
+from components.config.names import Cidr, CidrOrWorld, Domain
 from components.config.section import Choice, Rule, Section, listing, whole
 
 DATA_DIRECTORY = "/var/lib/etcd"
@@ -37,14 +37,14 @@ def _tag_key_problem(value: str) -> str | None:
 
 
 Region = Annotated[str, _matching("region", "an AWS region, such as eu-central-1", r"[a-z]{2}(-[a-z]+)+-[0-9]")]
-Zone = Annotated[
-    str, _matching("zone", "the letter of a zone, such as a for eu-central-1a in eu-central-1", r"[a-z]")
-]
+Zone = Annotated[str, _matching("zone", "the letter of a zone, such as a for eu-central-1a in eu-central-1", r"[a-z]")]
 VpcId = Annotated[str, _matching("VPC", "the id of a VPC, such as vpc-0123456789abcdef0", r"vpc-[0-9a-f]{8,17}")]
 SubnetId = Annotated[
     str, _matching("subnet", "the id of a subnet, such as subnet-0123456789abcdef0", r"subnet-[0-9a-f]{8,17}")
 ]
-KmsKey = Annotated[str, _matching("KMS key", "the ARN of a KMS key, arn:aws:kms:REGION:ACCOUNT:key/ID", r"arn:aws[a-z-]*:kms:\S+")]
+KmsKey = Annotated[
+    str, _matching("KMS key", "the ARN of a KMS key, arn:aws:kms:REGION:ACCOUNT:key/ID", r"arn:aws[a-z-]*:kms:\S+")
+]
 Image = Annotated[
     str,
     _matching(
@@ -117,8 +117,8 @@ class AwsEndpoint(Section):
 
     public: Flag = False
     """Whether it has public addresses. If not, it is reached from the VPC and from networks connected to it."""
-    clients: Clients = ()
-    """Networks that may connect, besides the VPC of an internal load balancer."""
+    clients: Annotated[tuple[CidrOrWorld, ...], listing("a list of networks such as 203.0.113.0/24")] = ()
+    """Networks that may connect; to an internal one the machines may as well. 0.0.0.0/0 is everybody."""
     name: Domain | None = None
     """A DNS name of yours that leads to the load balancer (a CNAME), for people's kubeconfigs. Unset: its own name."""
 

@@ -63,6 +63,8 @@ class Resource:
     additional_secret_outputs: tuple[str, ...]
     ignore_changes: tuple[str, ...]
     provider: str
+    protect: bool
+    delete_before_replace: bool
 
     @property
     def inputs(self) -> Values:
@@ -116,8 +118,18 @@ class Recording:
         return earlier.urn in self.behind[later.urn]
 
 
-def run(values: Values, *, lock: Values | None = None, facts: Values | None = None, preview: bool = False) -> Recording:
-    """Run the program with a page; `lock` and `facts` are written for it, or left out when empty."""
+def run(
+    values: Values,
+    *,
+    lock: Values | None = None,
+    facts: Values | None = None,
+    preview: bool = False,
+    extra: Mapping[str, str] | None = None,
+) -> Recording:
+    """Run the program with a page; `lock` and `facts` are written for it, or left out when empty.
+
+    `extra` are more variables of its environment.
+    """
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / ".cache").mkdir()
@@ -125,7 +137,11 @@ def run(values: Values, *, lock: Values | None = None, facts: Values | None = No
             if content:
                 (folder / ".cache" / file).write_text(json.dumps(content))
         config = {f"hardway:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
-        environment = os.environ | {"PULUMI_CONFIG": json.dumps(config), "PULUMI_ERROR_OUTPUT_STRING": "1"}
+        environment = os.environ | {
+            "PULUMI_CONFIG": json.dumps(config),
+            "PULUMI_ERROR_OUTPUT_STRING": "1",
+            **(extra or {}),
+        }
         target = folder / "recording.json"
         engine = Path(__file__).with_name("fake_engine.py")
         command = [sys.executable, str(engine), str(ROOT), str(target), "preview" if preview else "up"]
@@ -151,6 +167,8 @@ def _read(data: Values) -> Recording:
             additional_secret_outputs=tuple(r["additionalSecretOutputs"]),
             ignore_changes=tuple(r["ignoreChanges"]),
             provider=r["provider"],
+            protect=r["protect"],
+            delete_before_replace=r["deleteBeforeReplace"],
         )
         for r in data["resources"]
     )
