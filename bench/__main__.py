@@ -35,16 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runs.append(phases(result.first, groups))
         seconds.append(result.second)
         say(f"run {number}: {runs[-1][-1].takes:.1f} s, second up {result.second:.1f} s")
-    print(f"{options.runs} runs, {os.cpu_count()} cores, load before: {load:.1f}\n")
+    print(f"{options.runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
     print(table(medians(runs), seconds, [run[-1].takes for run in runs]))
     return 0
 
 
+def _memory() -> int:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
+
+
 def table(rows: Sequence[Phase], seconds: Sequence[float], totals: Sequence[float]) -> str:
     """The phases as Markdown, in seconds, with the spread of what counts."""
-    lines = ["| phase | begins at s | ends at s | takes s |", "|---|---:|---:|---:|"]
-    lines += [f"| {row.name} | {row.begins:.1f} | {row.ends:.1f} | {row.takes:.1f} |" for row in rows]
-    lines += [f"| a second `make up` that changes nothing | | | {statistics.median(seconds):.1f} |"]
+    lines = ["| phase | begins at s | ends at s | takes s | cores busy |", "|---|---:|---:|---:|---:|"]
+    lines += [f"| {r.name} | {r.begins:.1f} | {r.ends:.1f} | {r.takes:.1f} | {r.cores:.1f} |" for r in rows]
+    lines += [f"| a second `make up` that changes nothing | | | {statistics.median(seconds):.1f} | |"]
     spreads = [f"{name}: {min(many):.1f} to {max(many):.1f} s" for name, many in (("all", totals), ("second", seconds))]
     return "\n".join([*lines, "", "Medians; phases overlap. " + ", ".join(spreads) + "."])
 

@@ -2,8 +2,9 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bench.cpu import Sample, busy
 from bench.events import Event
 
 BEGUN, DONE = "resourcePreEvent", "resOutputsEvent"
@@ -17,6 +18,8 @@ class Phase:
     name: str
     begins: float
     ends: float
+    cores: float = 0.0
+    """How many cores of the host were busy, on average."""
 
     @property
     def takes(self) -> float:
@@ -44,6 +47,7 @@ class Measured:
     """`make up` returned."""
     dns: float
     """A DNS query for a name of the cluster was answered."""
+    cpu: Sequence[Sample] = ()
 
 
 def phases(run: Measured, groups: Mapping[str, Sequence[str]]) -> list[Phase]:
@@ -72,15 +76,21 @@ def phases(run: Measured, groups: Mapping[str, Sequence[str]]) -> list[Phase]:
         Phase("DNS answers a query", run.end - begin, run.dns - begin),
         Phase("**all: no machines to all Ready and DNS**", 0, run.dns - begin),
     ]
-    return [phase for phase in found if phase is not None]
+    return [
+        replace(phase, cores=busy(run.cpu, phase.begins + begin, phase.ends + begin) if run.cpu else 0.0)
+        for phase in found
+        if phase is not None
+    ]
 
 
 def medians(runs: Sequence[Sequence[Phase]]) -> list[Phase]:
     """The median of each phase over several runs, beginning and duration each by itself."""
     result = []
     for same in zip(*runs, strict=True):
-        begins = statistics.median(phase.begins for phase in same)
-        result.append(Phase(same[0].name, begins, begins + statistics.median(phase.takes for phase in same)))
+        begins, takes, cores = (
+            statistics.median(values) for values in zip(*((p.begins, p.takes, p.cores) for p in same), strict=True)
+        )
+        result.append(Phase(same[0].name, begins, begins + takes, cores))
     return result
 
 

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from bench.cpu import CpuLog
 from bench.events import EventLog
 from bench.phases import Measured, UnitTimes
 from tests.e2e.support.kubectl import admin_of
@@ -37,7 +38,7 @@ def measure(stack: Stack) -> Result:
 
 def _first_up(stack: Stack) -> Measured:
     log = stack.folder / "events.json"
-    with EventLog(log) as watched:
+    with EventLog(log) as watched, CpuLog() as cpu:
         begin = time.monotonic()
         # The variable makes Pulumi accept the option.
         run = stack.up(f"--event-log {log}", {"PULUMI_DEBUG_COMMANDS": "true"})
@@ -51,7 +52,7 @@ def _first_up(stack: Stack) -> Measured:
     nodes = admin_of(stack).items("nodes")
     assert len(nodes) == len(machines) and all(_is_ready(node) for node in nodes), "a node is not Ready"
     units = {unit: _unit_times(unit, list(machines.values())) for unit in UNITS}
-    return Measured(begin, watched.events, units, end, answered)
+    return Measured(begin, watched.events, units, end, answered, cpu.samples)
 
 
 def _down(stack: Stack) -> None:

@@ -37,13 +37,14 @@ def main(arguments: list[str]) -> int:
         "env": "print the environment of a stack as `export` lines",
         "up": "make or change a stack; more arguments go to pulumi",
         "preview": "say what `up` would change; more arguments go to pulumi",
+        "renew": "renew the certificates that are due, if nothing else would change; more arguments go to pulumi",
         "destroy": "remove a stack and all it made; more arguments go to pulumi",
         "kubeconfig": "write a stack's kubeconfig and print its path",
         "outputs": "print a stack's outputs; more arguments go to pulumi",
     }.items():
         commands.add_parser(name, help=text).add_argument("--stack", default="dev")
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command not in {"up", "preview", "destroy", "outputs"}:
+    if rest and options.command not in {"up", "preview", "renew", "destroy", "outputs"}:
         parser.error(f"unknown arguments: {' '.join(rest)}")
     return _run(options, rest)
 
@@ -71,7 +72,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             print(envsh.export_lines(clone, options.stack, os.environ), end="")
         case "kubeconfig":
             print(Stack(clone, options.stack).write_kubeconfig())
-        case "up" | "preview" | "destroy" | "outputs":
+        case "up" | "preview" | "renew" | "destroy" | "outputs":
             return getattr(Stack(clone, options.stack), options.command)(rest)
     return 0
 

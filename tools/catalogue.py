@@ -182,6 +182,14 @@ REGISTRY = Program(
     "github.com/distribution/distribution/v3/cmd/registry",
     stamps=("github.com/distribution/distribution/v3/version.version=v3.1.2",),
 )
+# For `make lint` only: a cluster does not need it.
+ACTIONLINT = Program(
+    "actionlint",
+    "1.7.12",
+    "actionlint",
+    "github.com/rhysd/actionlint/cmd/actionlint",
+    stamps=("github.com/rhysd/actionlint.version=1.7.12",),
+)
 # The shortest first: a mistake in the set-up shows early.
 SMALL = (CRANE, REGISTRY)
 
@@ -201,4 +209,4 @@ def kubernetes(version: str) -> tuple[Program, ...]:
 def everything() -> tuple[Program, ...]:
     """Give all programs in all versions."""
     versions = [program for version in KUBERNETES_VERSIONS for program in kubernetes(version)]
-    return (*SMALL, *ENGINE, *PLUGINS, AWS_PLUGIN, *NODE, *IMAGE_PROGRAMS, *versions)
+    return (ACTIONLINT, *SMALL, *ENGINE, *PLUGINS, AWS_PLUGIN, *NODE, *IMAGE_PROGRAMS, *versions)

@@ -21,6 +21,9 @@ from tools.envsh import environment, prepare_state
 from tools.errors import ToolError
 from tools.paths import Clone
 from tools.progress import say
+from tools.report.read import read
+from tools.report.render import render
+from tools.report.renewal import more_than_renewal, renewed
 from tools.store import remove_tree, write_atomically
 
 
@@ -43,9 +46,39 @@ class Stack:
         return code
 
     def preview(self, arguments: Sequence[str] = ()) -> int:
-        """Says what `up` would change."""
+        """Says what `up` would change, then writes and prints that as a report, also of a preview that failed."""
         self._init()
-        return self._run("preview", *self._page(), *arguments)
+        if "--json" in arguments:
+            return self._run("preview", *self._page(), *arguments)
+        events, report = self._events, self._folder / "preview.md"
+        for left in (events, report):
+            left.unlink(missing_ok=True)
+        # The event log is that of Pulumi's Automation API; unlike `--json` it has what policies find, and leaves the
+        # terminal to people. It hides secrets as the terminal does.
+        options = ("--suppress-outputs", "--event-log", str(events))
+        code = self._run("preview", *options, *self._page(), *arguments, PULUMI_DEBUG_COMMANDS="true")
+        if events.exists() and events.stat().st_size:
+            write_atomically(report, render(read(events.read_text())), 0o600)
+            print(f"\n{report.read_text()}", flush=True)
+            say(f"this report is {report}")
+        return code
+
+    def renew(self, arguments: Sequence[str] = ()) -> int:
+        """Renews the certificates that are due. Raises ToolError, and changes nothing, if more would change."""
+        code = self.preview(arguments)
+        if code != 0:
+            return code
+        found = read(self._events.read_text())
+        more = more_than_renewal(found)
+        if more:
+            raise ToolError(
+                f"stack {self.name}: more would change than certificates that are due, so nothing was changed: "
+                f"{'; '.join(more)}. Have it reviewed and run `make up STACK={self.name}`"
+            )
+        if not renewed(found):
+            say(f"stack {self.name}: no certificate is due")
+            return 0
+        return self.up(arguments)
 
     def destroy(self, arguments: Sequence[str] = ()) -> int:
         """Removes all that the stack made, then the stack itself."""
@@ -75,6 +108,11 @@ class Stack:
     @property
     def _folder(self) -> Path:
         return self.clone.state / self.name
+
+    @property
+    def _events(self) -> Path:
+        """What Pulumi said of the last preview, one event a line."""
+        return self._folder / "preview.jsonl"
 
     def _page(self) -> list[str]:
         """Copies the page into the state folder for one run of Pulumi."""
@@ -119,11 +157,11 @@ class Stack:
             check=False,
         )
 
-    def _run(self, *arguments: str) -> int:
+    def _run(self, *arguments: str, **variables: str) -> int:
         """Runs Pulumi in the foreground: Ctrl-C reaches it directly and it ends in its own time."""
         release_dead_locks(self.clone)
         with self._temporary() as temporary, _interrupts_left_to_child():
-            env = environment(self.clone, self.name, os.environ) | {"TMPDIR": str(temporary)}
+            env = environment(self.clone, self.name, os.environ) | {"TMPDIR": str(temporary)} | variables
             return subprocess.run(["pulumi", *arguments], cwd=self.clone.root, env=env, check=False).returncode
 
     @contextlib.contextmanager

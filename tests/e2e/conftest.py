@@ -1,5 +1,6 @@
 """What every suite has: lines that somebody sees at once, and a look at the cluster when a test has failed."""
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,13 @@ from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.progress import Reporter, Say
 
 _LOOKS = 3
+"""Failures that are worth the time of a look at the cluster."""
 _looked = pytest.StashKey[int]()
+
+
+def pytest_sessionstart() -> None:
+    """Let a request to end be like Ctrl-C: fixtures take their clusters down."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -144,3 +144,30 @@ def test_a_page_with_a_key_of_its_own_is_the_users_to_make(stack: Stack) -> None
     page.write_text("secretsprovider: awskms://alias/k\n")
     with pytest.raises(ToolError, match=r"pulumi stack init cloud --secrets-provider awskms://alias/k"):
         Stack(stack.clone, "cloud").up()
+
+
+def test_a_preview_leaves_a_report(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    report = stack.clone.state / "dev" / "preview.md"
+    assert stack.preview() == 0
+    assert "Preview of `dev`: 2 other changes." in report.read_text()
+    assert report.read_text() in capfd.readouterr().out
+    assert report.stat().st_mode & 0o777 == 0o600
+    assert stack.up() == 0
+    assert stack.preview() == 0
+    assert report.read_text().endswith("Preview of `dev`: nothing changes.\n")
+    monkeypatch.setenv("FAIL", "1")
+    assert stack.preview() != 0
+    assert "it failed" in report.read_text() and "half way" in report.read_text()
+    assert all("first secret" not in path.read_text() for path in report.parent.glob("preview.*"))
+
+
+def test_renewal_changes_nothing_that_nobody_has_seen(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ToolError, match="so nothing was changed: create pulumi:Stash kept"):
+        stack.renew()
+    with pytest.raises(ToolError, match="has no kubeconfig yet"):
+        stack.write_kubeconfig()
+    assert stack.up() == 0
+    assert stack.renew() == 0
+    assert "no certificate is due" in capfd.readouterr().err

@@ -1,5 +1,7 @@
 """`make down`: nothing is left on this host."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.e2e.support import inventory
@@ -23,5 +25,7 @@ def test_down_leaves_nothing(cluster: Cluster, say: Say) -> None:
     assert after.new_since(cluster.before) == {}
     for look in (inventory.firewall, inventory.interfaces, inventory.processes):
         assert inventory.traces(look(), marks) == [], look.__name__
+    # Other files there are those of other clusters, and of whoever works with them meanwhile.
+    assert not (Path.home() / ".kube" / "cache" / "discovery" / f"127.0.0.1_{lab.port_base}").exists()
     assert not (stack.clone.state / stack.name).exists()
     assert [path.name for path in stack.temporary.rglob("*")] == []

@@ -17,7 +17,7 @@ from tools.paths import Clone
 LABEL = "hardway.lab"
 _CACHES = {".cache", ".state", ".venv", ".git", ".pytest_cache", ".ruff_cache", "__pycache__"}
 """Folders of a clone that are caches, or state that stays when one stack goes."""
-_HOME = (".config", ".pulumi", ".kube", ".docker", ".local/share/pulumi", ".local/state")
+_HOME = (".config", ".pulumi", ".docker", ".local/share/pulumi", ".local/state")
 _MOUNTS = '{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}'
 
 

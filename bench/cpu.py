@@ -1,0 +1,59 @@
+"""How busy the host's cores were: a phase that keeps all of them busy is not made faster by waiting less."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_EVERY_SECONDS = 0.25
+_STAT = Path("/proc/stat")
+_TICKS_PER_SECOND = 100  # USER_HZ, the same on all Linux systems
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Seconds that all cores together had worked since boot, at a moment on the monotonic clock."""
+
+    at: float
+    worked: float
+
+
+class CpuLog:
+    """Takes samples while the block runs."""
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while True:
+            self.samples.append(_sample())
+            if self._ended.wait(_EVERY_SECONDS):
+                self.samples.append(_sample())
+                return
+
+
+def busy(samples: Sequence[Sample], begins: float, ends: float) -> float:
+    """The mean number of cores that worked between two moments, after the samples next to them."""
+    before = max((sample for sample in samples if sample.at <= begins), key=lambda s: s.at, default=samples[0])
+    after = min((sample for sample in samples if sample.at >= ends), key=lambda s: s.at, default=samples[-1])
+    return (after.worked - before.worked) / (after.at - before.at) if after.at > before.at else 0.0
+
+
+def _sample() -> Sample:
+    user, nice, system, _, _, irq, soft_irq, steal = (int(n) for n in _STAT.read_text().split(maxsplit=9)[1:9])
+    return Sample(time.monotonic(), (user + nice + system + irq + soft_irq + steal) / _TICKS_PER_SECOND)

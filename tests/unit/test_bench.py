@@ -1,0 +1,59 @@
+"""From notes to phases, and from phases to a table."""
+
+import pytest
+
+from bench.__main__ import table
+from bench.cpu import Sample, busy
+from bench.events import Event
+from bench.phases import BEGUN, DONE, Measured, UnitTimes, medians, phases
+
+
+def resource(name: str, begun: float, done: float, kind: str = "command:remote:Command") -> list[Event]:
+    return [Event(begun, BEGUN, kind, name), Event(done, DONE, kind, name)]
+
+
+@pytest.fixture
+def run() -> Measured:
+    events = [
+        Event(101, "preludeEvent"),
+        *resource("dev", 102, 139, "pulumi:pulumi:Stack"),
+        *resource("ca", 103, 104, "tls:index/privateKey:PrivateKey"),
+        *resource("leaf", 103.5, 107, "tls:index/privateKey:PrivateKey"),
+        *resource("a-stage", 110, 115),
+        *resource("b-stage", 110, 112),
+        *resource("a-activate", 115, 125),
+        *resource("b-activate", 126, 127),
+    ]
+    cpu = [Sample(100 + second, 2.0 * second) for second in range(60)]
+    return Measured(100, events, {"etcd": UnitTimes(114, 116)}, 140, 141, cpu)
+
+
+def test_phases_span_their_resources(run: Measured) -> None:
+    found = {phase.name: phase for phase in phases(run, {"masters": ["a"], "workers": ["b"]})}
+    spans = {name: (phase.begins, phase.ends) for name, phase in found.items()}
+    assert spans["certificates and keys"] == (3, 7)
+    assert spans["stage a"] == (10, 15)
+    assert spans["activated, all healthy: masters"] == (15, 25)
+    assert spans["activated, all healthy: workers"] == (26, 27)
+    assert spans["etcd: first start to last ready"] == (14, 16)
+    assert spans["**all: no machines to all Ready and DNS**"] == (0, 41)
+    assert "flannel" not in found, "there is no such resource"
+    assert {phase.cores for phase in found.values()} == {2.0}
+
+
+def test_medians_and_table(run: Measured) -> None:
+    once = phases(run, {"masters": ["a"], "workers": ["b"]})
+    late = phases(Measured(100, run.events, run.units, 150, 151, run.cpu), {"masters": ["a"], "workers": ["b"]})
+    rows = medians([once, late, late])
+    assert rows[-1].takes == 51
+    text = table(rows, [3.0, 5.0, 4.0], [41, 51, 51])
+    assert "| stage a | 10.0 | 15.0 | 5.0 | 2.0 |" in text
+    assert "| a second `make up` that changes nothing | | | 4.0 | |" in text
+    assert text.endswith("all: 41.0 to 51.0 s, second: 3.0 to 5.0 s.")
+
+
+def test_busy_cores_between_two_moments() -> None:
+    samples = [Sample(0, 0), Sample(1, 2), Sample(2, 2), Sample(3, 3)]
+    assert busy(samples, 0, 1) == 2
+    assert busy(samples, 1, 2) == 0
+    assert busy(samples, 0.5, 2.5) == 1

@@ -1,0 +1,115 @@
+"""The probe of the e2e suites counts what happens, against servers that misbehave in known ways."""
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.e2e.support.probe import Probe, Report, Target, main
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+RATE, SECONDS = 40, 1.0
+
+
+@contextlib.contextmanager
+def serving(answer: Answer) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            answer(self)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/path"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def say(handler: BaseHTTPRequestHandler, status: int) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Length", "2")
+    handler.end_headers()
+    handler.wfile.write(b"ok")
+
+
+def probe(url: str) -> Report:
+    return Probe(Target(url, timeout=1), RATE, SECONDS).run()
+
+
+def test_all_is_well() -> None:
+    with serving(lambda handler: say(handler, 200)) as url:
+        report = probe(url)
+    assert report.requests == 2 * RATE * SECONDS
+    assert report.failed == 0
+
+
+def test_a_closed_idle_connection_is_retried_and_counted() -> None:
+    def answer_and_hang_up(handler: BaseHTTPRequestHandler) -> None:
+        say(handler, 200)
+        handler.close_connection = True  # without having said so
+
+    with serving(answer_and_hang_up) as url:
+        report = probe(url)
+    assert report.failed == 0
+    assert report.kinds["kept"].retried > RATE * SECONDS / 2
+    assert report.kinds["fresh"].retried == 0
+
+
+def test_an_outage_has_a_length_and_reasons() -> None:
+    arrived = itertools.count()
+
+    def fail_in_the_middle(handler: BaseHTTPRequestHandler) -> None:
+        say(handler, 503 if 20 <= next(arrived) < 60 else 200)
+
+    with serving(fail_in_the_middle) as url:
+        report = probe(url)
+    assert report.failed == 40
+    for tally in report.kinds.values():
+        assert tally.reasons == {"status 503": tally.failed}
+        assert tally.longest_gap > SECONDS / 4
+
+
+def test_a_hung_up_request_on_a_new_connection_has_failed() -> None:
+    def hang_up(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+
+    with serving(hang_up) as url:
+        report = probe(url)
+    assert report.failed == report.requests
+    assert set(report.kinds["fresh"].reasons) == {"RemoteDisconnected"}
+
+
+def test_nobody_there_is_one_long_gap() -> None:
+    with serving(lambda handler: say(handler, 200)) as url:
+        pass
+    report = probe(url)
+    assert report.failed == report.requests == 2 * RATE * SECONDS
+    assert report.longest_gap >= SECONDS * 0.9
+
+
+def test_a_report_survives_json() -> None:
+    with serving(lambda handler: say(handler, 200)) as url:
+        report = probe(url)
+    assert Report.from_json(report.to_json()) == report
+
+
+def test_the_line_says_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(lambda handler: say(handler, 200)) as url:
+        assert main([f"--url={url}", "--rate=20", "--seconds=0.5", "--kinds=fresh"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert f"probe {url}" in line and "fresh: 10 requests, 0 failed" in line and "p99" in line
+
+
+@pytest.mark.parametrize("wrong", [["--rate=1000"], ["--seconds=0"], ["--seconds=10000"], ["--kinds=old"]])
+def test_it_is_bounded(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--url=http://127.0.0.1:1/", *wrong])
+    assert wrong[0].split("=")[1] in capsys.readouterr().err

@@ -1,0 +1,5 @@
+module example.invalid/tools/actionlint
+
+go 1.26
+
+require github.com/rhysd/actionlint v1.7.12

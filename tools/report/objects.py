@@ -1,0 +1,148 @@
+"""Machines, Kubernetes objects, and everything else that changes; values of properties are never shown, but images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tools.report.certificates import AUTHORITY, KEY, LEAF, REQUEST
+from tools.report.nodes import RELEASE, node_of
+from tools.report.read import HIDDEN, UNKNOWN, Preview, Step, Values
+
+_MACHINES = "hardway:machines:"
+_INSTANCES = ("aws:ec2/instance:Instance",)
+_SUFFIX = "-machine"
+
+
+@dataclass(frozen=True)
+class ObjectChange:
+    """One resource: `operation` (create, update, replace, delete), what it is, its name, what of it changes."""
+
+    operation: str
+    kind: str
+    name: str
+    changed: tuple[str, ...] = ()
+
+
+def machine_changes(preview: Preview) -> tuple[ObjectChange, ...]:
+    """Machines that are made, replaced, changed or removed, by name."""
+    return _sorted(
+        ObjectChange(step.operation, "machine", step.name.removesuffix(_SUFFIX), step.reasons or step.changed)
+        for step in preview.steps
+        if _is_machine(step)
+    )
+
+
+def kubernetes_changes(preview: Preview) -> tuple[ObjectChange, ...]:
+    """Objects in the cluster that change, by kind and name; without `incomparable_objects`."""
+    return _sorted(
+        ObjectChange(step.operation, step.type.rpartition(":")[2], _object_name(step), _object_parts(step))
+        for step in preview.steps
+        if _is_kubernetes(step) and not _is_incomparable(step)
+    )
+
+
+def incomparable_objects(preview: Preview) -> int:
+    """How many objects Pulumi calls changed only because it could not ask the API with credentials yet to be issued."""
+    return sum(_is_incomparable(step) for step in preview.steps)
+
+
+def other_changes(preview: Preview) -> tuple[ObjectChange, ...]:
+    """Every change that no other part of the report tells of."""
+    told = {step.name for step in preview.steps if step.type in (LEAF, AUTHORITY)}
+    told |= {f"{step.name.removesuffix(_SUFFIX)}-ssh-host" for step in preview.steps if _is_machine(step)}
+    return _sorted(
+        ObjectChange(step.operation, _short(step.type), step.name, step.reasons or step.changed)
+        for step in preview.steps
+        if not (
+            step.type in (RELEASE, LEAF, AUTHORITY)
+            or node_of(step)
+            or _is_machine(step)
+            or _is_kubernetes(step)
+            # A key and a request are made for one certificate and have its name; a machine has one host key.
+            or (step.type in (KEY, REQUEST) and step.name in told)
+            # Components are only names for what they hold.
+            or step.type.startswith(("hardway:", "pulumi:pulumi:"))
+        )
+    )
+
+
+def _is_machine(step: Step) -> bool:
+    return step.type in _INSTANCES or (_MACHINES in step.chain and step.name.endswith(_SUFFIX))
+
+
+def _is_kubernetes(step: Step) -> bool:
+    return step.type.startswith("kubernetes:")
+
+
+def _is_incomparable(step: Step) -> bool:
+    return _is_kubernetes(step) and step.operation == "update" and not _object_parts(step)
+
+
+def _object_name(step: Step) -> str:
+    namespace, name = (_known(step, key) for key in ("namespace", "name"))
+    return "/".join(part for part in (namespace, name or step.name) if part)
+
+
+def _known(step: Step, key: str) -> str:
+    """A value of the metadata, new or else old, unless one of them is secret."""
+    found = [_metadata(values).get(key) for values in (step.new, step.old)]
+    known = [value for value in found if isinstance(value, str) and value != UNKNOWN]
+    return known[0] if known and HIDDEN not in known else ""
+
+
+def _metadata(values: Values) -> Values:
+    metadata = values.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _object_parts(step: Step) -> tuple[str, ...]:
+    """Paths of the properties that change, and images before and after."""
+    paths = step.reasons if step.operation == "replace" else step.changed
+    if step.operation == "update" and not paths:
+        paths = tuple(_unlike(step.old, step.new))
+    return (*_images(step), *paths)
+
+
+def _unlike(old: object, new: object, path: str = "") -> Iterator[str]:
+    """Paths at which two inputs are known to differ; what is empty is as good as left out."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            # The provider's own notes.
+            if not key.startswith("__"):
+                yield from _unlike(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from _unlike(one, other, f"{path}[{index}]")
+    elif old != new and new != UNKNOWN and HIDDEN not in (old, new) and (old or new):
+        yield path
+
+
+def _short(type_: str) -> str:
+    """`tls:index/privateKey:PrivateKey` as `tls:PrivateKey`."""
+    package, _, rest = type_.partition(":")
+    return f"{package}:{rest.rpartition(':')[2]}" if "/" in rest or rest.startswith("index:") else type_
+
+
+def _images(step: Step) -> tuple[str, ...]:
+    before, after = dict(_containers(step.old)), dict(_containers(step.new))
+    return tuple(
+        f"image {before[name]} -> {after[name]}"
+        for name in sorted(before.keys() & after.keys())
+        if before[name] != after[name]
+    )
+
+
+def _containers(value: object) -> Iterator[tuple[str, str]]:
+    """Name and image of every container anywhere in an object; the digest is left out, it says nothing to a reader."""
+    if isinstance(value, dict):
+        if isinstance(value.get("image"), str) and "name" in value:
+            yield str(value["name"]), value["image"].partition("@")[0]
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _containers(item)
+
+
+def _sorted(changes: Iterator[ObjectChange]) -> tuple[ObjectChange, ...]:
+    return tuple(sorted(changes, key=lambda c: (c.kind, c.name, c.operation)))
