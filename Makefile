@@ -5,13 +5,18 @@ SUITE      ?= local
 SUITES     ?= local
 KUBERNETES ?=
 UPSTREAM   ?=
+PR         ?=
+# The policies that judge a preview and a renewal: none with POLICIES=. LIMITS is a file with their settings.
+POLICIES   ?= $(patsubst %/PulumiPolicy.yaml,%,$(wildcard policies/PulumiPolicy.yaml))
+LIMITS     ?=
 PYTHON     ?= python3
 TOOLS       = $(PYTHON) -m tools
 PYTEST      = .venv/bin/python -m pytest -ra
+JUDGED      = $(if $(POLICIES),$(addprefix --policy-pack ,$(POLICIES)) $(addprefix --policy-pack-config ,$(LIMITS)))
 ENV         = eval "$$($(TOOLS) env --stack $(STACK))" &&
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview tools venv env kubeconfig outputs lock unit e2e test bench lint clean clean-cache
+.PHONY: help up down preview comment renew tools venv env kubeconfig outputs lock unit e2e test bench lint clean clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +25,7 @@ help: ## list the targets
 	@echo '  KUBERNETES="1.36.4 1.37.1"  versions to build   UPSTREAM=1  build nothing that upstream publishes'
 	@echo '  ADD="kubernetes=1.37.1"  versions to add with make lock   HARDWAY_CACHE=  the shared cache'
 	@echo '  HARDWAY_ENGINE=podman|docker  HARDWAY_DEBIAN_MIRROR=URL  for the image of local machines'
+	@echo '  POLICIES=  LIMITS=policies/config/prod.json  the policies of previews, and their settings'
 
 up: tools ## bring the stack up and write its kubeconfig
 	@$(TOOLS) up --stack $(STACK) $(ARGS)
@@ -27,8 +33,18 @@ up: tools ## bring the stack up and write its kubeconfig
 down: tools ## remove the stack and everything it made
 	@$(TOOLS) destroy --stack $(STACK) $(ARGS)
 
-preview: tools ## show what `make up` would change
-	@$(TOOLS) preview --stack $(STACK) $(ARGS)
+preview: tools ## show what `make up` would change, and write it as a report for a pull request
+	@$(TOOLS) preview --stack $(STACK) $(JUDGED) $(ARGS)
+
+comment: ## put the report of the last preview into a pull request: make comment PR=12
+	@$(TOOLS).report.comment --pr $(or $(PR),$(error say which pull request: make comment PR=12)) .state/$(STACK)/preview.md
+
+renew: tools ## renew the certificates that are due; refuses when anything else would change
+	@$(TOOLS) renew --stack $(STACK) $(JUDGED) $(ARGS)
+
+.PHONY: policy-check
+policy-check: tools ## show what is left of each certificate; fails when it is too little
+	@$(TOOLS).policy_check --stack $(STACK) $(addprefix --config ,$(LIMITS)) $(ARGS)
 
 tools: ## build what is missing: programs, images, machine image, Python environment
 	@$(TOOLS) build $(addprefix --kubernetes ,$(KUBERNETES)) $(if $(UPSTREAM),--upstream)
@@ -48,9 +64,10 @@ outputs: ## print the stack's outputs
 lock: ## fill the digests of upstream's downloads (on a connected machine)
 	@$(TOOLS) lock $(addprefix --add ,$(ADD))
 
-lint: venv ## check style
+lint: venv ## check style and the workflows
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	@$(TOOLS).workflows
 
 unit: lint ## check style, pure code, and the program against a fake engine
 	$(PYTEST) $(ARGS) tests/unit $(wildcard tests/program tests/policies)

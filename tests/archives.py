@@ -16,9 +16,9 @@ class Packed:
 
 
 def unpack(payload: str) -> dict[str, Packed]:
-    """The files of an archive, which is a tar as base64 text, by path."""
+    """The files of an archive, which is a compressed tar as base64 text, by path."""
     files = {}
-    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(payload, validate=True)), mode="r:") as archive:
+    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(payload, validate=True)), mode="r:gz") as archive:
         for entry in archive.getmembers():
             file = archive.extractfile(entry)
             assert file is not None, f"{entry.name} is no file"

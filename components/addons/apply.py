@@ -41,7 +41,8 @@ class Addons(pulumi.ComponentResource):
         # The token works once everything that lets a kubelet in is there: a request that is not approved at once waits.
         bootstrap_token(args.token, pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[rbac])))
         Nodes("nodes", topology, child)
-        Flannel("flannel", FlannelArgs(page.network, flannel_image, topology.node_local_port), child)
+        network = Flannel("flannel", FlannelArgs(page.network, flannel_image, topology.node_local_port), child)
         dns = CoreDnsArgs(coredns_image, topology.dns_address, topology.domain, page.dns.upstreams, page.dns.replicas)
-        CoreDns("coredns", dns, child)
+        # A pod that comes before its node's network is tried again only ten seconds later.
+        CoreDns("coredns", dns, child, network.daemons)
         self.register_outputs({})

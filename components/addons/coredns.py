@@ -29,7 +29,9 @@ class CoreDnsArgs:
 class CoreDns(pulumi.ComponentResource):
     """The deployment and its service `kube-dns`, the name that everybody looks for."""
 
-    def __init__(self, name: str, args: CoreDnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: CoreDnsArgs, opts: pulumi.ResourceOptions | None, network: pulumi.Resource
+    ) -> None:
         super().__init__("hardway:addons:CoreDns", name, {}, opts)
         child = child_of(self, opts)
         metadata = {"name": NAME, "namespace": "kube-system", "labels": _LABELS}
@@ -62,7 +64,7 @@ class CoreDns(pulumi.ComponentResource):
                 "strategy": {"rolling_update": {"max_unavailable": 1}},
                 "template": {"metadata": {"labels": _LABELS}, "spec": _pod(args.image, config.metadata.name)},
             },
-            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[binding])),
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[binding, network])),
         )
         k8s.core.v1.Service(
             f"{name}-service",

@@ -26,7 +26,12 @@ class FlannelArgs:
 
 
 class Flannel(pulumi.ComponentResource):
-    """The daemon set, which does not need cluster addresses to work: it makes them possible."""
+    """The daemon set, which does not need cluster addresses to work: it makes them possible.
+
+    When `daemons` is there, every node's pods can be networked.
+    """
+
+    daemons: pulumi.Resource
 
     def __init__(self, name: str, args: FlannelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:addons:Flannel", name, {}, opts)
@@ -59,7 +64,7 @@ class Flannel(pulumi.ComponentResource):
         config = k8s.core.v1.ConfigMap(
             f"{name}-config", metadata=metadata, data={"net-conf.json": net_conf(args.network)}, opts=child
         )
-        k8s.apps.v1.DaemonSet(
+        self.daemons = k8s.apps.v1.DaemonSet(
             f"{name}-daemons",
             metadata=metadata,
             spec={

@@ -46,4 +46,6 @@ class Nodes(pulumi.ComponentResource):
 
 def _labels(node: NodePlan) -> dict[str, str]:
     own = {CONTROL_PLANE_KEY: ""} if node.is_control_plane else {}
-    return own | dict(node.labels)
+    # The kubelet's own words; without them a node that has not registered yet belongs to no topology domain.
+    registered = {"kubernetes.io/hostname": node.name, "kubernetes.io/os": "linux"}
+    return registered | own | dict(node.labels)

@@ -3,12 +3,12 @@
 #
 #   local.sh network LAB SUBNET GATEWAY            a network of its own
 #   local.sh machine LAB NAME ADDRESS PORTS        a container that boots systemd; PORTS: HOST:CONTAINER ...
-#   local.sh files LAB NAME                        unpack the archive on standard input (base64) into a running one
+#   local.sh files LAB NAME                        unpack the archive on standard input (gzip in base64) into a running one
 #   local.sh remove-machine LAB NAME               container and volume
 #   local.sh remove-network LAB SUBNET
 #
 # ENGINE: the engine and its options; IMAGE, MIRROR (folder to show at /srv/mirror, or empty): for `machine`.
-# `machine` reads an archive (base64) from standard input and unpacks it before the machine boots.
+# `machine` reads an archive (gzip in base64) from standard input and unpacks it before the machine boots.
 set -eu
 engine() { $ENGINE "$@"; } # unquoted: "podman --runtime PATH"
 label=hardway.lab
@@ -58,11 +58,11 @@ machine)
     TMPDIR=$(mktemp -d)
     export TMPDIR
     trap 'rm -rf "$TMPDIR"' EXIT
-    base64 -d | engine cp - "$lab-$name:/"
+    base64 -d | gzip -d | engine cp - "$lab-$name:/"
     engine start "$lab-$name" >/dev/null
     ;;
 files)
-    base64 -d | engine exec -i "$lab-$1" tar -xpf - -C /
+    base64 -d | gzip -d | engine exec -i "$lab-$1" tar -xpf - -C /
     engine exec "$lab-$1" systemctl reload-or-restart "${RELOAD:?}"
     ;;
 remove-machine)

@@ -1,8 +1,9 @@
-"""The bytes that go to a machine: a tar archive as base64 text, since a command's standard input is a string."""
+"""The bytes that go to a machine: a compressed tar archive, as base64 text since standard input is a string here."""
 
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -26,7 +27,7 @@ class Entry:
 
 
 def pack(entries: Iterable[Entry]) -> str:
-    """A tar archive of the entries as base64; the same entries always give the same text."""
+    """A compressed tar archive of the entries as base64; the same entries always give the same text."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for entry in sorted(entries, key=lambda e: e.path):
@@ -34,7 +35,8 @@ def pack(entries: Iterable[Entry]) -> str:
             info = tarfile.TarInfo(entry.path)
             info.size, info.mode = len(data), entry.mode
             archive.addfile(info, io.BytesIO(data))
-    return base64.b64encode(buffer.getvalue()).decode()
+    # Compressed: every command's input is kept in the state twice, and the state is written after every step.
+    return base64.b64encode(gzip.compress(buffer.getvalue(), 9, mtime=0)).decode()
 
 
 def release_payload(

@@ -75,7 +75,7 @@ class NodeRelease(pulumi.ComponentResource):
                 args.part, known["release"], args.artifacts, known["contents"], known["mirror"]
             )
         )
-        script = self.digest.apply(lambda digest: _stage_script(digest, args.machine))
+        script = self.digest.apply(lambda digest: _stage_script(digest, args.machine.become, args.machine.wait))
         stage = _command(f"{name}-stage", args.machine, script, payload, self, args.after)
         self.staged = StagedNode(args.machine.name, args.machine, self.digest, stage)
         self.register_outputs({"digest": self.digest, "manifest": self.manifest})
@@ -102,11 +102,11 @@ def _outline(args: NodeReleaseArgs) -> dict[str, pulumi.Input[object]]:
     return shown
 
 
-def _stage_script(digest: str, machine: Machine) -> str:
+def _stage_script(digest: str, become: str, wait: str = "") -> str:
     # The archive and the script in it come on standard input: a failing command is printed whole, secrets and all.
-    unpack = f"mkdir -p {_RELEASES}; d=$(mktemp -d {_RELEASES}/.new-XXXXXX); base64 -d | tar -xpf - -C $d"
-    wait = f"{machine.wait}; " if machine.wait else ""
-    return f"{machine.become}sh -euc 'umask 022; {wait}{unpack}; sh $d/apply.sh stage {digest} $d'"
+    unpack = f"mkdir -p {_RELEASES}; d=$(mktemp -d {_RELEASES}/.new-XXXXXX); base64 -d | tar -xzpf - -C $d"
+    before = f"{wait}; " if wait else ""
+    return f"{become}sh -euc 'umask 022; {before}{unpack}; sh $d/apply.sh stage {digest} $d'"
 
 
 def _command(

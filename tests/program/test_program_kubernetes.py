@@ -71,7 +71,8 @@ def test_every_machine_with_a_kubelet_is_a_node(name: str) -> None:
         inputs = run.named("kubernetes:core/v1:Node", f"node-{node.name}").inputs
         role = {"node-role.kubernetes.io/control-plane": ""} if node.is_control_plane else {}
         assert inputs["metadata"]["name"] == node.name
-        assert inputs["metadata"]["labels"] == role | dict(node.labels)
+        own = {"kubernetes.io/hostname": node.name, "kubernetes.io/os": "linux"}
+        assert inputs["metadata"]["labels"] == own | role | dict(node.labels)
         assert inputs["spec"]["taints"] == [taint.as_dict() for taint in node.taints]
 
 

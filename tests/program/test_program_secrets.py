@@ -26,7 +26,7 @@ def texts(value: object) -> Iterator[str]:
             decoded = base64.b64decode(packed, validate=True)
         except binascii.Error:
             continue
-        if b"ustar" in decoded[:512]:
+        if decoded.startswith(b"\x1f\x8b"):  # gzip (RFC 1952)
             for file in unpack(packed).values():
                 yield file.content
         else:

@@ -60,7 +60,7 @@ def call(root: Path, commands: str, **environment: str) -> subprocess.CompletedP
 def lay_out(payload: str, folder: Path) -> Path:
     """Unpack an archive as the stage command does."""
     folder.mkdir(parents=True)
-    unpacking = ["sh", "-euc", "base64 -d | tar -xpf - -C $0", str(folder)]
+    unpacking = ["sh", "-euc", "base64 -d | tar -xzpf - -C $0", str(folder)]
     subprocess.run(unpacking, input=payload, text=True, check=True, timeout=10)
     return folder
 

@@ -4,6 +4,7 @@ Engines are stand-ins that write down how they were called, so that docker's lin
 """
 
 import base64
+import gzip
 import os
 import shlex
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[2] / "components/machines/local.sh"
 FOLDER = goldens.FOLDER / "local_script"
-ARCHIVE = base64.b64encode(b"an archive").decode()
+ARCHIVE = base64.b64encode(gzip.compress(b"an archive")).decode()
 BOTH = pytest.mark.parametrize("engine", ["podman", "docker"])
 
 # Answers `inspect` with the owner that is written down for a name, and keeps every call and what came on its input.

@@ -73,6 +73,11 @@ def test_reports_fit_into_a_comment(name: str) -> None:
     assert len(render(read(recorded(name))).encode()) <= LIMIT
 
 
+@pytest.mark.parametrize("name", ["api-server-flag", "refused-by-policy"])
+def test_the_documentation_shows_what_is_made(name: str) -> None:
+    assert (FOLDER / name / "report.md").read_text() in (FOLDER.parents[2] / "docs" / "preview.md").read_text()
+
+
 ALLOWED = {"no-op", "refused-by-policy"}
 
 

@@ -94,16 +94,17 @@ def _failure(preview: Preview) -> Iterator[Section]:
 
 
 def _policies(findings: Iterable[Finding]) -> Iterator[Section]:
-    """One item for all resources of which a policy says the same; its description stands before what it found."""
+    """One item for all resources of which a policy says the same."""
     groups: dict[tuple[bool, str, str], set[str]] = {}
     for finding in findings:
-        groups.setdefault((not finding.mandatory, finding.policy, finding.message), set()).add(finding.resource)
+        # The first line describes the policy, what it has found comes behind it.
+        description, _, found = finding.message.partition("\n")
+        groups.setdefault((not finding.mandatory, finding.policy, found or description), set()).add(finding.resource)
     items = []
-    for (advisory, policy, message), resources in sorted(groups.items()):
-        description, _, found = message.partition("\n")
-        about = f" — {codes(sorted(resources - {''}))}" if resources - {""} else ""
-        text = f"{code(description)}: {code(found)}" if found else code(description)
-        items.append(f"- {'advice' if advisory else '**refused**'} by {code(policy)}, {text}{about}")
+    for (advisory, policy, found), resources in sorted(groups.items()):
+        names = sorted(name for name in resources if name not in found)
+        about = f" — {codes(names)}" if names else ""
+        items.append(f"- {'advice' if advisory else '**refused**'} by {code(policy)}: {code(found)}{about}")
     if items:
         yield Section("Policy findings", tuple(items))
 

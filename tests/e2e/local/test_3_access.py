@@ -159,4 +159,5 @@ def _as_kubelet(machine: Machine, verb: str, path: str, patch: dict[str, Any] | 
     if patch:
         options += " --header 'Content-Type: application/merge-patch+json' --data @-"
     command = f"curl -s --max-time 10 --cacert {CA} --output /dev/null --write-out '%{{http_code}}' {options}"
-    return machine.run(f"{command} '{API}{path}'", stdin=json.dumps(patch or {})).stdout.strip()
+    answer = machine.run(f"{command} '{API}{path}'", stdin=json.dumps(patch or {}))
+    return answer.stdout.strip() if answer.code == 0 else answer.text

@@ -1,0 +1,77 @@
+"""A resource as the rules see it: plain data, from a plan, a state, or an exported state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+
+class _Unknown:
+    """A value that only `up` will know."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNKNOWN: Final = _Unknown()
+"""Stands in properties for what is not known at preview. It is false, so `props.get("x") or default` works."""
+
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+"""Key that marks special values in a state: pulumi/sdk/go/common/resource/sig."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One resource.
+
+    `props` are inputs in resource rules and outputs in stack rules. `sources` maps an input to the URNs of the
+    resources it comes from (stack rules only).
+    """
+
+    urn: str
+    type: str
+    name: str
+    props: Mapping[str, Any]
+    protected: bool = False
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def text(self, name: str) -> str | None:
+        """The property, if it is a text that is known."""
+        value = self.props.get(name)
+        return value if isinstance(value, str) else None
+
+    def number(self, name: str) -> float | None:
+        """The property, if it is a number that is known."""
+        value = self.props.get(name)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The known texts in a list property."""
+        value = self.props.get(name)
+        return tuple(entry for entry in value if isinstance(entry, str)) if isinstance(value, list) else ()
+
+
+def exported(resources: Iterable[Mapping[str, Any]]) -> list[Item]:
+    """The items of a `pulumi stack export`, without resources that wait for their deletion. Secrets are UNKNOWN."""
+    return [
+        Item(
+            urn=resource["urn"],
+            type=resource["type"],
+            name=resource["urn"].rpartition("::")[2],
+            props=_revealed(resource.get("outputs") or {}),
+            protected=bool(resource.get("protect")),
+            sources={name: tuple(urns or ()) for name, urns in (resource.get("propertyDependencies") or {}).items()},
+        )
+        for resource in resources
+        if not resource.get("delete")
+    ]
+
+
+def _revealed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return UNKNOWN if _SIGNATURE in value else {key: _revealed(entry) for key, entry in value.items()}
+    return [_revealed(entry) for entry in value] if isinstance(value, list) else value

@@ -1,0 +1,27 @@
+"""Every rule of the pack, by family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pulumi_policy import Policy
+
+from policies import certificates, exposure, safety
+
+FAMILIES: dict[str, list[Policy]] = {
+    "certificates": certificates.rules(),
+    "exposure": exposure.rules(),
+    "safety": safety.rules(),
+}
+
+
+def chosen(environment: Mapping[str, str]) -> list[Policy]:
+    """The rules of the families that HARDWAY_POLICY_FAMILIES names, separated by commas; of all when it is not set.
+
+    Raises ValueError for a family that there is not.
+    """
+    names = [name.strip() for name in environment.get("HARDWAY_POLICY_FAMILIES", ",".join(FAMILIES)).split(",")]
+    unknown = [name for name in names if name not in FAMILIES]
+    if unknown:
+        raise ValueError(f"HARDWAY_POLICY_FAMILIES: no family {unknown[0]!r}; allowed: {', '.join(FAMILIES)}")
+    return [rule for name in names for rule in FAMILIES[name]]

@@ -1,0 +1,61 @@
+"""The pack as a whole: its configuration files, its documentation, and which rules are chosen."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from pulumi_policy import Policy
+
+from policies.pack import FAMILIES, chosen
+
+ROOT = Path(__file__).resolve().parents[2]
+PACK = chosen({})
+BY_NAME = {rule.name: rule for rule in PACK}
+
+
+def settings(rule: Policy) -> dict[str, dict]:
+    return rule.config_schema.properties if rule.config_schema else {}
+
+
+def test_families() -> None:
+    assert len(BY_NAME) == len(PACK)
+    assert chosen({"HARDWAY_POLICY_FAMILIES": "certificates, safety"}) == [
+        *FAMILIES["certificates"],
+        *FAMILIES["safety"],
+    ]
+    with pytest.raises(ValueError, match=r"HARDWAY_POLICY_FAMILIES: no family 'certs'; allowed: certificates, exp"):
+        chosen({"HARDWAY_POLICY_FAMILIES": "certs"})
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "policies" / "config").glob("*.json")), ids=lambda path: path.stem)
+def test_configurations_name_what_there_is(path: Path) -> None:
+    for name, given in json.loads(path.read_text()).items():
+        # The engine would take a rule or a setting that there is not without a word.
+        own = {} if isinstance(given, str) else {key: v for key, v in given.items() if key != "enforcementLevel"}
+        assert own.keys() <= settings(BY_NAME[name]).keys()
+
+
+def test_what_is_left_is_more_than_the_smallest_window() -> None:
+    """Renewal starts before the rule about what is left fires: else every certificate would break it once."""
+    for config in (None, *(ROOT / "policies" / "config").glob("*.json")):
+        given = json.loads(config.read_text()) if config else {}
+        left, window = (
+            {k: v["default"] for k, v in settings(BY_NAME[name]).items()} | given.get(name, {})
+            for name in ("certificate-remaining-life", "certificate-renewal-window")
+        )
+        for kind in ("authorityHours", "machineHours"):
+            assert left[kind] < window[kind]
+
+
+def test_every_rule_is_documented() -> None:
+    page = (ROOT / "docs" / "policies.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \|(.*)\|$", page, re.MULTILINE))
+    assert rows.keys() == BY_NAME.keys()
+    for name, rule in BY_NAME.items():
+        level = rule.enforcement_level.value if rule.enforcement_level else "mandatory"
+        assert level in rows[name]
+        for setting, schema in settings(rule).items():
+            default = schema["default"]
+            text = f"`{', '.join(default)}`" if isinstance(default, list) else f"{default:g}"
+            assert f"`{setting}` {text if default != [] else 'none'}" in rows[name], (name, setting)
