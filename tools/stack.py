@@ -141,6 +141,9 @@ class Stack:
             raise ToolError(f"stack {self.name} could not be made")
 
     def _exists(self) -> bool:
+        if environment(self.clone, self.name, os.environ)["PULUMI_BACKEND_URL"] == f"file://{self.clone.state}":
+            # Asking Pulumi takes as long as a tenth of a run that changes nothing.
+            return any(self.clone.state.glob(f".pulumi/stacks/*/{self.name}.json"))
         answer = self._ask("stack", "ls", "--json")
         if answer.returncode != 0:
             raise ToolError(f"pulumi cannot list the stacks: {answer.stderr.strip()}")
@@ -162,6 +165,8 @@ class Stack:
         release_dead_locks(self.clone)
         with self._temporary() as temporary, _interrupts_left_to_child():
             env = environment(self.clone, self.name, os.environ) | {"TMPDIR": str(temporary)} | variables
+            # Engine and plugins live for seconds: a tenth of their time would go into collecting garbage.
+            env.setdefault("GOGC", "300")
             return subprocess.run(["pulumi", *arguments], cwd=self.clone.root, env=env, check=False).returncode
 
     @contextlib.contextmanager

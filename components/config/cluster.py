@@ -48,6 +48,8 @@ class Cluster(Section):
     """Names machines, certificates and contexts. Short because names of containers and interfaces derive from it."""
     domain: Domain = "cluster.local"
     """DNS domain of services: `kubernetes.default.svc.<domain>`."""
+    protect: Annotated[bool, Rule("boolean", "true or false", accepts=(bool,))] = False
+    """Whether authorities and keys that nobody can make again are safe from `destroy` and from a line removed here."""
 
 
 class Versions(Section):

@@ -23,7 +23,8 @@ class Authority(pulumi.ComponentResource):
         self, name: AuthorityName, pki: Pki, generation: int = 1, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("hardway:pki:Authority", f"{name}-ca-{generation}", {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        # Children do not take the option from their component.
+        child = pulumi.ResourceOptions(parent=self, protect=opts.protect if opts else None)
         self.common_name = f"{name}-ca-{generation}"
         key = tls.PrivateKey(self.common_name, **private_key_args(pki.algorithm), opts=child)
         subject = {"common_name": self.common_name, "organization": pki.subject.organization}

@@ -63,12 +63,12 @@ class ClusterPki(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ClusterPkiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:pki:ClusterPki", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        kept = pulumi.ResourceOptions(parent=self, protect=args.page.cluster.protect)
         pki = args.page.pki
         names: tuple[AuthorityName, ...] = ("kubernetes", "etcd", "front-proxy")
-        self.authorities = {authority: Authority(authority, pki, opts=child) for authority in names}
+        self.authorities = {authority: Authority(authority, pki, opts=kept) for authority in names}
         self.leaves = {spec.name: self._issue(spec, pki) for spec in plan_leaves(args.page, args.topology)}
-        service_account = tls.PrivateKey("service-account-1", **private_key_args(pki.algorithm), opts=child)
+        service_account = tls.PrivateKey("service-account-1", **private_key_args(pki.algorithm), opts=kept)
         token_id, token_secret = self._bootstrap_token()
         self.bootstrap_token = BootstrapToken(token_id, token_secret)
 
@@ -76,7 +76,7 @@ class ClusterPki(pulumi.ComponentResource):
             "service-account:pub": public(service_account.public_key_pem),
             "service-account:key": private(service_account.private_key_pem, service_account.public_key_pem),
             "bootstrap-token": private(pulumi.Output.concat(token_id, ".", token_secret), "bootstrap token 1"),
-            "encryption-config": private(self._encryption_config(), "secretbox key 1"),
+            "encryption-config": private(self._encryption_config(kept), "secretbox key 1"),
         }
         pairs: dict[str, Authority | Leaf] = {f"{n}-ca": a for n, a in self.authorities.items()} | self.leaves
         for key, pair in pairs.items():
@@ -127,21 +127,18 @@ class ClusterPki(pulumi.ComponentResource):
         )
         return Leaf(cert.cert_pem, key.private_key_pem, line)
 
-    def _encryption_config(self) -> pulumi.Output[str]:
-        key = self._stash("encryption-key-1", base64.b64encode(secrets.token_bytes(32)).decode())
+    def _encryption_config(self, kept: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        key = self._stash("encryption-key-1", base64.b64encode(secrets.token_bytes(32)).decode(), kept)
         return key.apply(encryption_config)
 
     def _bootstrap_token(self) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         alphabet = string.ascii_lowercase + string.digits
         parts = ["".join(secrets.choice(alphabet) for _ in range(length)) for length in (6, 16)]
-        token = self._stash("bootstrap-token-1", ".".join(parts))
+        token = self._stash("bootstrap-token-1", ".".join(parts), pulumi.ResourceOptions(parent=self))
         return token.apply(lambda text: text.split(".")[0]), token.apply(lambda text: text.split(".")[1])
 
-    def _stash(self, name: str, fresh: str) -> pulumi.Output[str]:
+    def _stash(self, name: str, fresh: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
         """A random value that is made once and then kept in the (encrypted) state."""
-        stash = pulumi.Stash(
-            name,
-            input=pulumi.Output.secret(fresh),
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["input"], additional_secret_outputs=["output"]),
-        )
+        once = pulumi.ResourceOptions(ignore_changes=["input"], additional_secret_outputs=["output"])
+        stash = pulumi.Stash(name, input=pulumi.Output.secret(fresh), opts=pulumi.ResourceOptions.merge(opts, once))
         return pulumi.Output.secret(stash.output)

@@ -24,8 +24,8 @@ def protection(item: Item, settings: Settings) -> Iterator[str]:
     )
     if wanted and not item.protected:
         yield (
-            f"{item.name}: not protected, so `destroy` or a line removed from the program deletes it. Set its option "
-            "protect in the program."
+            f"{item.name}: not protected, so `destroy` or a line removed from the program deletes it. Set "
+            "hardway:cluster.protect to true."
         )
 
 

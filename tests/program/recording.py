@@ -62,6 +62,7 @@ class Resource:
     replace_with: tuple[str, ...]
     additional_secret_outputs: tuple[str, ...]
     ignore_changes: tuple[str, ...]
+    protect: bool
     provider: str
     protect: bool
     delete_before_replace: bool
@@ -166,6 +167,7 @@ def _read(data: Values) -> Recording:
             replace_with=tuple(r["replaceWith"]),
             additional_secret_outputs=tuple(r["additionalSecretOutputs"]),
             ignore_changes=tuple(r["ignoreChanges"]),
+            protect=r["protect"],
             provider=r["provider"],
             protect=r["protect"],
             delete_before_replace=r["deleteBeforeReplace"],

@@ -50,6 +50,14 @@ def test_what_belongs_to_a_node_carries_its_name(name: str) -> None:
         assert not [other for other in others if other in resource]
 
 
+def test_protection_is_for_what_nobody_can_make_again() -> None:
+    kept = {"encryption-key-1", "service-account-1", "kubernetes-ca-1", "etcd-ca-1", "front-proxy-ca-1"}
+    protecting = run(page("stacked", {"cluster.protect": True}), lock=lock_data(cluster("stacked").page))
+    assert protecting.error is None
+    assert {resource.name for resource in protecting.resources if resource.protect} == kept
+    assert not [resource.name for resource in recorded("stacked").resources if resource.protect]
+
+
 @ALL
 def test_outputs(name: str) -> None:
     outputs, made = plain(recorded(name).outputs), cluster(name, {"machines.subnet": "192.168.10.0/24"})
