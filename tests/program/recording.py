@@ -64,7 +64,6 @@ class Resource:
     ignore_changes: tuple[str, ...]
     protect: bool
     provider: str
-    protect: bool
     delete_before_replace: bool
 
     @property
@@ -169,7 +168,6 @@ def _read(data: Values) -> Recording:
             ignore_changes=tuple(r["ignoreChanges"]),
             protect=r["protect"],
             provider=r["provider"],
-            protect=r["protect"],
             delete_before_replace=r["deleteBeforeReplace"],
         )
         for r in data["resources"]
