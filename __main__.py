@@ -24,7 +24,7 @@ staged = stage_nodes(StagingArgs(page, topology, machines, pki, site.lock))
 
 # In force one after the other: etcd members, control plane, workers
 etcd = EtcdCluster("etcd", EtcdClusterArgs(topology, staged))
-control_plane = ControlPlane("control-plane", ControlPlaneArgs(topology, staged, etcd, pki))
+control_plane = ControlPlane("control-plane", ControlPlaneArgs(topology, staged, etcd, pki, machines.load_balancer))
 workers = WorkerPool("workers", WorkerPoolArgs(topology, staged, control_plane.ready))
 
 # Through the API of the new cluster
@@ -41,3 +41,5 @@ pulumi.export("endpoint", control_plane.endpoint)
 pulumi.export("nodes", topology.summary())
 pulumi.export("certificates", pki.certificates)
 pulumi.export("etcd", etcd.status)
+for name, value in machines.outputs.items():
+    pulumi.export(name, value)

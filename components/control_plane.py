@@ -9,6 +9,7 @@ import pulumi
 
 from components.config.page import Developer
 from components.etcd import EtcdCluster
+from components.machines.base import LoadBalancer
 from components.node.stage import StagedNode
 from components.pki import kubeconfig
 from components.pki.cluster_pki import ClusterPki
@@ -24,6 +25,7 @@ class ControlPlaneArgs:
     staged: Mapping[str, StagedNode]
     etcd: EtcdCluster
     pki: ClusterPki
+    load_balancer: LoadBalancer | None = None
 
 
 class ControlPlane(pulumi.ComponentResource):
@@ -32,7 +34,7 @@ class ControlPlane(pulumi.ComponentResource):
     `ready` are the activations after which every API server answers, `endpoint` is the API's URL for people.
     """
 
-    endpoint: str
+    endpoint: pulumi.Output[str]
     ready: list[pulumi.Resource]
 
     def __init__(self, name: str, args: ControlPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -44,22 +46,33 @@ class ControlPlane(pulumi.ComponentResource):
         activated = roll(self, own, args.staged.values(), after=args.etcd.activated.values())
         # Another member than a stacked one may still be on its way: nothing asks the API before etcd is complete.
         self.ready = [*args.etcd.activated.values(), *activated.values()]
+        if args.load_balancer:
+            self.ready += args.load_balancer.ready
         self.activated = stacked | activated
-        self.endpoint = args.topology.endpoint_url
+        self.endpoint = self._server(for_people=True)[0]
         self.register_outputs({"endpoint": self.endpoint})
 
     def kubeconfig(self, leaf: str) -> pulumi.Output[str]:
-        """A kubeconfig (secret) for the holder of one of the people's certificates, such as `admin`."""
+        """A kubeconfig (secret) for the holder of one of the people's certificates, such as `admin`.
+
+        That of the program itself (`deployer`) does not need somebody to have pointed a name at the load balancer.
+        """
         pki, topology = self._args.pki, self._args.topology
         holder = pki.leaves[leaf]
         ca = pki.authorities["kubernetes"].cert_pem
+        url, name = self._server(for_people=leaf != "deployer")
         return pulumi.Output.secret(
-            pulumi.Output.all(ca=ca, cert=holder.cert_pem, key=holder.private_key_pem).apply(
-                lambda pem: kubeconfig.embedded(
-                    cluster=topology.cluster_name, server=topology.endpoint_url, user=leaf, **pem
-                )
+            pulumi.Output.all(server=url, ca=ca, cert=holder.cert_pem, key=holder.private_key_pem).apply(
+                lambda known: kubeconfig.embedded(cluster=topology.cluster_name, user=leaf, server_name=name, **known)
             )
         )
+
+    def _server(self, *, for_people: bool) -> tuple[pulumi.Output[str], str]:
+        """URL of the API, and the name that its certificate has where that is another one."""
+        topology, balancer = self._args.topology, self._args.load_balancer
+        if balancer is None or (for_people and balancer.named):
+            return pulumi.Output.from_input(topology.endpoint_url), ""
+        return pulumi.Output.concat("https://", balancer.host, f":{topology.endpoint_port}"), topology.endpoint_host
 
     def developer_kubeconfigs(self, developers: Sequence[Developer]) -> dict[str, pulumi.Output[str]]:
         """The kubeconfig (secret) of each developer, by name."""

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from components.config.errors import ConfigError, Finding
 from components.config.names import is_ipv4
@@ -156,16 +157,24 @@ class Topology:
         return etcd + control + tuple(node for node in self.nodes if not node.is_etcd and not node.is_control_plane)
 
 
-def plan(page: Page, lab: LabNetwork | None, endpoint: tuple[str, int], further_sans: tuple[str, ...] = ()) -> Topology:
+def plan(
+    page: Page,
+    lab: LabNetwork | None,
+    endpoint: tuple[str, int],
+    *,
+    addresses: Mapping[str, str] = MappingProxyType({}),
+    further_sans: tuple[str, ...] = (),
+) -> Topology:
     """The topology of `page`. `lab` is the network of local machines; `endpoint` is host and port of the API.
 
-    `further_sans` are names of the API besides those of the page.
+    `addresses` are those which another provider chose for nodes without one, by name; `further_sans` are names of the
+    API besides those of the page.
 
     Raises ConfigError when an address of the page does not fit the lab, or a node has no address at all.
     """
     nodes = tuple(
         NodePlan(node.name, address, node.roles, node.labels, _taints(node))
-        for node, address in zip(page.nodes, _addresses(page, lab), strict=True)
+        for node, address in zip(page.nodes, _addresses(page, lab, addresses), strict=True)
     )
     services = ipaddress.IPv4Network(page.network.service_cidr)
     return Topology(
@@ -184,14 +193,14 @@ def plan(page: Page, lab: LabNetwork | None, endpoint: tuple[str, int], further_
     )
 
 
-def _addresses(page: Page, lab: LabNetwork | None) -> list[str]:
+def _addresses(page: Page, lab: LabNetwork | None, chosen: Mapping[str, str]) -> list[str]:
     """An address per node. Raises ConfigError when the page does not fit the lab or a node stays without address."""
     found: list[Finding] = []
     if lab is not None:
         found += [*network.network_overlaps(page, lab.subnet), *network.machine_subnet(page, lab.subnet)]
     addresses: list[str] = []
     for index, node in enumerate(page.nodes):
-        address, problem = node.address or _lab_address(lab, node.name), ""
+        address, problem = node.address or _lab_address(lab, node.name) or chosen.get(node.name), ""
         if address is None:
             problem = "is missing and the machines' network has none for it"
         elif address in addresses:

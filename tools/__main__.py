@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> int:
         "--kubernetes", action="append", choices=KUBERNETES_VERSIONS, help=f"default: {KUBERNETES_DEFAULT}; repeatable"
     )
     build.add_argument("--upstream", action="store_true", help="nodes get upstream's binaries: compile nothing")
+    build.add_argument("--aws", action="store_true", help="also the test fixture that stands in for the AWS plugin")
     commands.add_parser("venv", help="make the virtual environment only")
     lock = commands.add_parser("lock", help="fill the digests of upstream's downloads")
     lock.add_argument("--add", action="append", default=[], metavar="NAME=VERSION", help="e.g. kubernetes=1.37.1")
@@ -62,7 +63,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             venv.link(clone, store)
         case "build":
             versions = tuple(options.kubernetes or (KUBERNETES_DEFAULT,))
-            Builder(clone, shared_cache(), versions, options.upstream).run()
+            Builder(clone, shared_cache(), versions, options.upstream, options.aws).run()
         case "lock":
             upstream_lock.refresh(clone.root / "components" / "artifacts" / "upstream.lock.json", options.add)
         case "clean-cache":

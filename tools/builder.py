@@ -36,6 +36,8 @@ class Builder:
     kubernetes: tuple[str, ...] = (catalogue.KUBERNETES_DEFAULT,)
     upstream: bool = False
     """Nodes get upstream's binaries and the user has an official Pulumi: nothing is built from source."""
+    aws: bool = False
+    """Build the test fixture that stands in for the official AWS plugin, too."""
 
     @property
     def store(self) -> Store:
@@ -72,6 +74,8 @@ class Builder:
         if self.upstream:
             return []
         engine = () if official else (*catalogue.ENGINE, *catalogue.PLUGINS)
+        if self.aws:
+            engine = (*engine, catalogue.AWS_PLUGIN)
         cluster = [program for version in self.kubernetes for program in catalogue.kubernetes(version)]
         return [*catalogue.SMALL, *engine, *catalogue.NODE, *catalogue.IMAGE_PROGRAMS, *cluster]
 
@@ -129,7 +133,7 @@ class Builder:
             registry = mirror.add_file(gobuild.build(catalogue.REGISTRY, self.store, Progress(0)))
             host |= {"mirror": str(mirror.root), "registryBinary": registry}
             self._put_on_path()
-        pulumi_home.lay_out(self.clone, self.store, ours=official is None)
+        pulumi_home.lay_out(self.clone, self.store, ours=official is None, aws=self.aws)
         write_atomically(self.clone.cache / "local.json", json.dumps(host, indent=2) + "\n")
 
     def _put_on_path(self) -> None:

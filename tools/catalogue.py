@@ -123,6 +123,8 @@ PLUGINS = (
     _plugin("tls", "5.3.1", "example.invalid/tools/pulumi-resource-tls/info.Version", "tls_schema"),
     _plugin("kubernetes", "4.25.0", preparation="kubernetes_schema"),
 )
+# A test fixture that is built only when asked for: see tools/go/pulumi-aws/main.go.
+AWS_PLUGIN = _plugin("aws", "7.51.1")
 KUBERNETES_PROGRAMS = (
     "kube-apiserver",
     "kube-controller-manager",
@@ -207,4 +209,4 @@ def kubernetes(version: str) -> tuple[Program, ...]:
 def everything() -> tuple[Program, ...]:
     """Give all programs in all versions."""
     versions = [program for version in KUBERNETES_VERSIONS for program in kubernetes(version)]
-    return (ACTIONLINT, *SMALL, *ENGINE, *PLUGINS, *NODE, *IMAGE_PROGRAMS, *versions)
+    return (ACTIONLINT, *SMALL, *ENGINE, *PLUGINS, AWS_PLUGIN, *NODE, *IMAGE_PROGRAMS, *versions)

@@ -34,8 +34,11 @@ def is_ours(clone: Clone) -> bool:
     return (clone.bin / MARKER).exists()
 
 
-def lay_out(clone: Clone, store: Store, *, ours: bool) -> None:
-    """Put our engine on the clone's path and our plugins into its PULUMI_HOME, or take ours off the path."""
+def lay_out(clone: Clone, store: Store, *, ours: bool, aws: bool = False) -> None:
+    """Put our engine on the clone's path and our plugins into its PULUMI_HOME, or take ours off the path.
+
+    With `aws` the test fixture for AWS is one of them; without, it stays if it is there.
+    """
     marker = clone.bin / MARKER
     for program in catalogue.ENGINE:
         file = gobuild.find(program, store) if ours else None
@@ -49,7 +52,7 @@ def lay_out(clone: Clone, store: Store, *, ours: bool) -> None:
         marker.unlink(missing_ok=True)
         return
     marker.touch()
-    for plugin in catalogue.PLUGINS:
+    for plugin in (*catalogue.PLUGINS, *([catalogue.AWS_PLUGIN] if aws else [])):
         file = gobuild.find(plugin, store)
         if file:
             name = plugin.name.removeprefix("pulumi-")

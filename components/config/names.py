@@ -114,6 +114,14 @@ def _url_problem(value: str) -> str | None:
 
 Address = Annotated[str, Rule("address", "an IPv4 address such as 192.168.10.11", _address_problem)]
 Cidr = Annotated[str, Rule("CIDR", "an IPv4 network such as 10.244.0.0/16, without host bits", _cidr_problem)]
+CidrOrWorld = Annotated[
+    str,
+    Rule(
+        "CIDR",
+        "an IPv4 network such as 203.0.113.0/24, without host bits, or 0.0.0.0/0",
+        lambda value: None if value == "0.0.0.0/0" else _cidr_problem(value),
+    ),
+]
 Domain = Annotated[
     str,
     Rule("domain", "a DNS name such as cluster.local", lambda v: None if is_domain(v) else "is not a DNS name"),

@@ -93,6 +93,8 @@ def _yaml(value: Any) -> str:
         return "[" + ", ".join(_yaml(item) for item in value) + "]"
     if isinstance(value, timedelta):
         return text(value)
+    if isinstance(value, bool):
+        return str(value).lower()
     # What YAML would read as nothing or as a number has to stand in quotes.
     return f'"{value}"' if isinstance(value, str) and re.fullmatch(r"[0-9.]*", value) else str(value)
 

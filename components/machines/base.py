@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_command as command
@@ -25,7 +25,7 @@ class Machine:
     connection: command.remote.ConnectionArgs
     resource: pulumi.Resource | None
     become: str = ""
-    shell_prefix: str = ""
+    shell_prefix: pulumi.Input[str] = ""
     """What an operator puts before a quoted script to have it run on the machine."""
     over_ssh: bool = False
     """`shell_prefix` runs the login shell of a user who may not be root."""
@@ -33,11 +33,28 @@ class Machine:
     """Whether programs that the operating system lacks are installed."""
     removal: str = ""
     """Command line that takes everything of ours off the machine."""
+    after: tuple[pulumi.Resource, ...] = ()
+    """What has to be there before the machine is touched."""
+    wait: str = ""
+    """POSIX command that ends when the machine is ready for a release; run as root, without single quotes."""
 
     def shell(self, script: str) -> pulumi.Output[str]:
         """A command line for the operator's shell that runs a POSIX script on the machine, as root."""
         line = f"{self.become}sh -c {shlex.quote(script)}" if self.over_ssh else script
-        return pulumi.Output.from_input(f"{self.shell_prefix} {shlex.quote(line)}")
+        return pulumi.Output.concat(self.shell_prefix, " ", shlex.quote(line))
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    """A load balancer before the API servers whose own name, `host`, is known only when it is made.
+
+    `named`: the endpoint of the topology is a name that leads to it, for people. If not, they use `host` as well.
+    """
+
+    host: pulumi.Input[str]
+    named: bool
+    ready: Sequence[pulumi.Resource] = ()
+    """What has to be there before it answers."""
 
 
 @dataclass(frozen=True)
@@ -54,3 +71,7 @@ class Machines:
     traits: Traits
     ready: Sequence[pulumi.Resource] = ()
     """What has to be there before a machine is touched or fetches anything, and before the API's endpoint answers."""
+    load_balancer: LoadBalancer | None = None
+    """Where the provider makes one. Unset: the API is at the endpoint of the topology."""
+    outputs: Mapping[str, pulumi.Input[object]] = field(default_factory=dict)
+    """What a person has to know of the provider, for the stack's outputs."""

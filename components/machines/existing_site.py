@@ -29,7 +29,7 @@ class ExistingSite:
             endpoint = (hosts.vip.address, hosts.vip.port)
         if hosts.endpoint:
             endpoint = (hosts.endpoint.host, hosts.endpoint.port)
-        return plan(page, None, endpoint, (hosts.vip.address,) if hosts.vip else ())
+        return plan(page, None, endpoint, further_sans=(hosts.vip.address,) if hosts.vip else ())
 
     def make_machines(self, topology: Topology) -> Machines:
         """The hosts, once they are found fit."""

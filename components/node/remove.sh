@@ -83,7 +83,8 @@ remove_files() {
         # What others have put into it stays.
         rmdir "$path" 2>/dev/null || [ ! -e "$path" ] || kept="$kept $path"
     done
-    quietly rmdir /etc/cni
+    # containerd makes the latter for add-ons, which nobody has put there.
+    quietly rmdir /etc/cni /opt/containerd/bin /opt/containerd/lib /opt/containerd
     if [ -e "$root/users" ]; then
         while read -r user; do owns_any "$user" || quietly userdel "$user"; done <"$root/users"
     fi

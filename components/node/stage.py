@@ -75,7 +75,8 @@ class NodeRelease(pulumi.ComponentResource):
                 args.part, known["release"], args.artifacts, known["contents"], known["mirror"]
             )
         )
-        script = self.digest.apply(lambda d: _stage_script(d, args.machine.become, args.machine.installs_packages))
+        how = args.machine.become, args.machine.wait, args.machine.installs_packages
+        script = self.digest.apply(lambda digest: _stage_script(digest, *how))
         stage = _command(f"{name}-stage", args.machine, script, payload, self, args.after, args.machine.removal or None)
         self.staged = StagedNode(args.machine.name, args.machine, self.digest, stage)
         self.register_outputs({"digest": self.digest, "manifest": self.manifest})
@@ -102,11 +103,11 @@ def _outline(args: NodeReleaseArgs) -> dict[str, pulumi.Input[object]]:
     return shown
 
 
-def _stage_script(digest: str, become: str, installs: bool = False) -> str:
+def _stage_script(digest: str, become: str, wait: str = "", installs: bool = False) -> str:
     # The archive and the script in it come on standard input: a failing command is printed whole, secrets and all.
     unpack = f"mkdir -p {_RELEASES}; d=$(mktemp -d {_RELEASES}/.new-XXXXXX); base64 -d | tar -xzpf - -C $d"
-    packages = " install" if installs else ""
-    return f"{become}sh -euc 'umask 022; {unpack}; sh $d/apply.sh stage {digest} $d{packages}'"
+    before, packages = f"{wait}; " if wait else "", " install" if installs else ""
+    return f"{become}sh -euc 'umask 022; {before}{unpack}; sh $d/apply.sh stage {digest} $d{packages}'"
 
 
 def _command(
@@ -129,7 +130,7 @@ def _command(
         add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions(
             parent=parent,
-            depends_on=[*made, *after],
+            depends_on=[*made, *machine.after, *after],
             deleted_with=machine.resource,
             replace_with=made,
         ),

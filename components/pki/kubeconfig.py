@@ -11,11 +11,15 @@ import json
 from typing import Any
 
 
-def embedded(*, cluster: str, server: str, user: str, ca: str, cert: str, key: str) -> str:
-    """A kubeconfig that stands alone. `ca`, `cert` and `key` are PEM texts."""
+def embedded(*, cluster: str, server: str, user: str, ca: str, cert: str, key: str, server_name: str = "") -> str:
+    """A kubeconfig that stands alone. `ca`, `cert` and `key` are PEM texts.
+
+    `server_name` is who the server has to prove to be, where that is not the host in `server`.
+    """
+    other = {"tls-server-name": server_name} if server_name else {}
     return _render(
         cluster,
-        {"server": server, "certificate-authority-data": _b64(ca)},
+        {"server": server, **other, "certificate-authority-data": _b64(ca)},
         user,
         {"client-certificate-data": _b64(cert), "client-key-data": _b64(key)},
     )

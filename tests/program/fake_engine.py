@@ -9,6 +9,7 @@ secret whose input is secret, or which the resource says is secret; in a preview
 """
 
 import json
+import os
 import runpy
 import sys
 from datetime import datetime, timedelta
@@ -88,7 +89,18 @@ def locally_signed_cert(name: str, inputs: Values) -> Values:
     return _certificate(name, inputs, **request, issuer=authority["name"])
 
 
+def aws_load_balancer(name: str, inputs: Values) -> Values:
+    """A load balancer whose name says nothing about it, as those of AWS."""
+    return {"arn": f"arn:aws:elasticloadbalancing:{name}", "dnsName": f"{name}-0123.elb.amazonaws.com"}
+
+
 ANSWERS = {
+    "aws:lb/loadBalancer:LoadBalancer": aws_load_balancer,
+    "aws:lb/targetGroup:TargetGroup": lambda name, inputs: {"arn": f"arn:aws:elasticloadbalancing:targets:{name}"},
+    "aws:ec2/eip:Eip": lambda name, inputs: {"allocationId": f"eipalloc-{name}", "publicIp": "192.0.2.9"},
+    "aws:ec2/eipAssociation:EipAssociation": lambda name, inputs: {"publicIp": "192.0.2.9"},
+    "aws:iam/role:Role": lambda name, inputs: {"name": f"{name}-1a2b3c4"},
+    "aws:iam/instanceProfile:InstanceProfile": lambda name, inputs: {"name": f"{name}-1a2b3c4"},
     "tls:index/privateKey:PrivateKey": private_key,
     "tls:index/certRequest:CertRequest": cert_request,
     "tls:index/selfSignedCert:SelfSignedCert": self_signed_cert,
@@ -97,7 +109,24 @@ ANSWERS = {
     "command:remote:Command": lambda name, inputs: {"stdout": "", "stderr": ""},
     "command:local:Command": lambda name, inputs: {"stdout": "", "stderr": ""},
 }
+# What the plugin aws answers when the program asks it; of the subnets it has only this one.
+CALLS: dict[str, Values] = {
+    "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
+    "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": [f"eu-central-1{zone}" for zone in "abc"]},
+    "aws:ssm/getParameter:getParameter": {"insecureValue": "ami-0123456789abcdef0"},
+    "aws:ec2/getSubnet:getSubnet": {
+        "vpcId": "vpc-0123456789abcdef0",
+        "availabilityZone": "eu-central-1a",
+        "cidrBlock": "10.81.0.0/20",
+    },
+}
 UNKNOWN_IN_PREVIEW = {
+    "aws:lb/loadBalancer:LoadBalancer": ("arn", "dnsName"),
+    "aws:lb/targetGroup:TargetGroup": ("arn",),
+    "aws:ec2/eip:Eip": ("allocationId", "publicIp"),
+    "aws:ec2/eipAssociation:EipAssociation": ("publicIp",),
+    "aws:iam/role:Role": ("name",),
+    "aws:iam/instanceProfile:InstanceProfile": ("name",),
     "tls:index/privateKey:PrivateKey": ("privateKeyPem", "privateKeyOpenssh", "publicKeyPem", "publicKeyOpenssh"),
     "tls:index/certRequest:CertRequest": ("certRequestPem",),
     "tls:index/selfSignedCert:SelfSignedCert": ("certPem", "validityEndTime"),
@@ -114,7 +143,9 @@ class FakeEngine(MockMonitor):
     def __init__(self, preview: bool) -> None:
         class Nothing(Mocks):
             def call(self, args: Any) -> Any:
-                raise NotImplementedError(f"the program calls {args.token}")
+                if os.environ.get("FAKE_CALLS") == "refused":
+                    return {}, [("", "configuring the provider: no valid credential sources\nfound. See https:...")]
+                return CALLS[args.token]
 
             def new_resource(self, args: Any) -> Any:
                 raise NotImplementedError(args.typ)

@@ -67,6 +67,7 @@ class Resource:
     ignore_changes: tuple[str, ...]
     protect: bool
     provider: str
+    delete_before_replace: bool
 
     @property
     def inputs(self) -> Values:
@@ -120,8 +121,18 @@ class Recording:
         return earlier.urn in self.behind[later.urn]
 
 
-def run(values: Values, *, lock: Values | None = None, facts: Values | None = None, preview: bool = False) -> Recording:
-    """Run the program with a page; `lock` and `facts` are written for it, or left out when empty."""
+def run(
+    values: Values,
+    *,
+    lock: Values | None = None,
+    facts: Values | None = None,
+    preview: bool = False,
+    extra: Mapping[str, str] | None = None,
+) -> Recording:
+    """Run the program with a page; `lock` and `facts` are written for it, or left out when empty.
+
+    `extra` are more variables of its environment.
+    """
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / ".cache").mkdir()
@@ -130,7 +141,11 @@ def run(values: Values, *, lock: Values | None = None, facts: Values | None = No
                 (folder / ".cache" / file).write_text(json.dumps(content))
         (folder / "id").write_text(KEY)
         config = {f"hardway:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
-        environment = os.environ | {"PULUMI_CONFIG": json.dumps(config), "PULUMI_ERROR_OUTPUT_STRING": "1"}
+        environment = os.environ | {
+            "PULUMI_CONFIG": json.dumps(config),
+            "PULUMI_ERROR_OUTPUT_STRING": "1",
+            **(extra or {}),
+        }
         target = folder / "recording.json"
         engine = Path(__file__).with_name("fake_engine.py")
         command = [sys.executable, str(engine), str(ROOT), str(target), "preview" if preview else "up"]
@@ -157,6 +172,7 @@ def _read(data: Values) -> Recording:
             ignore_changes=tuple(r["ignoreChanges"]),
             protect=r["protect"],
             provider=r["provider"],
+            delete_before_replace=r["deleteBeforeReplace"],
         )
         for r in data["resources"]
     )

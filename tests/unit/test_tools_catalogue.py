@@ -13,7 +13,13 @@ from tools.paths import GO_MODULES, TOOLS
 from tools.upstream_lock import IMAGES, RELEASES
 
 # The pulumi-kubernetes module is pinned by commit; agnhost and the plugins written here carry versions of their own.
-OWN_VERSION = {"pulumi-resource-kubernetes", "pulumi-resource-command", "pulumi-resource-tls", "agnhost"}
+OWN_VERSION = {
+    "pulumi-resource-kubernetes",
+    "pulumi-resource-command",
+    "pulumi-resource-tls",
+    "pulumi-resource-aws",
+    "agnhost",
+}
 
 
 def pins(folder: str) -> dict[str, str]:
@@ -47,7 +53,7 @@ def test_engine_and_plugins_fit_the_python_packages() -> None:
     text = (TOOLS.parent / "requirements.txt").read_text()
     packages = dict(re.findall(r"^([\w-]+)==(\S+)$", text, re.MULTILINE))
     assert packages["pulumi"] == catalogue.PULUMI
-    for plugin in catalogue.PLUGINS:
+    for plugin in (*catalogue.PLUGINS, catalogue.AWS_PLUGIN):
         assert packages[plugin.name.replace("-resource", "")] == plugin.version
 
 

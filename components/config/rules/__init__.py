@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from components.config.errors import Finding
 from components.config.page import Page
-from components.config.rules import existing, network, nodes, settings
+from components.config.rules import aws, existing, network, nodes, settings
 
 RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     nodes.etcd_members,
@@ -17,6 +17,13 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     existing.keys,
     existing.endpoints,
     existing.virtual_address,
+    aws.aws_networks,
+    aws.aws_zones,
+    aws.aws_addresses,
+    aws.aws_pod_network,
+    aws.aws_ways_in,
+    aws.aws_ways_out,
+    aws.aws_data,
     network.networks,
     network.pod_network,
     network.service_network,

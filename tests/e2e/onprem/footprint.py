@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from tests.e2e.support.machines import Machine
 
+# Left out: what packages, logins and journals write besides their own files.
 _LOOK = """
 find /etc /opt /usr/local /root /home /srv /var/lib /var/log -xdev \\
     -path /var/lib/dpkg -prune -o -path /var/lib/apt -prune -o -path /var/lib/systemd -prune -o \\
     -path /var/log/journal -prune -o -path /var/log/apt -prune -o -path /etc/ssl/certs -prune -o \\
+    -path '/etc/rc?.d/*' -o -path /etc/ca-certificates.conf -o -path /etc/networks -o \\
+    -path /usr/local/share/ca-certificates -o \\
     -path /var/log/dpkg.log -o -path /var/log/alternatives.log -o \\
     -path /etc/alternatives -prune -o -print | sed 's/^/file /'
 find /run -maxdepth 1 | grep -Ev '/(motd.dynamic|sudo|user)$' | sed 's/^/runtime /'

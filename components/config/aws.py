@@ -1,0 +1,195 @@
+"""`hardway:machines` with the provider `aws`: EC2 instances over the zones of a region."""
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from components.config.machines import Machines
+from components.config.names import Cidr, CidrOrWorld, Domain
+from components.config.section import Choice, Rule, Section, listing, whole
+
+DATA_DIRECTORY = "/var/lib/etcd"
+"""Where the data volume of an etcd member is mounted."""
+DEBIAN = "/aws/service/debian/release/12/latest/amd64"
+
+_INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*[0-9][a-z0-9-]*\.[a-z0-9-]+")
+_ARM = re.compile(r"[a-z]+[0-9]+g[a-z0-9-]*\..*|a1\..*")
+_TAG = re.compile(r"[\w .:/=+@-]+")
+
+
+def _matching(kind: str, allowed: str, pattern: str) -> Rule:
+    compiled = re.compile(pattern)
+    return Rule(kind, allowed, lambda value: None if compiled.fullmatch(value) else f"is not {allowed.split(',')[0]}")
+
+
+def _type_problem(value: str) -> str | None:
+    if not _INSTANCE_TYPE.fullmatch(value):
+        return "is not an instance type"
+    return "is an ARM type, and the programs of a node are amd64" if _ARM.fullmatch(value) else None
+
+
+def _tag_key_problem(value: str) -> str | None:
+    if not _TAG.fullmatch(value) or len(value) > 128:
+        return "is not the key of a tag"
+    own = value == "Name" or value.startswith(("hardway:", "kubernetes.io/"))
+    return "belongs to hardway or AWS" if own or value.lower().startswith("aws:") else None
+
+
+Region = Annotated[str, _matching("region", "an AWS region, such as eu-central-1", r"[a-z]{2}(-[a-z]+)+-[0-9]")]
+Zone = Annotated[str, _matching("zone", "the letter of a zone, such as a for eu-central-1a in eu-central-1", r"[a-z]")]
+VpcId = Annotated[str, _matching("VPC", "the id of a VPC, such as vpc-0123456789abcdef0", r"vpc-[0-9a-f]{8,17}")]
+SubnetId = Annotated[
+    str, _matching("subnet", "the id of a subnet, such as subnet-0123456789abcdef0", r"subnet-[0-9a-f]{8,17}")
+]
+KmsKey = Annotated[
+    str, _matching("KMS key", "the ARN of a KMS key, arn:aws:kms:REGION:ACCOUNT:key/ID", r"arn:aws[a-z-]*:kms:\S+")
+]
+Image = Annotated[
+    str,
+    _matching(
+        "AMI",
+        "the id of an AMI, such as ami-0123456789abcdef0, or the path of an SSM parameter that holds one",
+        r"ami-[0-9a-f]{8,17}|(/[A-Za-z0-9._-]+)+",
+    ),
+]
+InstanceType = Annotated[
+    str, Rule("instance type", "an amd64 instance type built on Nitro, such as m6i.large", _type_problem)
+]
+TagKey = Annotated[
+    str,
+    Rule(
+        "tag key",
+        "at most 128 letters, digits, spaces and . : / = + - @ _, not Name, aws:*, hardway:* and kubernetes.io/*",
+        _tag_key_problem,
+    ),
+]
+TagValue = Annotated[
+    str,
+    Rule(
+        "tag value",
+        "at most 256 characters",
+        lambda value: None if len(value) <= 256 else "is too long",
+    ),
+]
+Flag = Annotated[bool, Rule("true or false", "true or false", accepts=(bool,))]
+Gibibytes = Annotated[int, whole("size", 8, 16384, "GiB")]
+Clients = Annotated[tuple[Cidr, ...], listing("a list of networks such as 203.0.113.0/24")]
+
+
+class GivenSubnet(Section):
+    """A subnet of a given VPC for machines. What is said here is compared with AWS before anything is made."""
+
+    id: SubnetId
+    """The subnet."""
+    zone: Zone
+    """Its zone."""
+    cidr: Cidr
+    """Its network. Said here because addresses of machines are chosen before AWS is asked."""
+
+
+class GivenVpc(Section):
+    """A VPC that is there already. Its routes, and whether they lead to the internet, are not hardway's."""
+
+    id: VpcId
+    """The VPC."""
+    subnets: Annotated[tuple[GivenSubnet, ...], listing("at least one subnet, each of another zone", least=1)]
+    """Private subnets for the machines, at most one of each zone."""
+    public_subnets: tuple[SubnetId, ...] = ()
+    """Public subnets for the bastion and a public load balancer, at most one of each zone."""
+
+
+class AwsNetwork(Section):
+    """Where in AWS the machines are."""
+
+    cidr: Cidr = "10.80.0.0/16"
+    """Network of the new VPC. Each zone gets a sixteenth of it for machines and one for what is public."""
+    zones: Annotated[tuple[Zone, ...], listing("one to six letters", least=1, most=6)] = ("a", "b", "c")
+    """Zones of the region, by their letters."""
+    nat: Annotated[Literal["none", "one", "perZone"], Choice()] = "one"
+    """How machines reach the internet: not at all, by way of the first zone, or each by way of its own zone."""
+    vpc: GivenVpc | None = None
+    """A VPC that is there already; `cidr`, `zones` and `nat` are then not used. Unset: a new one is made."""
+
+
+class AwsEndpoint(Section):
+    """The network load balancer in front of the API servers."""
+
+    public: Flag = False
+    """Whether it has public addresses. If not, it is reached from the VPC and from networks connected to it."""
+    clients: Annotated[tuple[CidrOrWorld, ...], listing("a list of networks such as 203.0.113.0/24")] = ()
+    """Networks that may connect; to an internal one the machines may as well. 0.0.0.0/0 is everybody."""
+    name: Domain | None = None
+    """A DNS name of yours that leads to the load balancer (a CNAME), for people's kubeconfigs. Unset: its own name."""
+
+
+class AwsBastion(Section):
+    """A small instance with a public address that SSH connections to the machines go through."""
+
+    type: InstanceType = "t3.micro"
+    """Instance type."""
+    clients: Annotated[tuple[Cidr, ...], listing("at least one network such as 203.0.113.0/24", least=1)]
+    """Networks that may connect by SSH."""
+
+
+class AwsRole(Section):
+    """The instances of a role. A node with several roles counts as control-plane before etcd before worker."""
+
+    type: InstanceType = "m6i.large"
+    """Instance type. A running instance is stopped and started again for another one."""
+    root_size: Gibibytes = 30
+    """Size of the root volume (gp3, encrypted)."""
+
+
+class AwsData(Section):
+    """The volume of each etcd member: gp3, encrypted, of its own, mounted at /var/lib/etcd."""
+
+    size: Gibibytes = 20
+    """Size."""
+    iops: Annotated[int, whole("whole number", 3000, 16000, "IOPS")] = 3000
+    """Guaranteed operations a second."""
+    throughput: Annotated[int, whole("whole number", 125, 1000, "MiB/s")] = 125
+    """Guaranteed throughput."""
+
+
+class AwsMachines(Machines):
+    """EC2 instances with private addresses only, over the zones of a region."""
+
+    chooses_addresses: ClassVar[bool] = True
+
+    provider: Literal["aws"] = "aws"
+    """Who makes the machines."""
+    region: Region
+    """The region. Credentials are found as by every program for AWS: environment, profile, role."""
+    network: AwsNetwork = AwsNetwork()
+    """Where in AWS the machines are."""
+    endpoint: AwsEndpoint = AwsEndpoint()
+    """The network load balancer in front of the API servers."""
+    bastion: AwsBastion | None = None
+    """Unset: there is none, and the machines are reached at their private addresses."""
+    ssh_clients: Clients = ()
+    """Networks that may connect to the machines by SSH without a bastion: a VPN, a peered VPC."""
+    node_port_clients: Clients = ()
+    """Networks that may connect to services of type NodePort."""
+    image: Image = DEBIAN
+    """AMI: an id, or an SSM parameter, read when a machine is made. A machine that runs keeps the one it has."""
+    control_plane: AwsRole = AwsRole()
+    """Nodes with the role control-plane."""
+    etcd: AwsRole = AwsRole()
+    """Nodes with the role etcd that are not control-plane."""
+    worker: AwsRole = AwsRole()
+    """Nodes that are only worker."""
+    etcd_data: AwsData = AwsData()
+    """The volume of each etcd member."""
+    kms_key: KmsKey | None = None
+    """Key that encrypts all volumes. Unset: the account's default key for EBS."""
+    protected: Flag = True
+    """Etcd members, control plane, their data and the load balancer can be neither deleted nor replaced."""
+    tags: dict[TagKey, TagValue] = Field(default_factory=dict)
+    """Further tags of everything that is made."""
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """Letters of the zones that have a subnet for machines."""
+        vpc = self.network.vpc
+        return tuple(subnet.zone for subnet in vpc.subnets) if vpc else self.network.zones

@@ -1,0 +1,82 @@
+"""What is asked of AWS before anything is made. Whatever is wrong ends the program with one sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+import pulumi
+import pulumi_aws as aws
+
+from components.config import ConfigError, Finding
+from components.config.aws import AwsMachines, GivenVpc
+
+T = TypeVar("T")
+
+
+def inspect_account(machines: AwsMachines, provider: aws.Provider) -> str:
+    """See that credentials, zones and given subnets are there, and return the id of the AMI.
+
+    Raises pulumi.RunError.
+    """
+    opts = pulumi.InvokeOptions(provider=provider)
+    _ask("who this is", machines, lambda: aws.get_caller_identity(opts=opts))
+    found: list[Finding] = []
+    if machines.network.vpc:
+        found += _subnets(machines, machines.network.vpc, opts)
+    else:
+        found += _zones(machines, opts)
+    if found:
+        raise pulumi.RunError(str(ConfigError(found)))
+    if machines.image.startswith("ami-"):
+        return machines.image
+    what = f"the AMI in the SSM parameter {machines.image} (hardway:machines.image)"
+    answer = _ask(what, machines, lambda: aws.ssm.get_parameter(name=machines.image, opts=opts))
+    return str(answer.insecure_value)
+
+
+def _zones(machines: AwsMachines, opts: pulumi.InvokeOptions) -> list[Finding]:
+    answer = _ask("its zones", machines, lambda: aws.get_availability_zones(state="available", opts=opts))
+    there = [name.removeprefix(machines.region) for name in answer.names]
+    return [
+        Finding(f"machines.network.zones[{index}]", f"{zone!r} is no zone of {machines.region}", ", ".join(there))
+        for index, zone in enumerate(machines.network.zones)
+        if zone not in there
+    ]
+
+
+def _subnets(machines: AwsMachines, vpc: GivenVpc, opts: pulumi.InvokeOptions) -> list[Finding]:
+    found = []
+    for index, subnet in enumerate(vpc.subnets):
+        answer = _ask(f"the subnet {subnet.id}", machines, lambda id_=subnet.id: aws.ec2.get_subnet(id=id_, opts=opts))
+        path = f"machines.network.vpc.subnets[{index}]"
+        for key, said, real in (
+            ("id", vpc.id, answer.vpc_id),
+            ("zone", f"{machines.region}{subnet.zone}", answer.availability_zone),
+            ("cidr", subnet.cidr, answer.cidr_block),
+        ):
+            if said != real:
+                problem = f"{subnet.id} is in {said} for the page and in {real} for AWS"
+                found.append(Finding(f"{path}.{key}", problem, "what AWS says"))
+    return found
+
+
+def _ask(what: str, machines: AwsMachines, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except Exception as error:
+        raise pulumi.RunError(f"AWS in {machines.region} does not tell {what}: {_sentence(error)}") from None
+
+
+def _sentence(error: Exception) -> str:
+    """The part of the provider's message that says something, on one line."""
+    text = re.sub(r"\s+", " ", str(error)).strip()
+    if re.search(r"no valid credential sources|NoCredentialProviders|failed to refresh cached credentials", text, re.I):
+        return (
+            "there are no credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "or run where a role gives them"
+        )
+    if refused := re.search(r"api error (\w+: [^:]+(?:: [^:]+)?)", text):
+        return refused[1].rstrip(". ")
+    return text[:300]

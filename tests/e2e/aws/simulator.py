@@ -1,0 +1,41 @@
+"""moto's server with corrections of what it does otherwise than AWS, as a program: `python -m tests.e2e.aws.simulator`.
+
+- An instance that is terminated gives back its primary network interface, and with it its address.
+- An instance whose security groups were given with its network interface reports them.
+- An instance that is terminated gives back its volumes that are to outlive it.
+"""
+
+import sys
+from typing import Any
+
+from moto.ec2.models.instances import Instance
+from moto.server import main
+
+_terminate = Instance.terminate
+
+
+def terminate(self: Any, *arguments: Any, **options: Any) -> Any:
+    """End an instance."""
+    for interface in self.nics.values():
+        if interface.description == "Primary network interface":
+            interface.delete_on_termination = True
+    for device, mapping in list(self.block_device_mapping.items()):
+        if not mapping.delete_on_termination and mapping.volume_id in self.ec2_backend.volumes:
+            self.ec2_backend.detach_volume(mapping.volume_id, self.id, device)
+    return _terminate(self, *arguments, **options)
+
+
+def _groups(self: Any) -> list[Any]:
+    primary = self.__dict__.get("nics", {}).get(0)
+    return self.__dict__.get("_groups") or (list(primary._group_set) if primary else [])
+
+
+def _set_groups(self: Any, groups: list[Any]) -> None:
+    self.__dict__["_groups"] = groups
+
+
+Instance.terminate = terminate  # type: ignore[method-assign]
+Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
