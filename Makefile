@@ -2,7 +2,7 @@
 
 STACK      ?= dev
 SUITE      ?= local
-SUITES     ?= local
+SUITES     ?= local onprem
 KUBERNETES ?=
 UPSTREAM   ?=
 PR         ?=

@@ -70,6 +70,19 @@ remove_network() {
         [ ! -s /run/hardway-rules ] || quietly "$tool-restore" --counters /run/hardway-rules
         rm -f /run/hardway-rules
     done
+    # iptables leaves its tables behind when the last rule is gone.
+    for family in ip ip6; do
+        for name in filter nat mangle raw security; do
+            is_empty_table "$family" "$name" && quietly nft delete table "$family" "$name"
+        done
+    done
+    return 0
+}
+
+# Whether an nftables table is there and has base chains at most, none of which refuses anything.
+is_empty_table() {
+    rules=$(nft list table "$1" "$2" 2>/dev/null) || return 1
+    ! echo "$rules" | grep -Evq '^(table .*|[[:space:]]*chain .*|[[:space:]]*type .* policy accept;|[[:space:]]*}|#.*|)$'
 }
 
 remove_files() {
@@ -91,6 +104,8 @@ remove_files() {
     empty "$root"
     rmdir "$root"
     rm -f /etc/profile.d/kubernetes.sh /run/hardway-used
+    rm -f /run/nri/nri.sock
+    quietly rmdir /run/nri
     rm -rf /run/hardway /run/flannel /run/containerd /var/log/pods /var/log/containers /var/lib/cni
 }
 

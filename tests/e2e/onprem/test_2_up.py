@@ -8,6 +8,7 @@ from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
+from tests.e2e.support.wait import eventually
 
 NAMESPACE = "e2e"
 
@@ -44,7 +45,8 @@ def test_pods_run_and_names_resolve(cluster: Cluster) -> None:
     placed = {p["spec"]["nodeName"] for p in cluster.kubectl.items("pods", f"--namespace={NAMESPACE}")}
     assert placed == set(NODES[1:])
     ask_ = ("exec", "deployment/web", f"--namespace={NAMESPACE}", "--", "/agnhost", "connect", "--timeout=5s", "web:80")
-    cluster.kubectl(*ask_).ok()
+    # kube-proxy hears of the pods when they are ready, as the one that waited for them does.
+    eventually(lambda: cluster.kubectl(*ask_).ok(), 30, "the service answers by its name")
 
 
 def test_second_up_changes_nothing_and_dials_no_host(cluster: Cluster, place: Site, say: Say) -> None:
