@@ -73,7 +73,7 @@ lint: venv ## check style and the workflows
 	@$(TOOLS).workflows
 
 unit: lint ## check style, pure code, and the program against a fake engine
-	$(PYTEST) $(ARGS) tests/unit $(wildcard tests/program tests/policies)
+	$(PYTEST) -n auto --dist loadfile $(ARGS) tests/unit $(wildcard tests/program tests/policies)
 
 e2e: tools ## run one suite on real machines: make e2e SUITE=local
 	$(ENV) $(PYTEST) $(ARGS) tests/e2e/$(SUITE)
