@@ -9,7 +9,8 @@ from tests.e2e.support.machines import Machine
 _LOOK = """
 find /etc /opt /usr/local /root /home /srv /var/lib /var/log -xdev \\
     -path /var/lib/dpkg -prune -o -path /var/lib/apt -prune -o -path /var/lib/systemd -prune -o \\
-    -path /var/lib/ucf -prune -o -path /var/log/journal -prune -o -path /var/log/apt -prune -o -path /etc/ssl/certs -prune -o \\
+    -path /var/lib/ucf -prune -o -path /var/log/journal -prune -o -path /var/log/apt -prune -o \\
+    -path /etc/ssl/certs -prune -o \\
     -path '/etc/rc?.d/*' -o -path /etc/ca-certificates.conf -o -path /etc/networks -o \\
     -path /usr/local/share/ca-certificates -o \\
     -path /var/log/dpkg.log -o -path /var/log/alternatives.log -o \\
