@@ -57,8 +57,12 @@ def test_every_machine_is_safe_by_default() -> None:
         }
         assert inputs["rootBlockDevice"]["encrypted"] is True
         assert inputs["rootBlockDevice"]["volumeType"] == "gp3"
-        assert inputs["associatePublicIpAddress"] is False
+        assert "associatePublicIpAddress" not in inputs
         assert inputs["sourceDestCheck"] is True
+
+
+def test_no_subnet_gives_public_addresses() -> None:
+    assert {subnet.inputs["mapPublicIpOnLaunch"] for subnet in usual().of("aws:ec2/subnet:Subnet")} == {False}
 
 
 def test_machines_have_the_type_disk_zone_and_address_of_the_page() -> None:

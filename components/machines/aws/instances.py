@@ -79,7 +79,8 @@ def make_instance(making: Making, shape: Shape, parent: pulumi.Resource) -> tupl
         instance_type=shape.type,
         subnet_id=shape.subnet_id,
         private_ip=shape.address,
-        associate_public_ip_address=False,
+        # Nothing about public addresses: the subnets give none (account.py looks at given ones). To say so here as well
+        # would replace the bastion, whose elastic address counts as one.
         vpc_security_group_ids=list(shape.groups),
         iam_instance_profile=making.profile,
         source_dest_check=not shape.forwards,
