@@ -85,8 +85,9 @@ class AwsStack:
         assert run.code == 0, run.tail(60)
         self.say(f"  pulumi {action}: {run.seconds:.1f} s")
         summary = run.output.rpartition("Resources:")[2]
-        found = re.findall(r"^\s*[~+-]*\s*(\d+) ((?:to )?[a-z]+)", summary, re.MULTILINE)
-        return {what.removeprefix("to "): int(count) for count, what in found}
+        # Behind the sum of all changes the count of what is unchanged stands on the same line.
+        found = re.findall(r"(\d+) ((?:to )?[a-z]+)", summary.partition("Duration:")[0])
+        return {what.removeprefix("to "): int(count) for count, what in found if what != "changes"}
 
     def output(self, name: str) -> Any:
         """An output."""
