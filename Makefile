@@ -16,7 +16,7 @@ JUDGED      = $(if $(POLICIES),$(addprefix --policy-pack ,$(POLICIES)) $(addpref
 ENV         = eval "$$($(TOOLS) env --stack $(STACK))" &&
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview comment renew tools venv env kubeconfig outputs lock unit e2e test bench lint clean clean-cache
+.PHONY: help up down preview comment renew tools venv env kubeconfig outputs host-keys lock unit e2e test bench lint clean clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ kubeconfig: ## write the stack's kubeconfig and print its path
 outputs: ## print the stack's outputs
 	@$(TOOLS) outputs --stack $(STACK) $(ARGS)
 
+host-keys: venv ## print the SSH host keys of existing hosts, for review: make host-keys STACK=onprem
+	@$(TOOLS) host-keys --stack $(STACK)
+
 lock: ## fill the digests of upstream's downloads (on a connected machine)
 	@$(TOOLS) lock $(addprefix --add ,$(ADD))
 
@@ -70,7 +73,7 @@ lint: venv ## check style and the workflows
 	@$(TOOLS).workflows
 
 unit: lint ## check style, pure code, and the program against a fake engine
-	$(PYTEST) $(ARGS) tests/unit $(wildcard tests/program tests/policies)
+	$(PYTEST) -n auto --dist loadfile $(ARGS) tests/unit $(wildcard tests/program tests/policies)
 
 e2e: tools ## run one suite on real machines: make e2e SUITE=local
 	$(ENV) $(PYTEST) $(ARGS) tests/e2e/$(SUITE)

@@ -163,10 +163,12 @@ def plan(
     endpoint: tuple[str, int],
     *,
     addresses: Mapping[str, str] = MappingProxyType({}),
+    further_sans: tuple[str, ...] = (),
 ) -> Topology:
     """The topology of `page`. `lab` is the network of local machines; `endpoint` is host and port of the API.
 
-    `addresses` are those which another provider chose for nodes without one, by name.
+    `addresses` are those which another provider chose for nodes without one, by name; `further_sans` are names of the
+    API besides those of the page.
 
     Raises ConfigError when an address of the page does not fit the lab, or a node has no address at all.
     """
@@ -187,7 +189,7 @@ def plan(
         service_address=str(services[SERVICE_INDEX]),
         dns_address=str(services[DNS_INDEX]),
         api_port=page.api.port,
-        extra_sans=page.api.extra_sans,
+        extra_sans=(*further_sans, *page.api.extra_sans),
     )
 
 

@@ -1,7 +1,8 @@
 """Three clusters as the pure parts of the program see them, each from a page in tests/data/pages.
 
 `stacked` is the laptop cluster, `dedicated_etcd` says nearly every setting and runs on machines that are no
-containers, `one_master` has three members of etcd and one API server.
+containers, `one_master` has three members of etcd and one API server. `existing` is a fourth one, on hosts that
+nobody made, with a virtual address.
 """
 
 import hashlib
@@ -15,6 +16,9 @@ from conftest import changed, page_values
 from components.artifacts.choice import choose_artifacts
 from components.artifacts.lock import Lock
 from components.config import Page, load
+from components.config.existing import ExistingMachines
+from components.machines.existing_site import ExistingSite
+from components.machines.needs import traits_of
 from components.node.model import Part
 from components.node.payload import release_payload
 from components.node.plan import Surroundings, plan_node
@@ -107,12 +111,19 @@ class Cluster:
 def cluster(name: str, change: Mapping[str, Any] | None = None) -> Cluster:
     """The cluster of a page with some values changed; a path of the page leads to each, `network.proxyMode`."""
     page = load(changed(page_values(name), change or {}))
+    if isinstance(page.machines, ExistingMachines):
+        site = ExistingSite(page, page.machines, None)
+        return _made(page, site.topology(page), traits_of(page.machines))
     lab = LABS[name]
     added = [node.name for node in page.nodes if node.address is None and node.name not in lab.hosts]
     hosts = {**lab.hosts, **{node: 100 + index for index, node in enumerate(added)}}
     topology = plan(page, LabNetwork(page.machines.known_subnet or lab.subnet, hosts), ("127.0.0.1", 7443))
+    return _made(page, topology, Traits(name != "dedicated_etcd"))
+
+
+def _made(page: Page, topology: Topology, traits: Traits) -> Cluster:
     lock = Lock(Path("a.lock.json"), lock_data(page))
     local = dict.fromkeys(("docker.io", "registry.k8s.io"), "http://10.89.3.2:5000")
     mirrors = dict(page.artifacts.registry_mirrors) or local
-    around = Surroundings(lock.image("pause", page.versions.pause), mirrors, Traits(name != "dedicated_etcd"))
+    around = Surroundings(lock.image("pause", page.versions.pause), mirrors, traits)
     return Cluster(page, topology, around, lock)

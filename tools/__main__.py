@@ -9,7 +9,7 @@ import argparse
 import os
 import signal
 
-from tools import clean_cache, envsh, upstream_lock, venv
+from tools import clean_cache, envsh, host_keys, upstream_lock, venv
 from tools.builder import Builder
 from tools.catalogue import KUBERNETES_DEFAULT, KUBERNETES_VERSIONS
 from tools.errors import ToolError
@@ -41,6 +41,7 @@ def main(arguments: list[str]) -> int:
         "destroy": "remove a stack and all it made; more arguments go to pulumi",
         "kubeconfig": "write a stack's kubeconfig and print its path",
         "outputs": "print a stack's outputs; more arguments go to pulumi",
+        "host-keys": "print the SSH host keys of a stack's existing hosts, for review",
     }.items():
         commands.add_parser(name, help=text).add_argument("--stack", default="dev")
     options, rest = parser.parse_known_args(arguments)
@@ -72,6 +73,8 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             print(envsh.export_lines(clone, options.stack, os.environ), end="")
         case "kubeconfig":
             print(Stack(clone, options.stack).write_kubeconfig())
+        case "host-keys":
+            return host_keys.run(clone, options.stack)
         case "up" | "preview" | "renew" | "destroy" | "outputs":
             return getattr(Stack(clone, options.stack), options.command)(rest)
     return 0

@@ -23,7 +23,7 @@ PACKAGES = (
     *("kmod", "procps", "passwd", "mount", "util-linux", "haproxy", "nginx-light"),
 )
 # Of no use in a container, or started by the cluster's own units only.
-_NEVER = (
+NEVER = (
     *("systemd-udevd.service", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket", "systemd-logind.service"),
     *("getty.target", "console-getty.service", "systemd-binfmt.service", "systemd-modules-load.service"),
     *("sys-kernel-debug.mount", "sys-kernel-tracing.mount", "sys-kernel-config.mount", "dev-hugepages.mount"),
@@ -31,7 +31,7 @@ _NEVER = (
     *("e2scrub_reap.service", "logrotate.timer", "systemd-pstore.service"),
 )
 _DISABLED = ("haproxy.service", "nginx.service", "nftables.service")
-_FILES = TOOLS / "machine" / "files"
+FILES = TOOLS / "machine" / "files"
 _EXECUTABLE = {"usr/local/lib/hardway/boot"}
 _CUSTOMIZE = (
     f'chroot "$1" systemctl disable {" ".join(_DISABLED)}',
@@ -42,13 +42,13 @@ _CUSTOMIZE = (
     'rm -f "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/etc/nginx/sites-enabled/default',
     'rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/* "$1"/var/log/*',
 )
-_LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
+LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
 def digest() -> str:
     """Digest everything that decides what the image becomes, but the state of Debian's archive."""
-    files = {str(path.relative_to(_FILES)): path for path in _FILES.rglob("*") if path.is_file()}
-    return digest_of("machine-1", SUITE, PACKAGES, _NEVER, _CUSTOMIZE, _LEFT_OUT, folder_digest(files))
+    files = {str(path.relative_to(FILES)): path for path in FILES.rglob("*") if path.is_file()}
+    return digest_of("machine-1", SUITE, PACKAGES, NEVER, _CUSTOMIZE, LEFT_OUT, folder_digest(files))
 
 
 def reference() -> str:
@@ -98,7 +98,7 @@ def _make(store: Store, folder: Path, progress: Progress) -> None:
         "--variant=minbase",
         f"--include={','.join(PACKAGES)}",
         '--aptopt=Acquire::Languages "none"',
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
         *(f"--customize-hook={hook}" for hook in hooks),
         SUITE,
         str(folder / TAR),
@@ -116,12 +116,12 @@ def _write_overlay(path: Path) -> None:
             entry = tarfile.TarInfo(directory)
             entry.type, entry.mode = tarfile.DIRTYPE, mode
             tar.addfile(entry)
-        for file in sorted(path for path in _FILES.rglob("*") if path.is_file()):
-            entry = tarfile.TarInfo(str(file.relative_to(_FILES)))
+        for file in sorted(path for path in FILES.rglob("*") if path.is_file()):
+            entry = tarfile.TarInfo(str(file.relative_to(FILES)))
             content = file.read_bytes()
             entry.size, entry.mode = len(content), 0o755 if entry.name in _EXECUTABLE else 0o644
             tar.addfile(entry, io.BytesIO(content))
-        for unit in _NEVER:
+        for unit in NEVER:
             entry = tarfile.TarInfo(f"etc/systemd/system/{unit}")
             entry.type, entry.linkname = tarfile.SYMTYPE, "/dev/null"
             tar.addfile(entry)

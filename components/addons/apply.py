@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -39,10 +40,16 @@ class Addons(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
         rbac = Rbac("rbac", page.access.developers, child)
         # The token works once everything that lets a kubelet in is there: a request that is not approved at once waits.
-        bootstrap_token(args.token, pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[rbac])))
+        # All else comes after it: every node waits for the token.
+        token = bootstrap_token(args.token, _after(child, rbac.bindings))
+        child = _after(child, [token])
         Nodes("nodes", topology, child)
         network = Flannel("flannel", FlannelArgs(page.network, flannel_image, topology.node_local_port), child)
         dns = CoreDnsArgs(coredns_image, topology.dns_address, topology.domain, page.dns.upstreams, page.dns.replicas)
         # A pod that comes before its node's network is tried again only ten seconds later.
         CoreDns("coredns", dns, child, network.daemons)
         self.register_outputs({})
+
+
+def _after(opts: pulumi.ResourceOptions, resources: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(resources)))

@@ -6,9 +6,11 @@ import pulumi
 
 
 def child_of(component: pulumi.Resource, opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
-    """Options of a component's children: they go without asking the API when what the component is deleted with goes.
+    """Options of a component's children: they wait for what it waits for, and go with what it is deleted with.
 
-    The engine hands on providers by itself, but not this; without it `destroy` would have to ask an API server that
-    may be dead already.
+    The engine hands on providers by itself, but not these. What is deleted with something else goes without asking an
+    API server that may be dead already.
     """
-    return pulumi.ResourceOptions(parent=component, deleted_with=opts.deleted_with if opts else None)
+    if opts is None:
+        return pulumi.ResourceOptions(parent=component)
+    return pulumi.ResourceOptions(parent=component, deleted_with=opts.deleted_with, depends_on=opts.depends_on)

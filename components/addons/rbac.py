@@ -34,12 +34,17 @@ CLUSTER_BINDINGS = {
 
 
 class Rbac(pulumi.ComponentResource):
-    """Bindings for the API server, bootstrapping kubelets and administrators; a namespace for each developer."""
+    """Bindings for the API server, bootstrapping kubelets and administrators; a namespace for each developer.
+
+    `bindings` are those of the whole cluster.
+    """
+
+    bindings: list[pulumi.Resource]
 
     def __init__(self, name: str, developers: Sequence[Developer], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:addons:Rbac", name, {}, opts)
         child = child_of(self, opts)
-        for binding, (role, kind, subject) in CLUSTER_BINDINGS.items():
+        self.bindings = [
             k8s.rbac.v1.ClusterRoleBinding(
                 binding,
                 metadata={"name": binding},
@@ -47,6 +52,8 @@ class Rbac(pulumi.ComponentResource):
                 subjects=[{"api_group": _RBAC, "kind": kind, "name": subject}],
                 opts=child,
             )
+            for binding, (role, kind, subject) in CLUSTER_BINDINGS.items()
+        ]
         for namespace in dict.fromkeys(developer.namespace for developer in developers):
             made = k8s.core.v1.Namespace(f"namespace-{namespace}", metadata={"name": namespace}, opts=child)
             k8s.rbac.v1.RoleBinding(

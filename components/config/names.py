@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from components.config.section import Rule, whole
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 _PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 _IPV6 = "is IPv6, which hardway does not support yet"
 # RFC 1122 and 5735: none of these can be a network of machines, pods or services.
@@ -128,6 +129,14 @@ Domain = Annotated[
 DirectoryPath = Annotated[
     str,
     Rule("path", "an absolute path such as /var/lib/etcd: letters, digits and . _ -, no trailing '/'", _path_problem),
+]
+Interface = Annotated[
+    str,
+    Rule(
+        "interface",
+        "the name of a network interface, such as eth0",
+        lambda value: None if _INTERFACE.fullmatch(value) else "is not the name of an interface",
+    ),
 ]
 Port = Annotated[int, whole("port", 1, 65535)]
 San = Annotated[str, Rule("DNS name or address", "a DNS name such as api.example.com or an IPv4 address", _san_problem)]

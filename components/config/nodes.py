@@ -7,6 +7,7 @@ from pydantic import Field
 
 from components.config.names import Address, is_domain, label_rule
 from components.config.section import Choice, Rule, Section, listing
+from components.config.ssh import Ssh
 
 CONTROL_PLANE_KEY = "node-role.kubernetes.io/control-plane"
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
@@ -67,6 +68,8 @@ class Node(Section):
     """What the machine does. A node that is only `etcd` runs no kubelet."""
     address: Address | None = None
     """The machine's IPv4 address. Optional for the provider `local`, which chooses addresses itself."""
+    ssh: Ssh | None = None
+    """How the machine is reached. Needed with the provider `existing`, and with no other."""
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels of the Kubernetes node, set through the API."""
     taints: tuple[Taint, ...] = ()

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from components.config.aws import AwsMachines
+from components.config.existing import ExistingMachines
 from components.config.machines import LocalMachines
 
 
@@ -17,5 +18,7 @@ def _provider_is_local(value: Any) -> Any:
 
 # A further provider is one more class in this union.
 AnyMachines = Annotated[
-    LocalMachines | AwsMachines, Field(discriminator="provider"), BeforeValidator(_provider_is_local)
+    LocalMachines | ExistingMachines | AwsMachines,
+    Field(discriminator="provider"),
+    BeforeValidator(_provider_is_local),
 ]

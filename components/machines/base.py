@@ -16,18 +16,23 @@ from components.node.traits import Traits
 class Machine:
     """A machine with an address, reached by SSH.
 
-    Whatever is done on it ends with `resource`: its commands are deleted and replaced with that. `become` is put
-    before a command that needs root: empty, or `sudo -n `.
+    Whatever is done on it ends with `resource`: its commands are deleted and replaced with that. A machine that
+    nobody made has none, and what was installed on it has to be removed with `removal`. `become` is put before a
+    command that needs root: empty, or `sudo -n `.
     """
 
     name: str
     connection: command.remote.ConnectionArgs
-    resource: pulumi.Resource
+    resource: pulumi.Resource | None
     become: str = ""
     shell_prefix: pulumi.Input[str] = ""
     """What an operator puts before a quoted script to have it run on the machine."""
     over_ssh: bool = False
     """`shell_prefix` runs the login shell of a user who may not be root."""
+    installs_packages: bool = False
+    """Whether programs that the operating system lacks are installed."""
+    removal: str = ""
+    """Command line that takes everything of ours off the machine."""
     after: tuple[pulumi.Resource, ...] = ()
     """What has to be there before the machine is touched."""
     wait: str = ""
@@ -65,7 +70,7 @@ class Machines:
     registry_mirrors: Mapping[str, str]
     traits: Traits
     ready: Sequence[pulumi.Resource] = ()
-    """What has to be there before a machine can fetch anything, and before the API's endpoint answers."""
+    """What has to be there before a machine is touched or fetches anything, and before the API's endpoint answers."""
     load_balancer: LoadBalancer | None = None
     """Where the provider makes one. Unset: the API is at the endpoint of the topology."""
     outputs: Mapping[str, pulumi.Input[object]] = field(default_factory=dict)

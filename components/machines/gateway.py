@@ -23,24 +23,29 @@ def gateway_files(topology: Topology, facts: HostFacts) -> tuple[Entry, ...]:
     """
     entries = [
         Entry(_HAPROXY.lstrip("/"), haproxy_config(f"*:{API_PORT}", api_servers(topology), "none")),
-        *_unit(
+        *unit(
             "lab-api.service",
             f"/usr/sbin/haproxy -Ws -f {_HAPROXY}",
             "Type=notify",
             "ExecReload=/bin/kill -USR2 $MAINPID",
         ),
     ]
-    if facts.mirror:
-        entries += [
-            Entry("etc/nginx/mirror.conf", _NGINX),
-            Entry("etc/hardway/registry.yml", _REGISTRY),
-            *_unit("lab-files.service", "/usr/sbin/nginx -c /etc/nginx/mirror.conf"),
-            *_unit("lab-registry.service", f"/srv/mirror/{facts.registry_binary} serve /etc/hardway/registry.yml"),
-        ]
-    return tuple(entries)
+    return (*entries, *mirror_files(facts))
 
 
-def _unit(name: str, command: str, *lines: str) -> tuple[Entry, Entry]:
+def mirror_files(facts: HostFacts) -> tuple[Entry, ...]:
+    """Files of the mirror: programs over HTTP, images as a registry. None where upstream is used."""
+    if not facts.mirror:
+        return ()
+    return (
+        Entry("etc/nginx/mirror.conf", _NGINX),
+        Entry("etc/hardway/registry.yml", _REGISTRY),
+        *unit("lab-files.service", "/usr/sbin/nginx -c /etc/nginx/mirror.conf"),
+        *unit("lab-registry.service", f"/srv/mirror/{facts.registry_binary} serve /etc/hardway/registry.yml"),
+    )
+
+
+def unit(name: str, command: str, *lines: str) -> tuple[Entry, Entry]:
     """A unit and the link that enables it, as text that systemd reads at its first boot."""
     text = "\n".join(
         [

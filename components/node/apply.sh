@@ -1,9 +1,13 @@
 #!/bin/sh
 # Brings a release onto this machine and makes it the current one. POSIX sh, idempotent, run as root.
 #
-#   apply.sh stage DIGEST DIR   take the unpacked release in DIR, fetch its programs, keep it as releases/DIGEST;
-#                               on a machine without any release start everything at once and do not wait
+#   apply.sh stage DIGEST DIR [install]
+#                               take the unpacked release in DIR, fetch its programs, keep it as releases/DIGEST;
+#                               on a machine without any release start everything at once and do not wait;
+#                               install: also Debian's packages of programs that this machine lacks
 #   apply.sh activate DIGEST    make it current: restart what changed, wait for health, else go back and fail
+#
+# remove.sh beside it takes all of that away again.
 #
 # A release is a directory: cfg ssl units health bin, and tables/ with one record a line:
 #   units        NAME RESTART_DIGEST RELOAD_DIGEST   in the order of their start
@@ -27,13 +31,13 @@ units() { cut -d' ' -f1 "$1/tables/units"; }
 # ---- stage -----------------------------------------------------------------------------------------------
 
 stage() {
-    digest=$1 new=$2
+    digest=$1 new=$2 packages=${3:-refuse}
     mkdir -p "$root/releases" "$root/store" "$root/log"
     # What an earlier run left when it was killed.
     find "$root/releases" -maxdepth 1 -name '.new-*' -mmin +60 -exec rm -rf {} +
     trap 'rm -rf "$new" "$root"/store/.new-*' EXIT
     if [ ! -d "$root/releases/$digest" ]; then
-        require_commands "$new"
+        require_commands "$new" "$packages"
         create_users "$new"
         fetch_artifacts "$new"
         write_facts "$new"
@@ -42,24 +46,67 @@ stage() {
         mv -T "$new" "$root/releases/$digest"
     else
         # The same release by another version of this script.
-        install -m 0755 "$new/apply.sh" "$root/releases/$digest/apply.sh"
+        install -m 0755 "$new/apply.sh" "$new/remove.sh" "$root/releases/$digest/"
     fi
     [ -n "$(current)" ] || start_first "$digest"
     say "release $digest is staged"
 }
 
 require_commands() {
-    missing=''
-    while read -r command; do
-        command -v "$command" >/dev/null || missing="$missing $command"
-    done <"$1/tables/commands"
+    missing=$(missing_commands "$1")
+    if [ -n "$missing" ] && [ "${2:-refuse}" = install ]; then
+        # shellcheck disable=SC2086 # names of programs have no white space
+        install_packages $missing
+        missing=$(missing_commands "$1")
+    fi
     [ -z "$missing" ] || fail "these programs are missing on this machine:$missing"
+}
+
+missing_commands() { # " NAME NAME"; this script itself needs curl
+    sort -u "$1/tables/commands" - <<-END | while read -r command; do
+	curl
+	END
+        command -v "$command" >/dev/null || printf ' %s' "$command"
+    done
+}
+
+install_packages() {
+    wanted=''
+    for command in "$@"; do
+        case $command in
+        nft) wanted="$wanted nftables" ;;
+        modprobe) wanted="$wanted kmod" ;;
+        ip) wanted="$wanted iproute2" ;;
+        curl) wanted="$wanted curl ca-certificates" ;;
+        *) wanted="$wanted $command" ;;
+        esac
+    done
+    command -v apt-get >/dev/null || fail "these programs are missing, and there is no apt-get:$missing"
+    say "installs:$wanted"
+    # Debian starts what it installs; ours are other units, with other configurations.
+    for service in haproxy keepalived; do
+        case " $wanted " in *" $service "*) systemctl --quiet --runtime mask "$service.service" ;; esac
+    done
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -qq -o DPkg::Lock::Timeout=300 update >&2 || say 'apt-get update failed; going on with the lists it has' >&2
+    # shellcheck disable=SC2086 # names of packages have no white space
+    apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends $wanted >&2 </dev/null ||
+        fail "apt-get cannot install:$wanted"
+    for service in haproxy keepalived; do
+        case " $wanted " in
+        *" $service "*)
+            systemctl --quiet --runtime unmask "$service.service"
+            systemctl --quiet disable "$service.service"
+            ;;
+        esac
+    done
 }
 
 create_users() {
     while read -r user; do
-        id "$user" >/dev/null 2>&1 ||
-            useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
+        id "$user" >/dev/null 2>&1 && continue
+        useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
+        echo "$user" >>"$root/users" # so that remove.sh knows which ones were not there before
     done <"$1/tables/users"
 }
 
@@ -99,8 +146,14 @@ sha256_of() { # openssl uses the processor's own instructions and is several tim
     if command -v openssl >/dev/null; then openssl dgst -sha256 -r "$1"; else sha256sum "$1"; fi | cut -d' ' -f1
 }
 
-# What only the machine itself knows: its cgroup version, and where its resolver's real servers are.
+# What only the machine itself knows: its interface, its cgroup version, and where its resolver's real servers are.
 write_facts() {
+    if grep -qs @VIP_INTERFACE@ "$1/cfg/keepalived.conf"; then
+        address=$(sed -n 's/^ *unicast_src_ip //p' "$1/cfg/keepalived.conf")
+        interface=$(ip -o -4 address show to "$address" | awk '{print $2; exit}')
+        [ -n "$interface" ] || fail "$address is not an address of this machine"
+        sed -i "s/@VIP_INTERFACE@/$interface/" "$1/cfg/keepalived.conf"
+    fi
     [ -e "$1/cfg/kubelet.json" ] || return 0
     if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then
         systemd_cgroup=true cgroup='"cgroupDriver": "systemd"'

@@ -15,6 +15,7 @@ from components.node.model import Part, Ref
 from components.node.release import Release
 
 APPLY = Path(__file__).with_name("apply.sh")
+REMOVE = Path(__file__).with_name("remove.sh")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def release_payload(
     """The archive of a release, which holds private keys.
 
     It has its files with `secrets` in the place of references, its units, and the tables
-    that `apply.sh` reads, and that script itself. It holds private keys.
+    that `apply.sh` reads, and the scripts for that machine. It holds private keys.
     """
     entries = [
         Entry(f.path, secrets[f.content.name] if isinstance(f.content, Ref) else f.content, f.mode) for f in part.files
@@ -73,7 +74,7 @@ def release_payload(
         "commands": [(command,) for command in part.commands],
     }
     entries += [Entry(f"tables/{name}", _table(rows)) for name, rows in tables.items()]
-    entries.append(Entry("apply.sh", APPLY.read_text(), 0o755))
+    entries += [Entry(script.name, script.read_text(), 0o755) for script in (APPLY, REMOVE)]
     return pack(entries)
 
 

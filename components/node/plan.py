@@ -13,7 +13,8 @@ from components.node.render.etcd import etcd_member
 from components.node.render.haproxy import api_proxy
 from components.node.render.kube_proxy import kube_proxy
 from components.node.render.kubelet import kubelet
-from components.node.render.operating_system import kernel_settings
+from components.node.render.operating_system import kernel_settings, swap_off
+from components.node.render.vip import virtual_address
 from components.node.traits import Traits
 from components.topology import NodePlan, Topology
 
@@ -37,11 +38,15 @@ def _parts(page: Page, topology: Topology, node: NodePlan, around: Surroundings)
         yield etcd_member(page, topology, node)
     if node.runs_kubelet:
         yield kernel_settings(around.traits)
+        if around.traits.swap_off:
+            yield swap_off()
         yield api_proxy(topology)
     if node.is_control_plane:
         yield api_server(page, topology, node)
         yield controller_manager(page, topology, node)
         yield scheduler(page, topology, node)
+        if page.machines.virtual_address:
+            yield virtual_address(page.machines.virtual_address, topology, node)
         yield Part(artifacts=("kubectl",))
     if node.runs_kubelet:
         yield container_runtime(around.pause_image, around.registry_mirrors, around.traits)

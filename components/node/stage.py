@@ -47,7 +47,7 @@ class NodeReleaseArgs:
     material: Mapping[str, Material]
     mirror: pulumi.Input[str]
     after: Sequence[pulumi.Resource] = ()
-    """What has to be there before the machine can fetch anything."""
+    """What has to be there before the machine is touched."""
 
 
 class NodeRelease(pulumi.ComponentResource):
@@ -75,8 +75,9 @@ class NodeRelease(pulumi.ComponentResource):
                 args.part, known["release"], args.artifacts, known["contents"], known["mirror"]
             )
         )
-        script = self.digest.apply(lambda digest: _stage_script(digest, args.machine.become, args.machine.wait))
-        stage = _command(f"{name}-stage", args.machine, script, payload, self, args.after)
+        how = args.machine.become, args.machine.wait, args.machine.installs_packages
+        script = self.digest.apply(lambda digest: _stage_script(digest, *how))
+        stage = _command(f"{name}-stage", args.machine, script, payload, self, args.after, args.machine.removal or None)
         self.staged = StagedNode(args.machine.name, args.machine, self.digest, stage)
         self.register_outputs({"digest": self.digest, "manifest": self.manifest})
 
@@ -102,11 +103,11 @@ def _outline(args: NodeReleaseArgs) -> dict[str, pulumi.Input[object]]:
     return shown
 
 
-def _stage_script(digest: str, become: str, wait: str = "") -> str:
+def _stage_script(digest: str, become: str, wait: str = "", installs: bool = False) -> str:
     # The archive and the script in it come on standard input: a failing command is printed whole, secrets and all.
     unpack = f"mkdir -p {_RELEASES}; d=$(mktemp -d {_RELEASES}/.new-XXXXXX); base64 -d | tar -xzpf - -C $d"
-    before = f"{wait}; " if wait else ""
-    return f"{become}sh -euc 'umask 022; {before}{unpack}; sh $d/apply.sh stage {digest} $d'"
+    before, packages = f"{wait}; " if wait else "", " install" if installs else ""
+    return f"{become}sh -euc 'umask 022; {before}{unpack}; sh $d/apply.sh stage {digest} $d{packages}'"
 
 
 def _command(
@@ -116,19 +117,22 @@ def _command(
     stdin: pulumi.Input[str] | None,
     parent: pulumi.Resource,
     after: Sequence[pulumi.Resource],
+    delete: str | None = None,
 ) -> command.remote.Command:
+    made = [machine.resource] if machine.resource else []
     return command.remote.Command(
         name,
         connection=machine.connection,
         create=script,
+        delete=delete,
         stdin=pulumi.Output.secret(stdin) if stdin is not None else None,
         logging=command.remote.Logging.NONE,
         add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions(
             parent=parent,
-            depends_on=[machine.resource, *machine.after, *after],
+            depends_on=[*made, *machine.after, *after],
             deleted_with=machine.resource,
-            replace_with=[machine.resource],
+            replace_with=made,
         ),
     )
 

@@ -20,6 +20,9 @@ FACTS = {"engine": ["podman"], "nodeImage": "localhost/hardway-node:1", "mirror"
 # Said here so that a run does not look for what is free on this host.
 PLACE = {"machines.subnet": "192.168.10.0/24", "machines.portBase": 20000}
 
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nthe-operators-key\n-----END OPENSSH PRIVATE KEY-----\n"
+"""What is in the file that pages of existing hosts name."""
+
 REMOTE, LOCAL = "command:remote:Command", "command:local:Command"
 PROVIDER = "pulumi:providers:kubernetes"
 
@@ -136,6 +139,7 @@ def run(
         for file, content in (("artifacts.lock.json", lock), ("local.json", FACTS if facts is None else facts)):
             if content:
                 (folder / ".cache" / file).write_text(json.dumps(content))
+        (folder / "id").write_text(KEY)
         config = {f"hardway:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
         environment = os.environ | {
             "PULUMI_CONFIG": json.dumps(config),
@@ -176,8 +180,10 @@ def _read(data: Values) -> Recording:
 
 
 def page(name: str, change: Mapping[str, Any] | None = None) -> Values:
-    """The page `name` with a place on this host, and changes."""
-    return changed(page_values(name), PLACE | dict(change or {}))
+    """The page `name`, where its machines are local with a place on this host, and changes."""
+    values = page_values(name)
+    place = PLACE if values.get("machines", {}).get("provider", "local") == "local" else {}
+    return changed(values, place | dict(change or {}))
 
 
 @cache

@@ -21,9 +21,9 @@ import pytest
 from archives import unpack
 from clusters import cluster, sha256
 
-from components.node.payload import APPLY
+from components.node.payload import APPLY, REMOVE
 
-SCRIPTS = (APPLY, APPLY.parents[1] / "machines/local.sh")
+SCRIPTS = (APPLY, REMOVE, *(APPLY.parents[1] / "machines" / name for name in ("local.sh", "preflight.sh")))
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
 
 
@@ -252,6 +252,42 @@ def test_missing_programs_of_the_operating_system_are_all_named(tmp_path: Path) 
     assert done.stderr.strip().endswith("these programs are missing on this machine: no-such-program nor-this-one")
     (tmp_path / "tables/commands").write_text("sh\n")
     assert call(tmp_path, f"require_commands {tmp_path}").returncode == 0
+
+
+def test_missing_programs_are_installed_where_that_is_wanted(tmp_path: Path) -> None:
+    """By way of apt-get, with the names that Debian gives to packages, and without what Debian starts by itself."""
+    programs, log = tmp_path / "programs", tmp_path / "log"
+    programs.mkdir()
+    for name in ("apt-get", "systemctl"):
+        (programs / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{log}\n')
+        (programs / name).chmod(0o755)
+    missing = f"missing_commands() {{ grep -qs install {log} || printf ' haproxy nft keepalived modprobe ip curl'; }}"
+    path = f"{programs}:/usr/sbin:/usr/bin:/sbin:/bin"
+    done = call(tmp_path, f"{missing}\nrequire_commands {tmp_path} install", PATH=path)
+    assert done.returncode == 0, done.stderr
+    said = log.read_text().splitlines()
+    assert said[:2] == [f"systemctl --quiet --runtime mask {name}.service" for name in ("haproxy", "keepalived")]
+    assert said[2].endswith(" update")
+    assert said[3].endswith("--no-install-recommends haproxy nftables keepalived kmod iproute2 curl ca-certificates")
+    assert said[4:] == [
+        f"systemctl --quiet {what} {name}.service"
+        for name in ("haproxy", "keepalived")
+        for what in ("--runtime unmask", "disable")
+    ]
+
+
+def test_the_interface_of_the_virtual_address_is_found(tmp_path: Path) -> None:
+    release = lay_out(cluster("existing").payload("cp-2"), tmp_path / "release")
+    ip = 'ip() { [ "$*" = "-o -4 address show to 192.168.10.12" ] && echo "2: ens3    inet 192.168.10.12/24 brd x"; }'
+    done = call(tmp_path, f"{ip}\nwrite_facts {release}")
+    assert done.returncode == 0, done.stderr
+    text = (release / "cfg/keepalived.conf").read_text()
+    assert "interface ens3\n" in text
+    assert "192.168.10.100/32 dev ens3\n" in text
+    lost = lay_out(cluster("existing").payload("cp-2"), tmp_path / "other")
+    failed = call(tmp_path, f"ip() {{ :; }}\nwrite_facts {lost}")
+    assert failed.returncode == 1
+    assert "192.168.10.12 is not an address of this machine" in failed.stderr
 
 
 # --- facts and switching -----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from components.config.rules import check
 
 ROOT = DATA.parent.parent
 WRONG = yaml.safe_load((DATA / "wrong_pages.yaml").read_text())
-GOOD = ("stacked", "dedicated_etcd", "one_master")
+GOOD = ("stacked", "dedicated_etcd", "one_master", "existing")
 
 
 class Elsewhere(LocalMachines):
@@ -41,7 +41,7 @@ def error_of(values: Values, secret: tuple[str, ...] = ()) -> list[str]:
 @pytest.mark.parametrize("wrong", WRONG["pages"], ids=lambda wrong: wrong["name"])
 def test_wrong_page(wrong: Values) -> None:
     expected = wrong["message"] if isinstance(wrong["message"], list) else [wrong["message"]]
-    assert error_of(changed(WRONG["base"], wrong["change"])) == expected
+    assert error_of(changed(WRONG[wrong.get("base", "base")], wrong["change"])) == expected
 
 
 def test_wrong_pages_are_many_and_each_is_named_and_wrong_by_its_change_alone() -> None:
@@ -49,11 +49,12 @@ def test_wrong_pages_are_many_and_each_is_named_and_wrong_by_its_change_alone() 
     assert len(names) >= 40
     assert len(set(names)) == len(names)
     load(WRONG["base"])
+    load(WRONG["existing"])
 
 
 def test_every_line_has_a_path_a_problem_and_what_is_allowed() -> None:
     for wrong in WRONG["pages"]:
-        for line in error_of(changed(WRONG["base"], wrong["change"])):
+        for line in error_of(changed(WRONG[wrong.get("base", "base")], wrong["change"])):
             path, problem = line.split(": ", 1)
             assert path.startswith("hardway:")
             assert all(problem.rpartition("; allowed: ")), line
@@ -234,10 +235,10 @@ def test_broken_json_of_the_running_program_is_a_sentence(configure: Callable[..
         from_pulumi()
 
 
-def test_dev_stack_is_a_good_page() -> None:
-    config = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
-    page = load({key.removeprefix("hardway:"): value for key, value in config.items()})
-    assert 8888 in page.network.node_ports
+@pytest.mark.parametrize("stack", ["dev", "onprem"])
+def test_stacks_are_good_pages(stack: str) -> None:
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    load({key.removeprefix("hardway:"): value for key, value in config.items()})
 
 
 def test_reference_is_up_to_date() -> None:

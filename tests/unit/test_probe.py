@@ -41,7 +41,7 @@ def say(handler: BaseHTTPRequestHandler, status: int) -> None:
 
 
 def probe(url: str) -> Report:
-    return Probe(Target(url, timeout=1), RATE, SECONDS).run()
+    return Probe(Target(url, timeout=10), RATE, SECONDS).run()
 
 
 def test_all_is_well() -> None:

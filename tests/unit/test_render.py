@@ -10,11 +10,14 @@ from clusters import NAMES, cluster
 
 from components.addons.coredns import corefile
 from components.addons.flannel import net_conf
+from components.config.existing import ExistingMachines
 from components.machines.gateway import gateway_files
 from components.machines.host_facts import HostFacts
+from components.machines.needs import needs_of
 from components.node.model import NodeFile, Ref, Unit
 from components.node.payload import Entry
 from components.node.render.api_policies import encryption_config
+from components.node.render.vip import virtual_address
 from components.pki.kubeconfig import embedded
 from components.pki.leaves import plan_leaves
 
@@ -97,7 +100,28 @@ def kubeconfig(name: str) -> str:
     return embedded(cluster=topology.cluster_name, server=topology.endpoint_url, user="admin", **pem)
 
 
+def vip(of: str) -> str:
+    """What a node has for the virtual address."""
+    made = cluster("existing")
+    assert made.page.machines.virtual_address is not None
+    part = virtual_address(made.page.machines.virtual_address, made.topology, made.topology.node(of))
+    return "\n".join([*map(_file, part.files), *map(_unit, part.units)])
+
+
+def needs() -> str:
+    """What every host is asked for before anything is changed."""
+    made = cluster("existing")
+    assert isinstance(made.page.machines, ExistingMachines)
+    lines = []
+    for node in made.topology.nodes:
+        asked = needs_of(made.page, made.page.machines, made.topology, node)
+        lines += [f"# {node.name}", *(f"{name}={value}" for name, value in asked.items()), ""]
+    return "\n".join(lines)
+
+
 CASES: goldens.Cases = {
+    "existing/vip-cp-2.txt": partial(vip, "cp-2"),
+    "existing/needs.txt": needs,
     **{f"{name}/{of}.txt": partial(node, name, of) for name, nodes in NODES.items() for of in nodes},
     **{f"{name}/leaves.txt": partial(leaves, name) for name in NAMES},
     **{f"stacked/{which}.txt": partial(gateway, "stacked", facts) for which, facts in HOSTS.items()},

@@ -4,7 +4,7 @@ from archives import unpack
 from clusters import cluster
 
 from components.node.model import Ref
-from components.node.payload import APPLY, Entry, pack
+from components.node.payload import APPLY, REMOVE, Entry, pack
 
 
 def test_an_archive_depends_on_its_entries_only() -> None:
@@ -42,8 +42,9 @@ def test_a_payload_has_every_file_and_unit_as_planned() -> None:
     for unit in part.units:
         assert files[f"units/{unit.name}"].content == unit.text
         assert files[f"health/{unit.name}"].content == f"{unit.health}\n"
-    assert (files["apply.sh"].content, files["apply.sh"].mode) == (APPLY.read_text(), 0o755)
-    rest = set(files) - {file.path for file in part.files} - {"apply.sh"}
+    for script in (APPLY, REMOVE):
+        assert (files[script.name].content, files[script.name].mode) == (script.read_text(), 0o755)
+    rest = set(files) - {file.path for file in part.files} - {APPLY.name, REMOVE.name}
     assert {path.partition("/")[0] for path in rest} == {"units", "health", "tables"}
 
 

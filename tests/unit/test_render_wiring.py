@@ -16,7 +16,7 @@ from components.node.model import Directory, NodeFile, Part, Ref, Unit, merge
 from components.node.plan import plan_node
 from components.pki.leaves import plan_leaves
 
-EVERY_NODE = [(name, node.name) for name in NAMES for node in cluster(name).topology.nodes]
+EVERY_NODE = [(name, node.name) for name in (*NAMES, "existing") for node in cluster(name).topology.nodes]
 PLACE = re.compile(r"/opt/kubernetes/((?:cfg|ssl|bin)/[\w./:-]*[\w-])")
 
 # What services take up by themselves when the file changes, so that no restart is named. Sources: kube-apiserver's
@@ -31,6 +31,8 @@ RELOADED = {
         "ssl/kubernetes-ca.pem",
     },
     "kube-controller-manager.service": {f"ssl/kube-controller-manager/client.{e}" for e in ("pem", "key")},
+    # Asked every second, by a program of its own.
+    "kubernetes-vip.service": {"ssl/kubernetes-ca.pem", "cfg/vip-check.sh"},
     "kube-scheduler.service": {"ssl/kubernetes-ca.pem", *(f"ssl/kube-scheduler/client.{e}" for e in ("pem", "key"))},
     "etcd.service": {
         *(f"ssl/etcd/{n}.{e}" for n in ("server", "peer") for e in ("pem", "key")),

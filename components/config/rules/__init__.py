@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from components.config.errors import Finding
 from components.config.page import Page
-from components.config.rules import aws, network, nodes, settings
+from components.config.rules import aws, existing, network, nodes, settings
 
 RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     nodes.etcd_members,
@@ -13,6 +13,10 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     nodes.node_addresses,
     network.local_addresses,
     nodes.node_marks,
+    existing.ssh_of_nodes,
+    existing.keys,
+    existing.endpoints,
+    existing.virtual_address,
     aws.aws_networks,
     aws.aws_zones,
     aws.aws_addresses,

@@ -21,6 +21,26 @@ OF_THE_KERNEL = {
 }
 
 
+def swap_off() -> Part:
+    """Swap is turned off at every boot before the kubelet starts; /etc/fstab stays as its owner wrote it."""
+    unit = """\
+[Unit]
+Description=No swap on a Kubernetes node
+After=swap.target
+Before=kubelet.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/sbin/swapoff --all
+
+[Install]
+WantedBy=multi-user.target
+"""
+    health = 'test "$(wc -l </proc/swaps)" -le 1'
+    return Part(units=(Unit("kubernetes-swap-off.service", unit, health=health),), commands=("swapoff",))
+
+
 def kernel_settings(traits: Traits) -> Part:
     """Modules and sysctls, set when a release starts and at every boot.
 

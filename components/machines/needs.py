@@ -1,0 +1,86 @@
+"""What a cluster needs of one host, as preflight.sh takes it: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from components.config import Page, ports
+from components.config.existing import ExistingMachines as ExistingPage
+from components.node.plan import Surroundings, plan_node
+from components.node.render.operating_system import MODULES
+from components.node.traits import Traits
+from components.topology import NodePlan, Topology
+
+CORES = {"control-plane": 2, "etcd": 1, "worker": 1}
+MEMORY_MIB = {"control-plane": 1700, "etcd": 900, "worker": 900}
+"""As kubeadm's preflight asks it of a control-plane node; less where only etcd or pods run."""
+PROGRAMS_MIB, DATA_MIB = 2048, 4096
+"""Free space: programs of three releases below /opt, and a start for images, pods and etcd below /var/lib."""
+# kube-proxy's documentation: its nftables mode needs 5.13. Anything newer than 4.19 runs the rest.
+_KERNEL = {"nftables": "5.13", "iptables": "4.19", "ipvs": "4.19"}
+
+
+def traits_of(hosts: ExistingPage) -> Traits:
+    """What is special about the hosts of a page. Swap of a container is its host's."""
+    return Traits(container=hosts.containers, swap_off=hosts.swap == "disable" and not hosts.containers)
+
+
+def needs_of(page: Page, hosts: ExistingPage, topology: Topology, node: NodePlan) -> dict[str, str]:
+    """Variables for preflight.sh."""
+    part = plan_node(page, topology, node, Surroundings("", {}, traits_of(hosts)))
+    data = [d.path for d in part.directories if d.path.startswith("/var/") or d.path in _etcd_paths(page)]
+    return {
+        "ADDRESS": node.address,
+        "CONTAINERS": str(hosts.containers).lower(),
+        "PACKAGES": hosts.packages,
+        "SWAP": hosts.swap,
+        "CORES": str(max(CORES[role] for role in node.roles)),
+        "MEMORY": str(max(MEMORY_MIB[role] for role in node.roles)),
+        "DISKS": f"/opt:{PROGRAMS_MIB} /var/lib:{DATA_MIB}",
+        "KERNEL": _KERNEL[page.network.proxy_mode] if node.runs_kubelet else "4.19",
+        # A container cannot load a module; overlay is the one that shows without being loaded.
+        "MODULES": " ".join(MODULES[:1] if hosts.containers else MODULES) if node.runs_kubelet else "",
+        "COMMANDS": " ".join(dict.fromkeys(("curl", "tar", "flock", "base64", *part.commands))),
+        "UNITS": " ".join(unit.name for unit in part.units),
+        "DATA": " ".join(data),
+        "PORTS": " ".join(f"{port}:{unit}" for port, unit in _ports(page, hosts, node)),
+        "PEERS": " ".join(dict.fromkeys(_peers(page, topology, node))),
+    }
+
+
+def _etcd_paths(page: Page) -> tuple[str | None, ...]:
+    return page.etcd.data_dir, page.etcd.wal_dir
+
+
+def _ports(page: Page, hosts: ExistingPage, node: NodePlan) -> Iterator[tuple[int, str]]:
+    """Ports that the node's services listen on, each with the unit that does."""
+    if node.is_etcd:
+        for port in (ports.ETCD_CLIENT, ports.ETCD_PEER, ports.ETCD_METRICS):
+            yield port, "etcd.service"
+    if node.runs_kubelet:
+        yield ports.NODE_LOCAL_API, "kubernetes-api-proxy.service"
+        yield ports.KUBELET_HEALTH, "kubelet.service"
+        yield ports.KUBELET, "kubelet.service"
+        yield ports.PROXY_METRICS, "kube-proxy.service"
+        yield ports.PROXY_HEALTH, "kube-proxy.service"
+    if node.is_control_plane:
+        yield page.api.port, "kube-apiserver.service"
+        yield ports.CONTROLLER_MANAGER, "kube-controller-manager.service"
+        yield ports.SCHEDULER, "kube-scheduler.service"
+        if hosts.vip:
+            yield hosts.vip.port, "kubernetes-vip-proxy.service"
+
+
+def _peers(page: Page, topology: Topology, node: NodePlan) -> Iterator[str]:
+    """Ports of other nodes that this one has to reach."""
+    for other in topology.nodes:
+        if other.name == node.name:
+            continue
+        if other.is_etcd and node.is_etcd:
+            yield f"{other.address}:{ports.ETCD_PEER}"
+        if other.is_etcd and node.is_control_plane:
+            yield f"{other.address}:{ports.ETCD_CLIENT}"
+        if other.is_control_plane and node.runs_kubelet:
+            yield f"{other.address}:{page.api.port}"
+        if other.runs_kubelet and node.is_control_plane:
+            yield f"{other.address}:{ports.KUBELET}"

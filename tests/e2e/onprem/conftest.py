@@ -1,0 +1,71 @@
+"""The hosts of this suite, and the stacks that come onto them one after the other."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.onprem import footprint, pages
+from tests.e2e.onprem.footprint import Footprint
+from tests.e2e.onprem.site import Site, site
+from tests.e2e.support import diagnostics
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.process import ask
+from tests.e2e.support.progress import Say
+from tests.e2e.support.stack import Stack
+from tools.paths import this_clone
+
+NAME = "e2e-onprem"
+
+
+@pytest.fixture(scope="session")
+def place(say: Say) -> Iterator[Site]:
+    """Three plain hosts behind a bastion."""
+    left_over = Stack(NAME, {}, say)
+    left_over.temporary.mkdir(parents=True, exist_ok=True)
+    # Its hosts are gone or about to go: there is nothing to remove from them.
+    forget = ["pulumi", "stack", "rm", "--yes", "--force", "--preserve-config", "--non-interactive", "--stack", NAME]
+    ask(forget, cwd=left_over.clone.root, env=left_over.environment())
+    with site(this_clone(), NAME, pages.NODES, say) as found:
+        yield found
+    left_over.forget()
+
+
+@pytest.fixture(scope="session")
+def untouched(place: Site) -> dict[str, Footprint]:
+    """What was on the hosts before anything came onto them."""
+    return {name: footprint.take(host) for name, host in place.hosts.items()}
+
+
+@pytest.fixture(scope="session")
+def stack(place: Site, say: Say) -> Stack:
+    """A stack with the study notes' page, which is not up by that."""
+    return Stack(NAME, pages.study(place), say)
+
+
+@pytest.fixture(scope="session")
+def cluster(stack: Stack, untouched: dict[str, Footprint], say: Say) -> Iterator[Cluster]:
+    """The study notes' cluster, up."""
+    assert untouched
+    yield from _up(stack)
+
+
+@pytest.fixture(scope="session")
+def masters(place: Site, stack: Stack) -> Iterator[Cluster]:
+    """Three masters behind a virtual address, up; the hosts hold nothing of an earlier cluster."""
+    place.forward_api(f"{place.virtual_address}:8443")
+    yield from _up(dataclasses.replace(stack, page=pages.three_masters(place)))
+
+
+def _up(stack: Stack) -> Iterator[Cluster]:
+    stack.say(f"make up STACK={stack.name}")
+    run = stack.up()
+    if run.code != 0:
+        folder = diagnostics.collect(stack, "up")
+        said = diagnostics.last_lines(folder)
+        raise AssertionError(f"make up ended with {run.code}; {folder}\n{run.tail(60)}\n{said}")
+    stack.say(f"up after {run.seconds:.1f} s")
+    cluster = Cluster(stack, run, None)
+    yield cluster
+    if not cluster.is_down:
+        cluster.destroy()

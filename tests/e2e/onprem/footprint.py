@@ -1,0 +1,56 @@
+"""What is on a host: taken before a stack comes and after it is gone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.e2e.support.machines import Machine
+
+# Left out: what packages, logins and journals write besides their own files.
+_LOOK = """
+find /etc /opt /usr/local /root /home /srv /var/lib /var/log -xdev \\
+    -path /var/lib/dpkg -prune -o -path /var/lib/apt -prune -o -path /var/lib/systemd -prune -o \\
+    -path /var/log/journal -prune -o -path /var/log/apt -prune -o -path /etc/ssl/certs -prune -o \\
+    -path '/etc/rc?.d/*' -o -path /etc/ca-certificates.conf -o -path /etc/networks -o \\
+    -path /usr/local/share/ca-certificates -o \\
+    -path /var/log/dpkg.log -o -path /var/log/alternatives.log -o \\
+    -path /etc/alternatives -prune -o -print | sed 's/^/file /'
+find /run -maxdepth 1 | grep -Ev '/(motd.dynamic|sudo|user)$' | sed 's/^/runtime /'
+systemctl list-unit-files --no-legend --no-pager | awk '{print "unit " $1}'
+systemctl list-units --no-legend --no-pager --plain --type=service | awk '{print "running " $1}'
+ls /sys/class/net | sed 's/^/interface /'
+ip -4 route show | sed 's/^/route /'
+cut -d' ' -f2 /proc/mounts | sed 's/^/mount /'
+command -v nft >/dev/null && nft list tables | sed 's/^/firewall /'
+command -v iptables-save >/dev/null && iptables-save 2>/dev/null | grep -E 'KUBE|CNI|FLANNEL' | sed 's/^/rule /'
+cut -d: -f1 /etc/passwd | sed 's/^/user /'
+for exe in /proc/[0-9]*/exe; do readlink $exe; done 2>/dev/null | grep '^/opt/' | sort -u | sed 's/^/program /'
+cat /var/lib/dpkg/info/*.list | sort -u | sed 's/^/owned /'
+true
+"""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Names of things by kind, such as `unit`, and the files that packages own."""
+
+    things: Mapping[str, frozenset[str]]
+
+    def new_since(self, before: "Footprint") -> dict[str, list[str]]:
+        """What is there now and was not before, less what came with packages, by kind."""
+        owned = self.things["owned"]
+        units = {path.rpartition("/")[2] for path in owned if "/systemd/" in path}
+        grown = {}
+        for kind, names in self.things.items():
+            new = names - before.things.get(kind, frozenset()) - owned - units
+            if kind != "owned" and new:
+                grown[kind] = sorted(new)
+        return grown
+
+
+def take(machine: Machine) -> Footprint:
+    """Look around on a host."""
+    found: dict[str, set[str]] = {}
+    for line in machine.run(_LOOK).ok().splitlines():
+        kind, _, name = line.partition(" ")
+        found.setdefault(kind, set()).add(name)
+    return Footprint({kind: frozenset(names) for kind, names in found.items()})

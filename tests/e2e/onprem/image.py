@@ -1,0 +1,108 @@
+"""A plain Debian with an SSH server and a user with sudo, as a container image, and the packages that it lacks.
+
+Made like the image of local machines, but with nothing that a cluster needs: the stack has to install that by itself,
+from the packages that are kept beside the image and served by the suite's mirror.
+"""
+
+import hashlib
+import io
+import os
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import node_image
+from tools.node_image import FILES, LEFT_OUT, NEVER, SUITE, TAR
+from tools.paths import shared_cache
+from tools.progress import Progress, run_logged
+from tools.store import Store, digest_of, folder_digest, write_record
+
+NAME = "localhost/hardway-plain-host"
+USER = "ops"
+PACKAGES = ("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2")
+LACKING = ("haproxy", "keepalived", "iptables", "nftables", "conntrack", "kmod", "curl", "ca-certificates")
+"""Packages whose programs a cluster needs, and which have to be installed with all that they depend on."""
+_BOOT = ("usr/local/lib/hardway/boot", "etc/systemd/system/hardway-boot.service")
+"""What makes a container a machine (mounts that can be shared, no way out of the lab): no part of any host."""
+_DEBS = "debs"
+_CUSTOMIZE = (
+    f'chroot "$1" useradd --create-home --shell /bin/bash {USER}',
+    f'echo "{USER} ALL=(ALL) NOPASSWD: ALL" >"$1"/etc/sudoers.d/{USER}',
+    'chroot "$1" systemctl enable hardway-boot.service ssh.service',
+    'chroot "$1" systemctl set-default multi-user.target',
+    'rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id && : > "$1"/etc/machine-id',
+    'rm -f "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/etc/apt/sources.list && rm -rf "$1"/var/lib/apt/lists/*',
+)
+
+
+@dataclass(frozen=True)
+class HostImage:
+    """The image's name in the engine, and the folder of a package repository."""
+
+    reference: str
+    packages: Path
+
+
+def ensure(engine: list[str]) -> HostImage:
+    """Make both unless they are there."""
+    store = Store(shared_cache() / "store")
+    files = folder_digest({name: FILES / name for name in _BOOT})
+    digest = digest_of("plain-host-2", SUITE, PACKAGES, LACKING, NEVER, _CUSTOMIZE, LEFT_OUT, files)
+    folder = store.make("plain-host", digest, _make)
+    reference = f"{NAME}:{digest[:12]}"
+    known = subprocess.run([*engine, "image", "inspect", reference], capture_output=True, check=False)
+    if known.returncode != 0:
+        changes = ["--change", 'CMD ["/sbin/init"]', "--change", "STOPSIGNAL SIGRTMIN+3"]
+        run_logged([*engine, "import", *changes, str(folder / TAR), reference], _log(), Progress(0))
+    return HostImage(reference, folder / _DEBS)
+
+
+def _log() -> Path:
+    return shared_cache() / "log" / "plain-host.log"
+
+
+def _make(folder: Path) -> None:
+    overlay, debs = folder / "overlay.tar", folder / _DEBS
+    debs.mkdir()
+    _write_overlay(overlay)
+    download = f"apt-get --yes --no-install-recommends --download-only install {' '.join(LACKING)}"
+    forget = 'rm -f "$1"/var/cache/apt/archives/*.deb'
+    keep = f'for f in "$1"/var/cache/apt/archives/*.deb; do mv "$f" {debs}/; done'
+    hooks = [f"tar-in {overlay} /", forget, f"APT_CONFIG=$MMDEBSTRAP_APT_CONFIG {download}", keep, *_CUSTOMIZE]
+    mirror = os.environ.get("HARDWAY_DEBIAN_MIRROR")
+    command = [
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--include={','.join(PACKAGES)}",
+        '--aptopt=Acquire::Languages "none"',
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
+        *(f"--customize-hook={hook}" for hook in hooks),
+        SUITE,
+        str(folder / TAR),
+        *([mirror] if mirror else []),
+    ]
+    run_logged(command, _log(), Progress(0), env={**os.environ, "LC_ALL": "C.UTF-8"})
+    overlay.unlink()
+    (debs / "Packages").write_text("\n".join(_stanza(deb) for deb in sorted(debs.glob("*.deb"))))
+    write_record(folder)
+
+
+def _stanza(deb: Path) -> str:
+    """A package's entry in the index of a flat repository: deb(5) and "DebianRepository/Format"."""
+    control = subprocess.run(["dpkg-deb", "--field", deb], capture_output=True, text=True, check=True).stdout
+    data = deb.read_bytes()
+    return f"{control}Filename: ./{deb.name}\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
+
+
+def _write_overlay(path: Path) -> None:
+    with tarfile.open(path, "w") as tar:
+        for name in _BOOT:
+            content = (node_image.FILES / name).read_bytes()
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644 if name.endswith(".service") else 0o755
+            tar.addfile(entry, io.BytesIO(content))
+        for unit in NEVER:
+            entry = tarfile.TarInfo(f"etc/systemd/system/{unit}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "/dev/null"
+            tar.addfile(entry)

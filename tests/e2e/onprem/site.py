@@ -1,0 +1,194 @@
+"""A place with hosts that are there already: made by the suite, not by the stack.
+
+A closed network with plain hosts, a mirror (programs, images, Debian packages), and a bastion. From this host two
+ports on 127.0.0.1 lead in: the bastion's SSH server, and the API by way of the mirror's container.
+"""
+
+import contextlib
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from components.machines.gateway import mirror_files, unit
+from components.machines.host_facts import HostFacts, read_host_facts
+from components.machines.lab import Lab, reserve
+from components.node.payload import Entry, pack
+from tests.e2e.onprem import image
+from tests.e2e.support.machines import Machine
+from tests.e2e.support.process import ask
+from tests.e2e.support.progress import Say
+from tests.e2e.support.wait import eventually
+from tools.paths import Clone
+from tools.store import remove_tree
+
+MIRROR, BASTION = "mirror", "bastion"
+API_PORT = 6443
+VIRTUAL = 240
+"""Host number of the virtual address."""
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """An SSH key: the private one as text, the public one as `TYPE BASE64`."""
+
+    private: str
+    public: str
+
+
+@dataclass
+class Site:
+    """The place; `hosts` by node name, as root on the container reaches them."""
+
+    lab: Lab
+    facts: HostFacts
+    clone: Clone
+    names: tuple[str, ...]
+    operator: KeyPair
+    keys: Mapping[str, KeyPair]
+    folder: Path
+    hosts: dict[str, Machine] = field(default_factory=dict)
+
+    @property
+    def key_file(self) -> Path:
+        """The operator's private key."""
+        return self.folder / "operator"
+
+    @property
+    def bastion_port(self) -> int:
+        """Port on 127.0.0.1 of the bastion's SSH server."""
+        return self.lab.ssh_port(BASTION)
+
+    @property
+    def api_port(self) -> int:
+        """Port on 127.0.0.1 that leads to the API."""
+        return self.lab.port_base
+
+    @property
+    def virtual_address(self) -> str:
+        """A free address of the network."""
+        return self.address_at(VIRTUAL)
+
+    @property
+    def mirror(self) -> str:
+        """Address of the mirror."""
+        return self.address(MIRROR)
+
+    def address(self, name: str) -> str:
+        """The address of a host, of the bastion or of the mirror."""
+        return self.address_at(self.lab.hosts[name])
+
+    def address_at(self, number: int) -> str:
+        """The address with a host number."""
+        return f"{self.lab.subnet.rpartition('.')[0]}.{number}"
+
+    def call(self, action: str, *arguments: str, stdin: str = "", **environment: str) -> None:
+        """Run local.sh, which makes and removes what a lab consists of."""
+        command = ["sh", str(self.clone.root / "components/machines/local.sh"), action, self.lab.name, *arguments]
+        around = os.environ | {"ENGINE": shlex.join(self.facts.engine)} | environment
+        ask(command, env=around, stdin=stdin, timeout=120).ok()
+
+    def container(self, name: str) -> Machine:
+        """A machine of the place."""
+        return Machine(name, self.address(name), f"{self.lab.name}-{name}", self.facts.engine)
+
+    def forward_api(self, target: str) -> None:
+        """Let the published port lead to `target`, ADDRESS:PORT in the network."""
+        self.container(MIRROR).run("cat >/etc/lab-api.cfg", stdin=_FORWARD.format(port=API_PORT, target=target)).ok()
+        self.container(MIRROR).run("systemctl restart lab-api.service").ok()
+
+
+_FORWARD = """\
+defaults
+  mode tcp
+  timeout connect 1s
+  timeout client 10m
+  timeout server 10m
+listen api
+  bind *:{port}
+  server api {target}
+"""
+_DEBIAN = """\
+daemon off;
+error_log stderr;
+pid /run/nginx-debian.pid;
+events {}
+http {
+  access_log off;
+  server {
+    listen 8080;
+    root /srv;
+    location /debian/ { }
+  }
+}
+"""
+
+
+@contextlib.contextmanager
+def site(clone: Clone, stack: str, names: Sequence[str], say: Say) -> Iterator[Site]:
+    """The place, up; `names` are those of its hosts. Nothing is left of it in the end."""
+    facts = read_host_facts(clone.cache / "local.json", "auto")
+    plain = image.ensure(list(facts.engine))
+    lab = reserve(clone.state / stack, stack, stack, dict.fromkeys([*names, BASTION, MIRROR]))
+    with TemporaryDirectory(prefix="hardway-e2e-") as folder:
+        keys = {name: _key_pair(Path(folder), name) for name in (*names, BASTION)}
+        place = Site(lab, facts, clone, tuple(names), _key_pair(Path(folder), "operator"), keys, Path(folder))
+        try:
+            say(f"{len(names)} plain hosts, a bastion and a mirror in {lab.subnet}")
+            _start(place, plain)
+            yield place
+        finally:
+            for name in (*names, BASTION, MIRROR):
+                place.call("remove-machine", name)
+            place.call("remove-network", lab.subnet)
+            remove_tree(clone.state / stack)
+
+
+def _start(place: Site, plain: image.HostImage) -> None:
+    facts = place.facts
+    place.call("network", place.lab.subnet, place.address_at(1))
+    served = [
+        *mirror_files(facts),
+        Entry("etc/nginx/debian.conf", _DEBIAN),
+        *unit("lab-debian.service", "/usr/sbin/nginx -c /etc/nginx/debian.conf"),
+        Entry("etc/lab-api.cfg", _FORWARD.format(port=API_PORT, target=f"{place.address(place.names[0])}:{API_PORT}")),
+        *unit("lab-api.service", "/usr/sbin/haproxy -Ws -f /etc/lab-api.cfg", "Type=notify"),
+    ]
+    ports = f"{place.api_port}:{API_PORT}"
+    about = {"IMAGE": facts.node_image, "MIRROR": facts.mirror or ""}
+    place.call("machine", MIRROR, place.mirror, ports, stdin=pack(served), **about)
+    ask([*facts.engine, "cp", f"{plain.packages}/.", f"{place.lab.name}-{MIRROR}:/srv/debian"]).ok()
+    login = Entry("root/.ssh/authorized_keys", f"{place.operator.public}\n", 0o600)
+    _machine(place, BASTION, facts.node_image, f"{place.bastion_port}:22", [login])
+    for name in place.names:
+        _machine(
+            place,
+            name,
+            plain.reference,
+            "",
+            [
+                Entry(f"home/{image.USER}/.ssh/authorized_keys", f"{place.operator.public}\n"),
+                Entry("etc/apt/sources.list", f"deb [trusted=yes] http://{place.mirror}:8080/debian ./\n"),
+            ],
+        )
+        place.hosts[name] = place.container(name)
+    for machine in (place.container(BASTION), *place.hosts.values()):
+        up = partial(machine.run, "systemctl is-active ssh.service")
+        eventually(lambda up=up: up().ok(), 60, f"{machine.name} boots")  # type: ignore[misc]
+
+
+def _machine(place: Site, name: str, reference: str, ports: str, entries: Sequence[Entry]) -> None:
+    """A machine with the SSH host key of its name."""
+    key = Entry("etc/ssh/ssh_host_ed25519_key", place.keys[name].private, 0o600)
+    place.call("machine", name, place.address(name), ports, stdin=pack([key, *entries]), IMAGE=reference, MIRROR="")
+
+
+def _key_pair(folder: Path, name: str) -> KeyPair:
+    path = folder / name
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path], check=True)
+    public = path.with_name(f"{name}.pub").read_text().strip()
+    return KeyPair(path.read_text(), public)

@@ -1,0 +1,76 @@
+"""The study notes' layout on hosts that nobody prepared."""
+
+import re
+
+from tests.e2e.onprem.pages import NODES
+from tests.e2e.onprem.site import Site
+from tests.e2e.support import pods
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.process import ask
+from tests.e2e.support.progress import Say
+
+NAMESPACE = "e2e"
+
+
+def test_all_nodes_are_ready_when_up_returns(cluster: Cluster, say: Say) -> None:
+    """Exit code 0 after an `up` that failed, and every node is Ready."""
+    assert cluster.first_up is not None
+    ready = {
+        node["metadata"]["name"]: condition["status"]
+        for node in cluster.kubectl.items("nodes")
+        for condition in node["status"]["conditions"]
+        if condition["type"] == "Ready"
+    }
+    assert ready == dict.fromkeys(NODES, "True")
+    say(f"  first `make up`: {cluster.first_up.seconds:.1f} s")
+
+
+def test_programs_were_installed_and_nothing_else_was_started(cluster: Cluster, place: Site) -> None:
+    """Haproxy is there, Debian's own service for it is not running and not enabled."""
+    assert cluster.first_up is not None
+    for host in place.hosts.values():
+        assert host.run("command -v haproxy nft iptables conntrack curl").code == 0, host.name
+        assert host.run("systemctl is-enabled haproxy.service").stdout.strip() == "disabled", host.name
+        assert host.run("systemctl is-active haproxy.service").stdout.strip() == "inactive", host.name
+        assert host.run("systemctl is-active kubernetes-api-proxy.service").code == 0, host.name
+
+
+def test_pods_run_and_names_resolve(cluster: Cluster) -> None:
+    """A deployment over both workers, asked by its name from a pod."""
+    cluster.kubectl.create(pods.namespace(NAMESPACE)).ok()
+    cluster.kubectl.create(pods.web(NAMESPACE, "web", cluster.image, 2)).ok()
+    cluster.kubectl.create(pods.service(NAMESPACE, "web", 80)).ok()
+    cluster.kubectl.rolled_out(NAMESPACE, "web")
+    placed = {p["spec"]["nodeName"] for p in cluster.kubectl.items("pods", f"--namespace={NAMESPACE}")}
+    assert placed == set(NODES[1:])
+    ask_ = ("exec", "deployment/web", f"--namespace={NAMESPACE}", "--", "/agnhost", "connect", "--timeout=5s", "web:80")
+    cluster.kubectl(*ask_).ok()
+
+
+def test_second_up_changes_nothing_and_dials_no_host(cluster: Cluster, place: Site, say: Say) -> None:
+    """No resource changes, and no sshd has seen a connection."""
+    before = {name: _logins(place, name) for name in NODES}
+    assert all(before.values())
+    run = cluster.stack.up()
+    assert run.code == 0, run.tail()
+    summary = run.output.partition("Resources:")[2].partition("Duration:")[0]
+    assert re.fullmatch(r"\s*\d+ unchanged\s*", summary), run.tail()
+    assert {name: _logins(place, name) for name in NODES} == before
+    say(f"  second `make up`: {run.seconds:.1f} s")
+
+
+def test_etcd_output_goes_by_ssh(cluster: Cluster, place: Site) -> None:
+    """It names the host, the user and the bastion; the operator's own SSH decides about the keys."""
+    command = cluster.stack.output("etcd")
+    assert command.startswith("ssh -p 22 -i ")
+    known = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+    jump = f"-o ProxyCommand='ssh {known} -i {place.key_file} -p {place.bastion_port} -W %h:%p root@127.0.0.1'"
+    straight = re.sub(r" -J \S+ ", f" {known} {jump} ", command)
+    answer = ask(["sh", "-c", straight], timeout=60)
+    assert answer.ok().count("true") >= 3, answer.text
+    assert all(f"https://{place.address(name)}:2379" in answer.stdout for name in NODES)
+
+
+def _logins(place: Site, name: str) -> int:
+    log = place.hosts[name].run("journalctl --unit ssh.service --no-pager").ok()
+    return log.count("Accepted publickey")

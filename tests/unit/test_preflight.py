@@ -1,0 +1,181 @@
+"""What is found out about hosts before anything changes: the script on this very machine, and what is made of it."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from components.machines.preflight import SCRIPT, Inspection, Report, Route, Target, findings_of, read_report, refusal
+
+CONTAINER = subprocess.run(["systemd-detect-virt", "--container", "--quiet"], check=False).returncode == 0
+FIT = {
+    "ADDRESS": "127.0.0.1",
+    "CONTAINERS": str(CONTAINER).lower(),
+    "PACKAGES": "refuse",
+    "SWAP": "disable",
+    "CORES": "1",
+    "MEMORY": "1",
+    "DISKS": "/opt:1 /no/such/folder:1",
+    "KERNEL": "3.10",
+    "MODULES": "",
+    "COMMANDS": "sh cat",
+    "UNITS": "no-such.service",
+    "DATA": "/no/such/folder",
+    "PORTS": "",
+    "PEERS": "",
+}
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+ROUTE = Route("192.168.10.11", 22, "ops", KEY)
+BASTION = Route("bastion.example.com", 2222, "jump", KEY)
+# A machine that tests run on need not have these.
+HERE = (
+    "systemd does not run it",
+    "commands run as",
+    "its kernel lacks the cgroup",
+    "its processor",
+    "its root is no shared",
+)
+
+
+def look(change: Mapping[str, str]) -> list[str]:
+    """What the script finds on this machine, less what holds for the machine that tests run on."""
+    text = "".join(f"{name}='{value}'\n" for name, value in {**FIT, **change}.items())
+    command = ["dash", "-s"]
+    done = subprocess.run(
+        command, input=text + SCRIPT.read_text(), capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "\nend\n" in done.stdout, done.stderr
+    report = read_report("here", done.stdout, time.time())
+    assert abs(report.clock) < 5
+    assert report.facts["hostname"] == os.uname().nodename
+    return [line for line in report.findings if not line.startswith(HERE)]
+
+
+def test_a_fit_host_has_no_findings() -> None:
+    assert look({}) == []
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    found = look(
+        {
+            "ADDRESS": "192.0.2.1",
+            "CONTAINERS": str(not CONTAINER).lower(),
+            "CORES": "9999",
+            "MEMORY": "99999999",
+            "DISKS": "/var/lib/etcd:999999999",
+            "KERNEL": "99.1",
+            "MODULES": "no_such_module",
+            "COMMANDS": "sh no-such-program",
+            "DATA": "/etc",
+        }
+    )
+    assert [line.split(" ")[:3] for line in found] == [
+        ["its", "kernel", "is"],
+        ["whether", "it", "is"],
+        ["it", "has", f"{os.cpu_count()}"],
+        ["it", "has", found[3].split()[2]],
+        ["/var/lib/etcd", "has", found[4].split()[2]],
+        ["its", "kernel", "lacks"],
+        ["it", "lacks", "the"],
+        ["/etc", "has", "the"],
+        ["192.0.2.1", "is", "not"],
+    ]
+    assert found[6].endswith("no-such-program; install them, or let hardway:machines.packages be install")
+
+
+def test_a_taken_port_names_who_has_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        (line,) = look({"PORTS": f"{port}:no-such.service"})
+    assert line.startswith(f"port {port} is taken")
+    if os.geteuid() == 0:
+        assert f"(process {os.getpid()})" in line
+    assert look({"PORTS": f"{port}:no-such.service"}) == []
+
+
+def test_a_peer_that_refuses_is_reached() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert look({"PEERS": f"127.0.0.1:{port}"}) == []
+    assert look({"PEERS": f"127.0.0.1:{port}"}) == []
+
+
+def report(name: str, clock: float = 0.0, **facts: str) -> Report:
+    """A host without findings of its own."""
+    return Report(name, {"hostname": name, "machine-id": f"id of {name}", **facts}, (), clock)
+
+
+def test_hosts_are_told_apart_and_have_one_time() -> None:
+    assert findings_of([report("a"), report("b", 4), report("c", -0.5)]) == []
+    found = findings_of([report("a"), report("b", **{"machine-id": "id of a"}), report("c", 30, hostname="a")])
+    assert found == [
+        "b: its machine-id id of a is also that of a",
+        "c: its hostname a is also that of a",
+        "c: its clock is 30 s ahead of the other hosts'; allowed: 5 s",
+    ]
+    assert findings_of([report("a", -90), report("b", -90)]) == [
+        f"{name}: its clock is 90 s behind this machine's; allowed: 60 s" for name in "ab"
+    ]
+    assert findings_of([report("a", **{"machine-id": ""})]) == ["a: it has no machine-id"]
+
+
+REFUSED = {
+    "another key": (255, "Host key verification failed.\r\n", "has another host key than the page says (ssh-ed25519)"),
+    "no key of that type": (
+        255,
+        "Unable to negotiate with 192.168.10.11 port 22: no matching host key type found. Their offer: ssh-rsa\n",
+        "the SSH server at 192.168.10.11:22 has another host key than the page says (ssh-ed25519)",
+    ),
+    "nobody there": (
+        255,
+        "ssh: connect to host 192.168.10.11 port 22: Connection refused\n",
+        "node1: cannot be reached at 192.168.10.11:22: Connection refused",
+    ),
+    "no way in": (
+        255,
+        "ops@192.168.10.11: Permission denied (publickey).\n",
+        "node1: ops cannot log in at 192.168.10.11:22: Permission denied (publickey).",
+    ),
+    "no sudo": (
+        1,
+        "sudo: a password is required\n",
+        "node1: ops may not run commands as root without a password: sudo: a password is required",
+    ),
+    "behind the bastion": (
+        255,
+        "channel 0: open failed: connect failed: No route to host\nstdio forwarding failed\n"
+        "Connection closed by UNKNOWN port 65535\n",
+        "node1: cannot be reached at 192.168.10.11:22: No route to host",
+    ),
+    "the bastion itself": (
+        255,
+        "ssh: connect to host bastion.example.com port 2222: Connection timed out\n"
+        "Connection closed by UNKNOWN port 65535\n",
+        "bastion bastion.example.com: cannot be reached at bastion.example.com:2222: Connection timed out",
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "said", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_host_that_cannot_be_looked_at_is_named(code: int, said: str, message: str) -> None:
+    (line,) = findings_of([refusal(Target("node1", ROUTE, {}), BASTION, code, said)])
+    assert message in line
+
+
+def test_what_is_wrong_with_the_bastion_is_said_once() -> None:
+    said = "jump@bastion.example.com: Permission denied (publickey).\nConnection closed by UNKNOWN port 65535\n"
+    reports = [refusal(Target(name, ROUTE, {}), BASTION, 255, said) for name in "abc"]
+    assert findings_of(reports) == [
+        "bastion bastion.example.com: jump cannot log in at bastion.example.com:2222: Permission denied (publickey)."
+    ]
+
+
+def test_an_inspection_is_written_and_read() -> None:
+    inspection = Inspection((Target("a", ROUTE, FIT),), BASTION, "key")
+    assert Inspection.from_json(inspection.to_json()) == inspection
+    assert "key" not in repr(inspection).replace("host_key", "")
+    alone = Inspection((Target("a", ROUTE, FIT),), None, None)
+    assert Inspection.from_json(alone.to_json()) == alone
