@@ -13,7 +13,7 @@ from tests.e2e.support.process import Answer, ask
 from tests.e2e.support.stack import Stack
 from tools.paths import Clone, this_clone
 
-GATEWAY = "gateway"
+_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,13 @@ class Machine:
     engine: tuple[str, ...]
 
     def run(self, script: str, *, stdin: str = "", timeout: float = 60) -> Answer:
-        """Run a POSIX script on the machine as root."""
-        return ask([*self.engine, "exec", "-i", self.container, "sh", "-c", script], stdin=stdin, timeout=timeout)
+        """Run a POSIX script on the machine as root.
+
+        Not with the engine's `exec`: that loses the output of a quick program now and then when the host is busy.
+        """
+        namespaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
+        command = self._entering(namespaces, ["sh", "-c", script])
+        return ask(command, env=_ENVIRONMENT, stdin=stdin, timeout=timeout)
 
     def read(self, path: str) -> str:
         """The text of a file on the machine."""
@@ -51,15 +56,18 @@ class Machine:
 
         Raises AssertionError when it is not running, or this is not root.
         """
-        assert os.geteuid() == 0, "a suite enters the network of machines: run it as root"
-        pid = ask([*self.engine, "inspect", "--format", "{{.State.Pid}}", self.container]).ok().strip()
-        assert pid != "0", f"{self.name} is not running"
-        return ["nsenter", "--target", pid, "--net", "--", *command]
+        return self._entering(("--net",), command)
 
     def tool(self, name: str, *arguments: str) -> Answer:
         """Run a module of this package as a program of this host, in the machine's network."""
         command = [sys.executable, "-m", f"{__package__}.{name}", *arguments]
         return ask(self.in_network(command), cwd=this_clone().root)
+
+    def _entering(self, namespaces: Sequence[str], command: Sequence[str]) -> list[str]:
+        assert os.geteuid() == 0, "a suite enters machines: run it as root"
+        pid = ask([*self.engine, "inspect", "--format", "{{.State.Pid}}", self.container]).ok().strip()
+        assert pid != "0", f"{self.name} is not running"
+        return ["nsenter", "--target", pid, *namespaces, "--", *command]
 
 
 def engine_of(clone: Clone) -> tuple[str, ...]:
