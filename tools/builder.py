@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import catalogue, gobuild, host_packages, images, node_image, pulumi_home, venv
+from tools import (
+    catalogue,
+    gobuild,
+    host_limits,
+    host_packages,
+    images,
+    node_image,
+    pulumi_home,
+    terraform_aws,
+    venv,
+)
 from tools.catalogue import Image, Program
 from tools.errors import ToolError
 from tools.mirror import Mirror, write_lock
@@ -50,6 +60,7 @@ class Builder:
         engine = host_packages.engine()
         if engine[0] == "podman":
             host_packages.ensure(host_packages.PODMAN, log)
+        host_limits.ensure()
         official = pulumi_home.official(os.environ.get("PATH", os.defpath))
         if self.upstream and official is None:
             raise ToolError(
@@ -74,8 +85,11 @@ class Builder:
         if self.upstream:
             return []
         engine = () if official else (*catalogue.ENGINE, *catalogue.PLUGINS)
-        if self.aws:
-            engine = (*engine, catalogue.AWS_PLUGIN)
+        if self.aws and not official:
+            if terraform_aws.find():
+                engine = (*engine, catalogue.AWS_PLUGIN)
+            else:
+                say(f"{terraform_aws.missing()}. Tests against a simulated AWS will be skipped")
         cluster = [program for version in self.kubernetes for program in catalogue.kubernetes(version)]
         return [*catalogue.SMALL, *engine, *catalogue.NODE, *catalogue.IMAGE_PROGRAMS, *cluster]
 

@@ -67,7 +67,7 @@ class Node(Section):
     roles: Annotated[tuple[Role, ...], listing("at least one role", least=1)]
     """What the machine does. A node that is only `etcd` runs no kubelet."""
     address: Address | None = None
-    """The machine's IPv4 address. Optional for the provider `local`, which chooses addresses itself."""
+    """The machine's IPv4 address. Optional for the providers `local` and `aws`, which choose addresses themselves."""
     ssh: Ssh | None = None
     """How the machine is reached. Needed with the provider `existing`, and with no other."""
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)

@@ -44,6 +44,8 @@ network)
     ;;
 machine)
     name=$1 address=$2 ports=$3
+    watches=$(cat /proc/sys/fs/inotify/max_user_instances 2>/dev/null || echo 1024)
+    [ "$watches" -ge 512 ] || { echo "too few watches: sysctl -w fs.inotify.max_user_instances=1024" >&2; exit 1; }
     remove_machine "$name" # what a run that was killed left behind
     set -- --name "$lab-$name" --hostname "$name" --label "$label=$lab" --network "$lab" --ip "$address" \
         --privileged --cgroupns=private --ulimit nofile=20000:20000 --ulimit nproc=10000:10000 \

@@ -1,5 +1,6 @@
 """The program with machines in AWS, against the fake engine: what is asked for, in which order, and what is kept."""
 
+import base64
 import json
 from functools import cache
 from typing import Any
@@ -45,6 +46,10 @@ def machine(run_: Recording, node: str) -> Resource:
     return run_.named(INSTANCE, f"{node}-machine")
 
 
+def user_data(instance: Resource) -> str:
+    return base64.b64decode(instance.inputs["userDataBase64"]).decode()
+
+
 def test_every_machine_is_safe_by_default() -> None:
     """Version 2 of the metadata service for nobody but the machine, encrypted disks, no public address."""
     for instance in usual().of(INSTANCE):
@@ -57,8 +62,12 @@ def test_every_machine_is_safe_by_default() -> None:
         }
         assert inputs["rootBlockDevice"]["encrypted"] is True
         assert inputs["rootBlockDevice"]["volumeType"] == "gp3"
-        assert inputs["associatePublicIpAddress"] is False
+        assert "associatePublicIpAddress" not in inputs
         assert inputs["sourceDestCheck"] is True
+
+
+def test_no_subnet_gives_public_addresses() -> None:
+    assert {subnet.inputs["mapPublicIpOnLaunch"] for subnet in usual().of("aws:ec2/subnet:Subnet")} == {False}
 
 
 def test_machines_have_the_type_disk_zone_and_address_of_the_page() -> None:
@@ -77,7 +86,7 @@ def test_machines_have_the_type_disk_zone_and_address_of_the_page() -> None:
 
 def test_every_machine_keeps_its_image_and_user_data_and_gives_its_address_back_first() -> None:
     for instance in usual().of(INSTANCE):
-        assert instance.ignore_changes == ("ami", "userData")
+        assert instance.ignore_changes == ("ami", "userDataBase64")
         assert instance.delete_before_replace
         assert instance.inputs["ami"] == "ami-0123456789abcdef0"
 
@@ -86,8 +95,8 @@ def test_user_data_is_secret_and_has_the_key_that_the_program_expects() -> None:
     found = usual()
     for name in (*NODES, "bastion"):
         instance = machine(found, name)
-        assert all(leaf.secret for leaf in leaves(dict(instance.raw)) if leaf.path == "userData")
-        booting = yaml.safe_load(instance.inputs["userData"])
+        assert all(leaf.secret for leaf in leaves(dict(instance.raw)) if leaf.path == "userDataBase64")
+        booting = yaml.safe_load(user_data(instance))
         assert booting["ssh_keys"]["ed25519_public"] == f"ssh-ed25519 {name}-ssh-host"
         assert booting["users"][0]["ssh_authorized_keys"] == ["ssh-ed25519 aws-ssh"]
 
@@ -143,7 +152,7 @@ def test_etcds_data_is_encrypted_of_its_own_and_outlives_its_machine() -> None:
         assert attachment.deleted_with == machine(found, node).urn
         assert f"volumes-{volume.name}" not in attachment.inputs
         assert attachment.inputs["instanceId"] == f"{node}-machine-id"
-        assert f"{node}-data-id".replace("-", "") in machine(found, node).inputs["userData"].replace("-", "")
+        assert f"{node}-data-id".replace("-", "") in user_data(machine(found, node)).replace("-", "")
 
 
 @pytest.mark.parametrize("protected", [True, False])

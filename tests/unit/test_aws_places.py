@@ -3,7 +3,8 @@
 import ipaddress
 
 import pytest
-from conftest import Values, changed, page_values
+import yaml
+from conftest import DATA, Values, changed, page_values
 
 from components.config import ConfigError, Page, load
 from components.config.aws import AwsMachines
@@ -90,6 +91,15 @@ def test_addresses_never_change_from_version_to_version() -> None:
         "cp-1": "10.80.8.151", "cp-2": "10.80.26.114", "cp-3": "10.80.32.23",
         "worker-1": "10.80.14.248", "worker-2": "10.80.18.224", "worker-3": "10.80.46.169",
     }  # fmt: skip
+
+
+def test_the_example_is_a_good_page_with_a_machine_of_each_kind_in_each_zone() -> None:
+    values = yaml.safe_load((DATA.parents[1] / "Pulumi.aws.yaml").read_text())["config"]
+    page, machines = page_of({key.removeprefix("hardway:"): value for key, value in values.items()})
+    zones = {name: place.zone for name, place in place_nodes(machines, page.nodes).items()}
+    for kind in ("cp", "worker"):
+        assert sorted(zone for name, zone in zones.items() if name.startswith(kind)) == ["a", "b", "c"]
+    assert machines.protected
 
 
 def test_given_subnets_are_those_of_the_page() -> None:

@@ -59,6 +59,9 @@ def _subnets(machines: AwsMachines, vpc: GivenVpc, opts: pulumi.InvokeOptions) -
             if said != real:
                 problem = f"{subnet.id} is in {said} for the page and in {real} for AWS"
                 found.append(Finding(f"{path}.{key}", problem, "what AWS says"))
+        if answer.map_public_ip_on_launch:
+            problem = f"{subnet.id} gives every machine a public address"
+            found.append(Finding(f"{path}.id", problem, "a private subnet"))
     return found
 
 

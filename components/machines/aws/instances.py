@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from components.topology import NodePlan
 _DEVICE = "/dev/sdf"
 """How AWS calls the place of the data volume. Nitro machines see it under another name, see user_data.py."""
 # What a machine has got when it was made, it keeps: a new AMI or other user data must not replace a running member.
-_KEPT = ["ami", "userData"]
+_KEPT = ["ami", "userDataBase64"]
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,14 @@ def make_instance(making: Making, shape: Shape, parent: pulumi.Resource) -> tupl
         user=making.user_key.public_key_openssh,
         volume=shape.volume.id if shape.volume else None,
     ).apply(
-        lambda known: user_data(
-            shape.name,
-            Keys(known["private"], known["public"], known["user"]),
-            volume=known["volume"],
-            bastion=shape.bastion,
-        )
+        lambda known: base64.b64encode(
+            user_data(
+                shape.name,
+                Keys(known["private"], known["public"], known["user"]),
+                volume=known["volume"],
+                bastion=shape.bastion,
+            ).encode()
+        ).decode()
     )
     instance = aws.ec2.Instance(
         f"{shape.name}-machine",
@@ -79,12 +82,13 @@ def make_instance(making: Making, shape: Shape, parent: pulumi.Resource) -> tupl
         instance_type=shape.type,
         subnet_id=shape.subnet_id,
         private_ip=shape.address,
-        associate_public_ip_address=False,
+        # Nothing about public addresses: the subnets give none (account.py looks at given ones). To say so here as well
+        # would replace the bastion, whose elastic address counts as one.
         vpc_security_group_ids=list(shape.groups),
         iam_instance_profile=making.profile,
         source_dest_check=not shape.forwards,
         disable_api_termination=shape.protected,
-        user_data=pulumi.Output.secret(booting),
+        user_data_base64=pulumi.Output.secret(booting),
         # One hop: what answers with the instance's credentials and its user data is out of reach for pods, which are
         # one hop further away. Nothing that hardway installs asks it.
         metadata_options=aws.ec2.InstanceMetadataOptionsArgs(

@@ -164,6 +164,8 @@ class AwsMachines(pulumi.ComponentResource):
             become="sudo -n ",
             shell_prefix=self._shell(place.address),
             over_ssh=True,
+            # Of what cloud-init could not install at the first boot.
+            installs_packages=True,
             after=attached,
             wait=WAIT_FOR_DATA if volume else WAIT,
         )

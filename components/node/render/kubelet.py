@@ -8,7 +8,7 @@ from typing import Any
 from components.config import Page
 from components.node.model import ROOT, Directory, NodeFile, Part, Ref, Unit
 from components.node.render.documents import merged
-from components.node.render.haproxy import kubernetes_ca
+from components.node.render.haproxy import api_servers, kubernetes_ca
 from components.node.render.systemd import flags, service
 from components.node.render.tls import CIPHER_SUITES, MIN_VERSION
 from components.node.traits import Traits
@@ -83,14 +83,24 @@ def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> P
 def _await_bootstrap(topology: Topology) -> str:
     """Wait until the API lets the bootstrap token ask for a certificate.
 
-    A kubelet that asks too early waits twice as long before each further attempt, for half a minute and more.
+    A kubelet that asks too early waits twice as long before each further attempt, for half a minute and more. Every
+    API server that answers has to know the token, since the kubelet's requests go to any of them.
     """
+    servers = " ".join(api_servers(topology).values())
     return f"""\
 #!/bin/sh
-asks="{topology.node_local_url}/apis/certificates.k8s.io/v1/certificatesigningrequests?limit=1"
-until [ -e {CREDENTIAL} ]; do
+servers="{servers}"
+ask() {{
     printf 'Authorization: Bearer %s' "$(cat {ROOT}/{SSL}/bootstrap-token)" |
-        curl -fs --max-time 5 --cacert {ROOT}/ssl/kubernetes-ca.pem --header @- --output /dev/null "$asks" && exit 0
+        curl -s --max-time 2 --cacert {ROOT}/ssl/kubernetes-ca.pem --header @- --output /dev/null \\
+            --write-out '%{{http_code}} ' "https://$1/apis/certificates.k8s.io/v1/certificatesigningrequests?limit=1"
+}}
+until [ -e {CREDENTIAL} ]; do
+    answers=$(for server in $servers; do ask "$server"; done)
+    case " $answers" in
+    *" 4"* | *" 5"*) ;; # a server that has not heard of the token yet
+    *" 200 "*) exit 0 ;; # 000: a server that is not there
+    esac
     sleep 0.5
 done
 """

@@ -3,12 +3,18 @@
 - An instance that is terminated gives back its primary network interface, and with it its address.
 - An instance whose security groups were given with its network interface reports them.
 - An instance that is terminated gives back its volumes that are to outlive it.
+- A NAT gateway that is deleted takes its network interface along.
+- To deregister a target that is not registered succeeds.
+- A security group's rule about another group tells its description.
 """
 
 import sys
 from typing import Any
 
 from moto.ec2.models.instances import Instance
+from moto.ec2.models.nat_gateways import NatGatewayBackend
+from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.elbv2.models import FakeTargetGroup
 from moto.server import main
 
 _terminate = Instance.terminate
@@ -34,6 +40,26 @@ def _set_groups(self: Any, groups: list[Any]) -> None:
     self.__dict__["_groups"] = groups
 
 
+def _description(self: Any) -> str | None:
+    return self.ip_range.get("Description") or (self.source_group or {}).get("Description")
+
+
+def _delete_nat_gateway(self: Any, nat_gateway_id: str) -> Any:
+    gateway = _delete(self, nat_gateway_id)
+    self.enis.pop(gateway._eni.id, None)
+    return gateway
+
+
+def _deregister(self: Any, targets: list[Any]) -> None:
+    there = [target for target in targets if target["Id"] in self.targets]
+    _deregister_registered(self, there)
+
+
+_deregister_registered = FakeTargetGroup.deregister
+FakeTargetGroup.deregister = _deregister  # type: ignore[method-assign]
+_delete = NatGatewayBackend.delete_nat_gateway
+NatGatewayBackend.delete_nat_gateway = _delete_nat_gateway  # type: ignore[method-assign]
+SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
 Instance.terminate = terminate  # type: ignore[method-assign]
 Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
 

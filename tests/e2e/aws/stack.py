@@ -1,0 +1,103 @@
+"""A stack in the simulated account: the real engine with the test fixture for its plugin."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.e2e.aws.account import Account
+from tests.e2e.support.process import Run, ask, run_long
+from tests.e2e.support.progress import Say
+from tools.envsh import environment
+from tools.paths import Clone, this_clone
+from tools.store import remove_tree
+from tools.terraform_aws import VARIABLE
+
+NAME = "e2e-aws"
+MACHINES = Path("tests/e2e/aws/program")
+"""The program up to its machines."""
+WHOLE = Path()
+"""The program itself."""
+
+
+@dataclass
+class AwsStack:
+    """A stack with a state of its own. `page` is as `components.config` has it, and may be changed between two runs."""
+
+    account: Account
+    page: dict[str, Any]
+    terraform: Path
+    say: Say
+    clone: Clone = field(default_factory=this_clone)
+
+    @property
+    def folder(self) -> Path:
+        """State, page and logs."""
+        return self.clone.cache / "e2e" / NAME
+
+    def environment(self) -> dict[str, str]:
+        """What Pulumi finds around it."""
+        user = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))}
+        own = {
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": "of a test",
+            VARIABLE: str(self.terraform),
+            **self.account.environment,
+        }
+        return environment(self.clone, NAME, {**user, **own})
+
+    def init(self) -> None:
+        """Begin with an empty state."""
+        remove_tree(self.folder)
+        (self.folder / "state").mkdir(parents=True)
+        # Beside Pulumi.yaml there is no page, and none shall come to be there.
+        (self.folder / "Pulumi.yaml").write_text("name: hardway\nruntime: python\n")
+        command = ["pulumi", "-C", str(self.folder), "stack", "init", NAME, "--no-select", "--non-interactive"]
+        ask(command, env=self.environment()).ok()
+
+    def run(
+        self, action: str, *arguments: str, program: Path = MACHINES, extra: Mapping[str, str] | None = None
+    ) -> Run:
+        """Run `up`, `preview`, `destroy` or `refresh`."""
+        page = self.folder / "page.yaml"
+        page.write_text(yaml.safe_dump({"config": {f"hardway:{key}": value for key, value in self.page.items()}}))
+        sure = () if action == "preview" else ("--yes", "--skip-preview")
+        options = ["--config-file", str(page), "--non-interactive", "--suppress-outputs", *sure, *arguments]
+        return run_long(
+            ["pulumi", "-C", str(self.clone.root / program), action, *options],
+            cwd=self.clone.root,
+            env={name: value for name, value in {**self.environment(), **(extra or {})}.items() if value},
+            log=self.folder / f"{action}.log",
+            say=self.say,
+            limit=400,
+        )
+
+    def ok(self, action: str, *arguments: str, program: Path = MACHINES) -> dict[str, int]:
+        """Run it to success and return what was done to how many resources: created, updated, replaced, ..."""
+        run = self.run(action, *arguments, program=program)
+        assert run.code == 0, run.tail(60)
+        self.say(f"  pulumi {action}: {run.seconds:.1f} s")
+        summary = run.output.rpartition("Resources:")[2]
+        # Behind the sum of all changes the count of what is unchanged stands on the same line.
+        found = re.findall(r"(\d+) ((?:to )?[a-z]+)", summary.partition("Duration:")[0])
+        return {what.removeprefix("to "): int(count) for count, what in found if what != "changes"}
+
+    def output(self, name: str) -> Any:
+        """An output."""
+        command = ["pulumi", "-C", str(self.clone.root / MACHINES), "stack", "output", name, "--json", "--show-secrets"]
+        return json.loads(ask(command, env=self.environment()).ok())
+
+    def urn(self, kind: str, name: str) -> str:
+        """The name by which Pulumi knows a resource."""
+        command = ["pulumi", "-C", str(self.clone.root / MACHINES), "stack", "export"]
+        exported = json.loads(ask(command, env=self.environment()).ok())
+        urns = [str(resource["urn"]) for resource in exported["deployment"]["resources"]]
+        (urn,) = [urn for urn in urns if urn.endswith(f"{kind}::{name}")]
+        return urn

@@ -1,0 +1,174 @@
+"""What `up` makes, as AWS' own client sees it."""
+
+import base64
+
+import pytest
+import yaml
+
+from components.config import Page, load
+from components.config.aws import AwsMachines
+from components.config.aws_places import front_subnets, machine_subnets, place_nodes
+from components.machines.aws.firewall import rules
+from tests.e2e.aws.account import Account, tags
+from tests.e2e.aws.stack import WHOLE, AwsStack
+
+
+@pytest.fixture(scope="module")
+def page(stack: AwsStack) -> Page:
+    return load(stack.page)
+
+
+@pytest.fixture(scope="module")
+def machines(page: Page) -> AwsMachines:
+    assert isinstance(page.machines, AwsMachines)
+    return page.machines
+
+
+def test_each_node_has_its_machine_where_the_plan_says(
+    stack: AwsStack, account: Account, page: Page, machines: AwsMachines
+) -> None:
+    """Zone and private address of each instance; nobody but the bastion has a public one."""
+    found = account.instances()
+    assert set(found) == {"bastion", *(node.name for node in page.nodes)}
+    for name, place in place_nodes(machines, page.nodes).items():
+        assert found[name]["PrivateIpAddress"] == place.address
+        assert found[name]["Placement"]["AvailabilityZone"] == f"{machines.region}{place.zone}"
+    public = {name: instance.get("PublicIpAddress") for name, instance in found.items()}
+    assert {name for name, address in public.items() if address} == {"bastion"}
+    assert stack.output("bastion") == public["bastion"]
+    assert stack.output("nodes")["cp-1"]["address"] == found["cp-1"]["PrivateIpAddress"]
+
+
+def test_instances_are_safe(account: Account, page: Page, machines: AwsMachines) -> None:
+    """IMDSv2 only and out of pods' reach, encrypted volumes, packets of nobody else."""
+    volumes = {volume["VolumeId"]: volume for volume in account.ec2.describe_volumes()["Volumes"]}
+    for name, instance in account.instances().items():
+        options = instance["MetadataOptions"]
+        assert (options["HttpTokens"], options["HttpPutResponseHopLimit"]) == ("required", 1), name
+        assert instance["SourceDestCheck"] is True
+        attached = [mapping["Ebs"]["VolumeId"] for mapping in instance["BlockDeviceMappings"]]
+        assert len(attached) == (2 if name.startswith("cp-") else 1), name
+        for volume in attached:
+            assert volumes[volume]["Encrypted"] and volumes[volume]["VolumeType"] == "gp3", name
+    assert len(volumes) == sum(2 if "etcd" in node.roles else 1 for node in page.nodes) + 1
+
+
+def test_data_volumes_are_in_their_members_zone(account: Account, machines: AwsMachines) -> None:
+    """A volume of its own for each member of etcd, of the page's size, that its machine does not take along."""
+    found = {tags(v)["Name"].partition("-")[2]: v for v in account.ec2.describe_volumes()["Volumes"] if "Tags" in v}
+    data = {name.removesuffix("-data"): volume for name, volume in found.items() if name.endswith("-data")}
+    instances = account.instances()
+    assert set(data) == {"cp-1", "cp-2", "cp-3"}
+    for name, volume in data.items():
+        (attachment,) = volume["Attachments"]
+        assert attachment["InstanceId"] == instances[name]["InstanceId"]
+        assert not attachment.get("DeleteOnTermination")
+        assert volume["AvailabilityZone"] == instances[name]["Placement"]["AvailabilityZone"]
+        assert volume["Size"] == machines.etcd_data.size
+
+
+def test_user_data_pins_the_hosts_key(stack: AwsStack, account: Account) -> None:
+    """The first connection already knows whom it talks to: the key is in the user data, and differs by machine."""
+    keys = set()
+    for name, instance in account.instances().items():
+        answer = account.ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="userData")
+        booting = yaml.safe_load(base64.b64decode(answer["UserData"]["Value"]))
+        assert booting["hostname"] == name
+        assert booting["ssh_keys"]["ed25519_private"].startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+        keys.add(booting["ssh_keys"]["ed25519_public"])
+        if name.startswith("cp-"):
+            data = next(m["Ebs"]["VolumeId"] for m in instance["BlockDeviceMappings"] if m["DeviceName"] == "/dev/sdf")
+            assert data.replace("-", "") in booting["bootcmd"][0][-1]
+    assert len(keys) == len(account.instances())
+
+
+def test_networks_are_those_of_the_plan(account: Account, machines: AwsMachines) -> None:
+    """Subnets by zone, none of which gives public addresses; only those in front lead to the internet directly."""
+    (vpc,) = [v for v in account.ec2.describe_vpcs()["Vpcs"] if v["CidrBlock"] == machines.network.cidr]
+    only = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    subnets = account.ec2.describe_subnets(Filters=only)["Subnets"]
+    wanted = {**{f"machines-{z}": c for z, c in machine_subnets(machines).items()}}
+    wanted |= {f"front-{z}": c for z, c in front_subnets(machines).items()}
+    assert {tags(s)["Name"].partition("-")[2]: s["CidrBlock"] for s in subnets} == wanted
+    assert not [s for s in subnets if s["MapPublicIpOnLaunch"]]
+    names = {s["SubnetId"]: tags(s)["Name"].partition("-")[2] for s in subnets}
+    ways = {}
+    for table in account.ec2.describe_route_tables(Filters=only)["RouteTables"]:
+        for route in table["Routes"]:
+            if route.get("DestinationCidrBlock") == "0.0.0.0/0":
+                way = "nat" if route.get("NatGatewayId") else "internet"
+                ways |= {names[a["SubnetId"]]: way for a in table["Associations"] if "SubnetId" in a}
+    assert ways == {name: "nat" if name.startswith("machines") else "internet" for name in wanted}
+
+
+def test_firewall_is_the_table_and_nothing_else(account: Account, page: Page, machines: AwsMachines) -> None:
+    """Every rule of every group, in both directions; none but the API's is open to networks outside."""
+    wanted = set()
+    for rule in rules(page, machines):
+        one, other = (rule.group, rule.other) if rule.outgoing else (rule.other, rule.group)
+        ports = (
+            ""
+            if rule.protocol == "-1"
+            else f" {rule.protocol} {rule.first}" + (f"-{rule.last}" if rule.last != rule.first else "")
+        )
+        wanted.add(f"{one} > {other}{ports}{' (out)' if rule.outgoing else ''}")
+    found = account.rules()
+    assert found == wanted
+    assert not [rule for rule in found if rule.startswith("0.0.0.0/0")]
+
+
+def test_groups_nobody_chose_let_nothing_through(account: Account, machines: AwsMachines) -> None:
+    """The VPC's default group."""
+    (vpc,) = [v for v in account.ec2.describe_vpcs()["Vpcs"] if v["CidrBlock"] == machines.network.cidr]
+    chosen = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}, {"Name": "group-name", "Values": ["default"]}]
+    (default,) = account.ec2.describe_security_groups(Filters=chosen)["SecurityGroups"]
+    assert (default["IpPermissions"], default["IpPermissionsEgress"]) == ([], [])
+
+
+def test_load_balancer_leads_to_ready_api_servers(stack: AwsStack, account: Account, page: Page) -> None:
+    """Its scheme, its health checks, its targets and its group."""
+    (balancer,) = account.elb.describe_load_balancers()["LoadBalancers"]
+    # moto says nothing of the scheme of one that has public addresses.
+    assert (balancer["Type"], balancer.get("Scheme")) in (("network", None), ("network", "internet-facing"))
+    assert balancer["DNSName"] == stack.output("loadBalancer")
+    assert [account.groups()[group] for group in balancer["SecurityGroups"]] == ["balancer"]
+    (targets,) = account.elb.describe_target_groups()["TargetGroups"]
+    health = targets["HealthCheckProtocol"], targets["HealthCheckPath"], targets["HealthCheckPort"]
+    assert health == ("HTTPS", "/readyz", "traffic-port")
+    answer = account.elb.describe_target_health(TargetGroupArn=targets["TargetGroupArn"])
+    found = {t["Target"]["Id"] for t in answer["TargetHealthDescriptions"]}
+    assert found == {i["InstanceId"] for name, i in account.instances().items() if name.startswith("cp-")}
+    (listener,) = account.elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+    assert (listener["Port"], listener["Protocol"]) == (page.api.port, "TCP")
+
+
+def test_machines_have_no_rights(account: Account) -> None:
+    """Their role has no policies at all."""
+    (role,) = account.iam.list_roles()["Roles"]
+    assert account.iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"] == []
+    assert account.iam.list_attached_role_policies(RoleName=role["RoleName"])["AttachedPolicies"] == []
+
+
+def test_everything_is_marked(account: Account) -> None:
+    """With stack and cluster; instances also for Kubernetes' own programs."""
+    for name, instance in account.instances().items():
+        own = tags(instance)
+        assert (own["hardway:cluster"], own["team"]) == ("cloud", "one")
+        assert ("kubernetes.io/cluster/cloud" in own) == (name != "bastion")
+    for volume in account.ec2.describe_volumes()["Volumes"]:
+        assert tags(volume)["hardway:cluster"] == "cloud"
+
+
+def test_second_up_changes_nothing(stack: AwsStack) -> None:
+    """Neither does one after AWS was asked how everything is."""
+    assert set(stack.ok("up")) == {"unchanged"}
+    assert set(stack.ok("up", "--refresh")) == {"unchanged"}
+
+
+def test_whole_program_can_be_previewed(stack: AwsStack) -> None:
+    """All of it, with releases, certificates and objects: addresses and names are known before anything is made."""
+    before = stack.account.inventory()
+    counts = stack.ok("preview", program=WHOLE)
+    assert counts["create"] > 100
+    assert set(counts) == {"create", "unchanged"}
+    assert stack.account.inventory() == before
