@@ -2,7 +2,7 @@
 
 STACK      ?= dev
 SUITE      ?= local
-SUITES     ?= local onprem aws
+SUITES     ?= local
 KUBERNETES ?=
 UPSTREAM   ?=
 PR         ?=
