@@ -9,7 +9,7 @@
 #
 # remove.sh beside it takes all of that away again.
 #
-# A release is a directory: cfg ssl units health bin, and tables/ with one record a line:
+# A release is a directory: cfg ssl units health leave bin, and tables/ with one record a line:
 #   units        NAME RESTART_DIGEST RELOAD_DIGEST   in the order of their start
 #   artifacts    SHA256 ARCHIVE URL NAME PATH        a program, and where it is in the download ("-": it is the download)
 #   directories  PATH OWNER MODE
@@ -190,6 +190,7 @@ activate() {
     if [ "$old" != "$digest" ]; then
         plan_changes "$root/releases/$old" "$root/releases/$digest"
         [ -z "$restart$reload" ] || say "restarts:${restart:- nothing}; reloads:${reload:- nothing}"
+        take_leave "$root/releases/$old" "$root/releases/$digest"
         switch "$digest"
         remove_units "$root/releases/$old" "$root/releases/$digest"
         install_units "$root/current"
@@ -213,6 +214,14 @@ plan_changes() {
         *) restart="$restart $unit" ;;
         esac
     done <"$2/tables/units"
+}
+
+# Units that are to be removed say goodbye to others first; where that fails nothing has changed yet.
+take_leave() {
+    for unit in $(units "$1"); do
+        [ ! -e "$2/units/$unit" ] && [ -e "$1/leave/$unit" ] || continue
+        sh "$1/leave/$unit" || fail "$unit cannot leave; release ${1##*/} stays in force"
+    done
 }
 
 # Never waits for a start: a kubelet that has no certificate yet starts when the API lets it in, which may be later

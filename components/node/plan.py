@@ -10,6 +10,7 @@ from components.node.model import Part, merge
 from components.node.render.containerd import container_runtime
 from components.node.render.control_plane import api_server, controller_manager, scheduler
 from components.node.render.etcd import etcd_member
+from components.node.render.etcd_proxy import etcd_proxy
 from components.node.render.haproxy import api_proxy
 from components.node.render.kube_proxy import kube_proxy
 from components.node.render.kubelet import kubelet
@@ -42,6 +43,7 @@ def _parts(page: Page, topology: Topology, node: NodePlan, around: Surroundings)
             yield swap_off()
         yield api_proxy(topology)
     if node.is_control_plane:
+        yield etcd_proxy(topology, node)
         yield api_server(page, topology, node)
         yield controller_manager(page, topology, node)
         yield scheduler(page, topology, node)
