@@ -7,7 +7,7 @@ from dataclasses import replace
 from components.config import Page
 from components.node.model import ROOT, Directory, NodeFile, Part, Ref, Unit
 from components.node.render.api_policies import ADMISSION, AUDIT, AUTHENTICATION
-from components.node.render.haproxy import kubernetes_ca
+from components.node.render.haproxy import OWN_SERVER, kubernetes_ca
 from components.node.render.systemd import flags, service
 from components.node.render.tls import CIPHER_SUITES, MIN_VERSION
 from components.pki.kubeconfig import by_files
@@ -113,7 +113,10 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> Part:
                     f"{ssl}/etcd-ca.pem",
                     f"{ssl}/service-account.pub",
                 ),
-                health=_https_health(topology.api_port, "/readyz", f"--cacert {ROOT}/ssl/kubernetes-ca.pem"),
+                # What comes next on this node is as new as this server, so it must not meet an older one: healthy is
+                # a server that the node's proxy uses again.
+                health=_https_health(topology.api_port, "/readyz", f"--cacert {ROOT}/ssl/kubernetes-ca.pem")
+                + f" && curl -fsS --max-time 2 --unix-socket {OWN_SERVER} http://localhost/",
             ),
         ),
         artifacts=(API_SERVER,),
