@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from components.artifacts.choice import choose_artifacts, choose_image
 from components.artifacts.lock import Lock
 from components.config import Page
-from components.machines.base import Machines
 from components.founders import etcd_founders
+from components.machines.base import Machines
 from components.node.plan import Surroundings, plan_node
 from components.node.stage import NodeRelease, NodeReleaseArgs, StagedNode
 from components.pki.cluster_pki import ClusterPki

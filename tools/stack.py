@@ -85,7 +85,8 @@ class Stack:
         if not self._exists():
             say(f"stack {self.name} does not exist: nothing to remove")
             return 0
-        code = self._run("destroy", "--yes", "--skip-preview", *self._page(), *arguments)
+        # Machines need not be shut down in order, for the sake of others, where all of them go.
+        code = self._run("destroy", "--yes", "--skip-preview", *self._page(), *arguments, HARDWAY_AT_ONCE="1")
         if code == 0:
             code = self._run("stack", "rm", "--yes", "--preserve-config")
         if code == 0:
@@ -100,6 +101,13 @@ class Stack:
         path = self.clone.kubeconfig(self.name)
         write_atomically(path, answer.stdout, 0o600)
         return path
+
+    def state(self) -> dict:
+        """What Pulumi knows of the stack, with secrets hidden."""
+        answer = self._ask("stack", "export")
+        if answer.returncode != 0:
+            raise ToolError(f"stack {self.name} has no state: {answer.stderr.strip()}")
+        return json.loads(answer.stdout)["deployment"]
 
     def outputs(self, arguments: Sequence[str] = ()) -> int:
         """Prints the stack's outputs."""

@@ -4,7 +4,7 @@
 #   local.sh network LAB SUBNET GATEWAY            a network of its own
 #   local.sh machine LAB NAME ADDRESS PORTS        a container that boots systemd; PORTS: HOST:CONTAINER ...
 #   local.sh files LAB NAME                        unpack the archive on standard input (gzip in base64) into a running one
-#   local.sh remove-machine LAB NAME               container and volume
+#   local.sh remove-machine LAB NAME               container and volume; shut down first, unless HARDWAY_AT_ONCE is set
 #   local.sh remove-network LAB SUBNET
 #
 # ENGINE: the engine and its options; IMAGE, MIRROR (folder to show at /srv/mirror, or empty): for `machine`.
@@ -68,6 +68,8 @@ files)
     engine exec "$lab-$1" systemctl reload-or-restart "${RELOAD:?}"
     ;;
 remove-machine)
+    # An API server answers to the end what it was asked. Where everything goes there is nobody left to care.
+    [ -n "${HARDWAY_AT_ONCE:-}" ] || engine stop --time 20 "$lab-$1" >/dev/null 2>&1 || true
     remove_machine "$1"
     ;;
 remove-network)

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154
 # Asking members of etcd. Functions for etcd-member.sh and membership.sh, which set:
 #   root      where releases lie
 #   tls       the options --cacert --cert --key of etcdctl, paths without white space

@@ -10,6 +10,7 @@
 # acknowledged could make the cluster forget it. https://etcd.io/docs/latest/op-guide/runtime-configuration/
 #
 # Every step may be killed and run again. What it waits for is in the journal.
+# shellcheck disable=SC1091,SC2034,SC2154 # what it shares with others
 set -eu
 root=${HARDWAY_ROOT:-/opt/kubernetes}
 run=${HARDWAY_RUN:-/run/etcd}
@@ -20,7 +21,7 @@ leave_limit=120 # seconds
 # MEMBER_NAME MEMBER_OWN (client URL) MEMBER_PEER (peer URL) MEMBER_WAL MEMBER_DATA; of all members MEMBER_ALL (NAME=PEER ...),
 # of the others MEMBER_PEERS and MEMBER_CLIENTS (URLs).
 . "$root/cfg/etcd-initial.env"
-. "$root/cfg/etcd-ask.sh"
+. "$root/cfg/etcd-functions"
 tls="--cacert=$root/ssl/etcd/ca.pem --cert=$root/ssl/etcd/peer.pem --key=$root/ssl/etcd/peer.key"
 clients=$MEMBER_CLIENTS
 

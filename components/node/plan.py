@@ -14,6 +14,7 @@ from components.node.render.etcd_proxy import etcd_proxy
 from components.node.render.haproxy import api_proxy
 from components.node.render.kube_proxy import kube_proxy
 from components.node.render.kubelet import kubelet
+from components.node.render.maintenance import maintenance
 from components.node.render.operating_system import kernel_settings, swap_off
 from components.node.render.vip import virtual_address
 from components.node.traits import Traits
@@ -47,6 +48,7 @@ def _parts(page: Page, topology: Topology, node: NodePlan, around: Surroundings)
         yield api_server(page, topology, node)
         yield controller_manager(page, topology, node)
         yield scheduler(page, topology, node)
+        yield maintenance(topology, node)
         if page.machines.virtual_address:
             yield virtual_address(page.machines.virtual_address, topology, node)
     if node.runs_kubelet:

@@ -98,13 +98,13 @@ def etcd_member(page: Page, topology: Topology, node: NodePlan) -> Part:
 
 
 def founder_material(node: str) -> str:
-    """The name of what says whether the machine of a node founds the cluster, `yes` or `no` (components/founders.py)."""
+    """The name of what says whether a node's machine founds the cluster, `yes` or `no` (components/founders.py)."""
     return f"{node}-etcd:founder"
 
 
 def asking() -> NodeFile:
     """Functions with which scripts ask members."""
-    return NodeFile("cfg/etcd-ask.sh", (_SCRIPTS / "etcd_ask.sh").read_text())
+    return NodeFile("cfg/etcd-functions", (_SCRIPTS / "etcd_ask.sh").read_text())
 
 
 def _initial(topology: Topology, node: NodePlan, data: str, wal: str | None) -> str:

@@ -20,8 +20,8 @@ def etcd_proxy(topology: Topology, node: NodePlan) -> Part:
     """The proxy of this control-plane node. TLS passes through it; only its checks are its own.
 
     kube-apiserver reads `--etcd-servers` when it starts and never again, and asks a member that does not vote yet as if
-    it did. Behind the proxy a new member is asked once it is ready (it votes, and sees a majority), and a leaving one is
-    not asked any more, by a reload that keeps every connection.
+    it did. Behind the proxy a new member is asked once it is ready (it votes, and sees a majority), and a leaving one
+    no more, by a reload that keeps every connection.
     """
     unit = service(
         description="Node-local proxy to the members of etcd",

@@ -77,6 +77,11 @@ class Stack:
         self._write_page()
         return self._make("up", arguments, extra or {})
 
+    def replace(self, node: str) -> Run:
+        """`make replace`."""
+        self._write_page()
+        return self._make("replace", "", {"NODE": node})
+
     def down(self) -> Run:
         """`make down`. Its page has to be there, as that of any stack."""
         self._write_page()
