@@ -35,7 +35,7 @@ for member in $wanted_members; do clients="$clients https://${member#*=}:2379"; 
 . "$root/cfg/etcd-functions"
 
 is_healthy() { ctl --endpoints="https://$1:2379" endpoint health >/dev/null 2>&1; }
-address_of() { echo "$1" | sed 's,^https\{0,1\}://,,; s,:[0-9]*$,,'; }
+address_of() { echo "$1" | sed 's|^https://||; s|:[0-9]*$||'; }
 
 # "ID NAME ADDRESS" of the members in $list that are not to stay; dead ones first, since they take no part in a majority.
 leaving_members() {

@@ -24,7 +24,9 @@ from clusters import cluster, sha256
 from components.node.payload import APPLY
 from components.node.payload import SCRIPTS as NODE_SCRIPTS
 
-SCRIPTS = (*NODE_SCRIPTS, *(APPLY.parents[1] / "machines" / name for name in ("local.sh", "preflight.sh")))
+# Rendered into releases, or sourced by others.
+FURTHER = tuple(APPLY.with_name(f"{name}.sh") for name in ("etcd_member", "etcd_ask", "membership"))
+SCRIPTS = (*NODE_SCRIPTS, *FURTHER, *(APPLY.parents[1] / "machines" / name for name in ("local.sh", "preflight.sh")))
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
 
 
