@@ -68,7 +68,7 @@ def haproxy_config(bind: str, servers: Mapping[str, str], checked: str, own: str
             "frontend own-api-server",
             f"  bind unix@{OWN_SERVER} mode 600",
             "  mode http",
-            "  no log",
+            "  http-request set-log-level silent",
             f"  http-request return status 200 if {{ srv_is_up({_BACKEND}/{own}) }}",
             "  http-request return status 503",
             "",
