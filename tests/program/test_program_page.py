@@ -1,6 +1,7 @@
 """The program as a whole: names and types, outputs, and pages or surroundings that are wrong."""
 
 import base64
+import hashlib
 import json
 import re
 from functools import cache
@@ -12,6 +13,8 @@ from clusters import NAMES, cluster, lock_data
 from conftest import DATA, changed
 from fake_engine import plain, unpem
 from recording import LOCAL, Recording, page, recorded, run
+
+from components.version_steps import versions
 
 ALL = pytest.mark.parametrize("name", NAMES)
 WRONG = yaml.safe_load((DATA / "wrong_pages.yaml").read_text())
@@ -61,13 +64,15 @@ def test_protection_is_for_what_nobody_can_make_again() -> None:
 @ALL
 def test_outputs(name: str) -> None:
     outputs, made = plain(recorded(name).outputs), cluster(name, {"machines.subnet": "192.168.10.0/24"})
-    wanted = ["kubeconfig", "developerKubeconfigs", "endpoint", "nodes", "certificates", "etcd"]
+    wanted = ["kubeconfig", "kubeconfigSha256", "developerKubeconfigs", "endpoint", "nodes", "certificates", "etcd"]
+    wanted += ["versions"]
     assert sorted(outputs) == sorted(wanted)
     assert outputs["endpoint"] == "https://127.0.0.1:20000"
     assert {node: value["roles"] for node, value in outputs["nodes"].items()} == {
         node.name: list(node.roles) for node in made.topology.nodes
     }
     assert outputs["etcd"].startswith("podman exec ")
+    assert outputs["kubeconfigSha256"] == hashlib.sha256(outputs["kubeconfig"].encode()).hexdigest()
     assert "etcdctl" in outputs["etcd"]
     for holder, text in {"admin": outputs["kubeconfig"], **_developers(outputs)}.items():
         config = json.loads(text)
@@ -165,3 +170,16 @@ def test_a_lock_that_lacks_something_is_one_error(section: str, lacking: str) ->
 @pytest.mark.parametrize(("section", "lacking"), LACKING)
 def test_a_lock_that_lacks_something_makes_nothing(section: str, lacking: str) -> None:
     assert without(section, lacking).resources == ()
+
+
+def test_what_the_last_run_has_said_of_versions_is_compared_before_anything_is_made() -> None:
+    last = json.dumps({"versions": {"kubernetes": "1.37.1", "etcd": "3.7.3"}})
+    lock = lock_data(cluster("dedicated_etcd").page)
+    ended = run(page("dedicated_etcd"), lock=lock, preview=True, extra={"FAKE_OUTPUTS": last})
+    assert ended.error is not None
+    assert ended.error["text"] == (
+        "hardway:versions.kubernetes: kubernetes 1.37.1 -> 1.36.4 is a downgrade; "
+        "allowed: from 1.37.1: 1.37.x and 1.38.x"
+    )
+    assert ended.resources == ()
+    assert plain(recorded("stacked").outputs)["versions"] == versions(cluster("stacked").page)
