@@ -2,7 +2,8 @@
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tools.errors import ToolError
 from tools.progress import say
@@ -20,22 +21,22 @@ def replace(stack: Stack, node: str, arguments: Sequence[str] = ()) -> int:
     lost, and when pods do not leave; then nothing has changed.
     """
     state = stack.state()
-    urn = _machine(state, node)
-    _check_data(state, node)
-    kubectl = _Kubectl(stack)
-    was_cordoned = kubectl.is_cordoned(node)
-    if kubectl.answers(node):
-        kubectl.drain(node, was_cordoned)
+    urn = machine(state, node)
+    check_data(state, node)
+    admin = Admin(stack)
+    was_cordoned = admin.is_cordoned(node)
+    if admin.answers(node):
+        admin.drain(node, was_cordoned)
     else:
         say(f"no kubelet answers on {node}: its pods are not waited for")
     code = stack.up(["--replace", urn, *arguments])
     if code == 0 and not was_cordoned:
-        kubectl.uncordon(node)
+        admin.uncordon(node)
     return code
 
 
-def _machine(state: dict, node: str) -> str:
-    """The URN of a node's machine."""
+def machine(state: Mapping[str, Any], node: str) -> str:
+    """The URN of a node's machine. Raises ToolError when there is none that Pulumi made."""
     wanted = f"{node}-machine"
     found = {r["urn"].rpartition("::")[2]: r["urn"] for r in state["resources"] if r["type"] in MACHINES}
     machines = sorted(name.removesuffix("-machine") for name in found if name.endswith("-machine"))
@@ -50,16 +51,16 @@ def _machine(state: dict, node: str) -> str:
     return found[wanted]
 
 
-def _check_data(state: dict, node: str) -> None:
-    """The only member of etcd has the only copy of the data, unless that is on a volume of its own."""
+def check_data(state: Mapping[str, Any], node: str) -> None:
+    """Raises ToolError for the only member of etcd: it has the only copy, unless that is on a volume of its own."""
     (stack,) = (r for r in state["resources"] if r["type"] == "pulumi:pulumi:Stack")
     members = [name for name, known in stack.get("outputs", {}).get("nodes", {}).items() if "etcd" in known["roles"]]
-    on_volume = any(r["urn"].endswith(f":Volume::{node}-data") for r in state["resources"])
+    on_volume = any(r["type"].endswith(":Volume") and r["urn"].endswith(f"::{node}-data") for r in state["resources"])
     if members == [node] and not on_volume:
         raise ToolError(f"{node} is the only member of etcd, so all data would be lost: add two members first")
 
 
-class _Kubectl:
+class Admin:
     """What is asked of the API, as the administrator. An API that is not there is no reason to stop."""
 
     def __init__(self, stack: Stack) -> None:

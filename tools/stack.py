@@ -17,6 +17,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tools.envsh import environment, prepare_state
 from tools.errors import ToolError
@@ -105,12 +106,13 @@ class Stack:
         write_atomically(path, answer.stdout, 0o600)
         return path
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         """What Pulumi knows of the stack, with secrets hidden."""
         answer = self._ask("stack", "export")
         if answer.returncode != 0:
             raise ToolError(f"stack {self.name} has no state: {answer.stderr.strip()}")
-        return json.loads(answer.stdout)["deployment"]
+        deployment: dict[str, Any] = json.loads(answer.stdout)["deployment"]
+        return deployment
 
     def _is_current(self, kubeconfig: Path) -> bool:
         """Whether a kubeconfig is that of the state, read from its file: asking Pulumi is a tenth of an empty run."""

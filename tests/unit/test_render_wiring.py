@@ -14,6 +14,7 @@ from components.artifacts.choice import choose_artifacts
 from components.config.ports import RESERVED
 from components.node.model import Directory, NodeFile, Part, Ref, Unit, merge
 from components.node.plan import plan_node
+from components.node.render.etcd_proxy import preferred
 from components.pki.leaves import plan_leaves
 
 EVERY_NODE = [(name, node.name) for name in (*NAMES, "existing") for node in cluster(name).topology.nodes]
@@ -302,3 +303,27 @@ def test_a_node_is_planned_the_same_way_every_time() -> None:
     assert plan_node(made.page, made.topology, node, made.around) == plan_node(
         made.page, made.topology, node, made.around
     )
+
+
+# --- etcd --------------------------------------------------------------------------------------------------------
+
+
+def test_a_control_plane_node_asks_its_own_member_first_and_others_share() -> None:
+    stacked, dedicated = cluster("stacked").topology, cluster("dedicated_etcd").topology
+    order = {node.name: [m.name for m in preferred(stacked, node)] for node in stacked.control_plane_nodes}
+    assert order == {
+        "cp-1": ["cp-1", "cp-2", "cp-3"],
+        "cp-2": ["cp-2", "cp-3", "cp-1"],
+        "cp-3": ["cp-3", "cp-1", "cp-2"],
+    }
+    firsts = [preferred(dedicated, node)[0].name for node in dedicated.control_plane_nodes]
+    assert firsts == ["etcd-1", "etcd-2"]
+
+
+def test_a_member_more_restarts_nothing_that_is_there() -> None:
+    """Not the members, not the API servers: their proxies reload."""
+    more = cluster("stacked", {"nodes[4].roles": ["etcd"], "nodes[3].roles": ["etcd", "worker"]})
+    old, new = cluster("stacked").release("cp-1"), more.release("cp-1")
+    changed = {unit for unit, digests in new.units.items() if old.units[unit] != digests}
+    assert changed == {"etcd-proxy.service"}
+    assert old.units["etcd-proxy.service"][0] == new.units["etcd-proxy.service"][0], "a restart, not a reload"
