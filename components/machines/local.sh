@@ -18,9 +18,11 @@ owned() { # is there such a container or network, and is it of this lab?
     [ "$owner" = "$lab" ] || { echo "$3 exists and does not belong to the lab $lab" >&2; exit 1; }
 }
 
-remove_machine() {
+remove_machine() { # NAME [at-once]
     if owned container "{{index .Config.Labels \"$label\"}}" "$lab-$1"; then
-        engine kill "$lab-$1" >/dev/null 2>&1 || true # nothing on it is needed any more: do not wait for its services
+        # An API server answers to the end what it was asked. Where everything goes there is nobody left to care.
+        [ -n "${2:-}" ] || engine stop --time 20 "$lab-$1" >/dev/null 2>&1 || true
+        engine kill "$lab-$1" >/dev/null 2>&1 || true
         engine rm --force --volumes "$lab-$1" >/dev/null
     fi
     engine volume rm --force "$lab-$1" >/dev/null 2>&1 || true
@@ -46,7 +48,7 @@ machine)
     name=$1 address=$2 ports=$3
     watches=$(cat /proc/sys/fs/inotify/max_user_instances 2>/dev/null || echo 1024)
     [ "$watches" -ge 512 ] || { echo "too few watches: sysctl -w fs.inotify.max_user_instances=1024" >&2; exit 1; }
-    remove_machine "$name" # what a run that was killed left behind
+    remove_machine "$name" at-once # what a run that was killed left behind
     set -- --name "$lab-$name" --hostname "$name" --label "$label=$lab" --network "$lab" --ip "$address" \
         --privileged --cgroupns=private --ulimit nofile=20000:20000 --ulimit nproc=10000:10000 \
         --tmpfs /run --tmpfs /run/lock --tmpfs /tmp --volume "$lab-$name:/var"
@@ -68,9 +70,7 @@ files)
     engine exec "$lab-$1" systemctl reload-or-restart "${RELOAD:?}"
     ;;
 remove-machine)
-    # An API server answers to the end what it was asked. Where everything goes there is nobody left to care.
-    [ -n "${HARDWAY_AT_ONCE:-}" ] || engine stop --time 20 "$lab-$1" >/dev/null 2>&1 || true
-    remove_machine "$1"
+    remove_machine "$1" "${HARDWAY_AT_ONCE:-}"
     ;;
 remove-network)
     if owned network "{{index .Labels \"$label\"}}" "$lab"; then engine network rm --force "$lab" >/dev/null; fi

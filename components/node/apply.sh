@@ -234,7 +234,7 @@ plan_changes() {
 # Units that are to be removed say goodbye to others first; where that fails nothing has changed yet.
 take_leave() {
     for unit in $(units "$1"); do
-        [ ! -e "$2/units/$unit" ] && [ -e "$1/leave/$unit" ] || continue
+        if [ -e "$2/units/$unit" ] || [ ! -e "$1/leave/$unit" ]; then continue; fi
         sh "$1/leave/$unit" || fail "$unit cannot leave; release ${1##*/} stays in force"
     done
 }
