@@ -5,13 +5,17 @@
 #                               take the unpacked release in DIR, fetch its programs, keep it as releases/DIGEST;
 #                               on a machine without any release start everything at once and do not wait;
 #                               install: also Debian's packages of programs that this machine lacks
-#   apply.sh activate DIGEST    make it current: restart what changed, wait for health, else go back and fail
+#   apply.sh activate DIGEST [SECONDS]
+#                               make it current: restart what changed, wait for health, else go back and fail;
+#                               SECONDS: pods leave the node first where a change needs that, within that time
 #
-# remove.sh beside it takes all of that away again.
+# Beside it: versions.sh says which steps between releases are refused or need that, drain.sh empties a node, remove.sh
+# takes all of that away again.
 #
 # A release is a directory: cfg ssl units health bin, and tables/ with one record a line:
 #   units        NAME RESTART_DIGEST RELOAD_DIGEST   in the order of their start
 #   artifacts    SHA256 ARCHIVE URL NAME PATH        a program, and where it is in the download ("-": it is the download)
+#   versions     NAME VERSION                        of each program
 #   directories  PATH OWNER MODE
 #   groups       GROUP PATH                          files that a service may read
 #   users, commands                                  service users; programs the operating system has to bring
@@ -52,6 +56,10 @@ stage() {
     # What an earlier run left when it was killed.
     find "$root/releases" -maxdepth 1 -name '.new-*' -mmin +60 -exec rm -rf {} +
     trap 'rm -rf "$new" "$root"/store/.new-*' EXIT
+    # shellcheck source=/dev/null
+    . "$new/versions.sh"
+    back=$(cat "$root/unproven" 2>/dev/null || true)
+    [ "$back" = "$digest" ] || refuse_steps "$root/current" "$new"
     if [ ! -d "$root/releases/$digest" ]; then
         require_commands "$new" "$packages"
         create_users "$new"
@@ -62,12 +70,12 @@ stage() {
         mv -T "$new" "$root/releases/$digest"
     else
         # The same release by another version of this script.
-        install -m 0755 "$new/apply.sh" "$new/remove.sh" "$root/releases/$digest/"
+        install -m 0755 "$new"/*.sh "$root/releases/$digest/"
     fi
     start_first "$digest"
     # Back to what the machine had when the step to another release was interrupted: nothing else would do that, since
     # whoever keeps the records never heard of the other one.
-    if [ "$(cat "$root/unproven" 2>/dev/null || true)" = "$digest" ]; then activate "$digest"; fi
+    if [ "$back" = "$digest" ]; then activate "$digest"; fi
     say "release $digest is staged"
 }
 
@@ -192,10 +200,10 @@ write_facts() {
 start_first() {
     [ -z "$(current)" ] || { [ -e "$root/unproven" ] && [ ! -s "$root/unproven" ]; } || return 0
     write_unproven ''
-    restart='' reload='' was=$(current)
-    if [ -n "$was" ] && [ "$was" != "$1" ]; then
-        plan_changes "$root/releases/$was" "$root/releases/$1"
-        remove_units "$root/releases/$was" "$root/releases/$1"
+    restart='' reload='' running=$(current)
+    if [ -n "$running" ] && [ "$running" != "$1" ]; then
+        plan_changes "$root/releases/$running" "$root/releases/$1"
+        remove_units "$root/releases/$running" "$root/releases/$1"
     fi
     install_units "$root/releases/$1"
     for name in bin cfg ssl; do ln -sfn "current/$name" "$root/$name"; done
@@ -213,18 +221,31 @@ start_first() {
 # ---- activate --------------------------------------------------------------------------------------------
 
 activate() {
-    digest=$1 was=$(current)
+    digest=$1 drain_seconds=${2:-} running=$(current)
     [ -d "$root/releases/$digest" ] || fail "release $digest is not staged"
-    [ -e "$root/unproven" ] || [ "$was" = "$digest" ] || write_unproven "$was"
-    back=$(cat "$root/unproven" 2>/dev/null || true)
-    restart='' reload=''
-    for release in "$was" "$back"; do # after a step that was interrupted, units run as either of the two says
-        case $release in "" | "$digest") continue ;; esac
-        plan_changes "$root/releases/$release" "$root/releases/$digest"
-        remove_units "$root/releases/$release" "$root/releases/$digest"
+    for script in versions drain; do
+        # shellcheck source=/dev/null
+        . "$root/releases/$digest/$script.sh"
     done
-    if [ "$was" != "$digest" ] || [ -n "$back" ]; then
+    back=$running
+    [ ! -e "$root/unproven" ] || back=$(cat "$root/unproven")
+    steps='' restart='' reload=''
+    for release in "$running" "$back"; do # after a step that was interrupted, units run as either of the two says
+        case " $steps $digest " in *" $release "*) continue ;; esac
+        steps="$steps $release"
+        plan_changes "$root/releases/$release" "$root/releases/$digest"
+    done
+    for release in $steps; do
+        needs_drain "$root/releases/$release" "$root/releases/$digest" || continue
+        [ -z "$drain_seconds" ] || drain "$drain_seconds"
+        break
+    done
+    # Going back was interrupted, and what it went back from is not known any more.
+    if [ -z "$steps" ] && [ -s "$root/unproven" ]; then restart=" $(units "$root/current" | paste -sd ' ' -)"; fi
+    if [ -n "$steps$restart" ]; then
         say "restarts:${restart:- nothing}; reloads:${reload:- nothing}"
+        write_unproven "$back"
+        for release in $steps; do remove_units "$root/releases/$release" "$root/releases/$digest"; done
         switch "$digest"
         install_units "$root/current"
     fi
@@ -235,6 +256,7 @@ activate() {
         wait_healthy "$unit" || roll_back "$unit"
     done
     rm -f "$root/unproven"
+    take_pods_again
     prune
     say "release $digest is healthy"
 }
@@ -301,6 +323,7 @@ roll_back() {
     install_units "$root/current"
     deadline=$(($(date +%s) + health_limit))
     for unit in $(units "$root/current"); do bring_up "$unit" || true; done
+    uncordon || say 'the node stays cordoned' >&2
     rm -f "$root/unproven"
     fail "unit $1 did not become healthy; the machine is back on release $back"
 }
@@ -353,5 +376,5 @@ shift
 case $action in
 stage) stage "$@" ;;
 activate) activate "$@" ;;
-*) fail "usage: apply.sh stage DIGEST DIR | activate DIGEST" ;;
+*) fail "usage: apply.sh stage DIGEST DIR [install] | activate DIGEST [SECONDS]" ;;
 esac

@@ -5,6 +5,7 @@ A machine in a scratch folder has releases of two units, `a.service` and `b.serv
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -16,6 +17,7 @@ import pytest
 
 from components.node.payload import APPLY
 
+SCRIPTS = tuple(APPLY.with_name(name) for name in ("apply.sh", "drain.sh", "remove.sh", "versions.sh"))
 _MAIN = "session=$(ssh_session)\nexec 9>/run/hardway.lock"
 # An InvocationID that is another one after each restart; health is what the file `sick` does not name.
 _STAND_IN = """\
@@ -46,8 +48,10 @@ class Machine:
         for name in ("tables", "units", "health"):
             (release / name).mkdir(parents=True)
         (release / "tables/units").write_text("".join(f"{name} {digests}\n" for name, digests in units.items()))
-        for table in ("directories", "artifacts"):
+        for table in ("directories", "artifacts", "versions"):
             (release / "tables" / table).touch()
+        for script in SCRIPTS:
+            shutil.copy(script, release)
         for name in units:
             (release / "units" / name).write_text(f"[Install]\n# {digest}\n")
             (release / "health" / name).write_text(f"! grep -qx '{digest} {name}' {self.folder}/sick\n")
@@ -152,13 +156,21 @@ def test_an_interrupted_step_can_still_be_taken_back(machine: Machine) -> None:
     assert (machine.current, machine.unproven) == ("one", None)
 
 
+def test_going_back_that_was_interrupted_restarts_all(machine: Machine) -> None:
+    """Since it is not known any more from what."""
+    interrupted(machine, "one", "one")
+    done = machine.run("activate one")
+    assert done.returncode == 0, done.stderr
+    assert (machine.told("restart"), machine.unproven) == (["a.service", "b.service"], None)
+
+
 def test_staging_what_there_was_before_takes_an_interrupted_step_back(machine: Machine) -> None:
     """As when somebody kills a run because the page was wrong, and takes the change back."""
     interrupted(machine, "one", "two")
     new = machine.root / "releases" / ".new-x"
     new.mkdir()
-    for name in ("apply.sh", "remove.sh"):
-        (new / name).touch()
+    for script in SCRIPTS:
+        shutil.copy(script, new)
     done = machine.run(f"stage one {new}")
     assert done.returncode == 0, done.stderr
     assert (machine.told("restart"), machine.current, machine.unproven) == (["a.service"], "one", None)
