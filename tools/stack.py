@@ -6,6 +6,7 @@ first `stack init` on the salt stands in the state, where Pulumi finds it again.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -52,7 +53,9 @@ class Stack:
         finally:
             events.unlink(missing_ok=True)
         if code == 0:
-            path = self.write_kubeconfig()
+            path = self.clone.kubeconfig(self.name)
+            if not self._is_current(path):
+                self.write_kubeconfig()
             say(f"stack {self.name} is up; its kubeconfig is {path}")
             say(f'next: eval "$(make -s env STACK={self.name})" && kubectl get nodes')
         return code
@@ -115,6 +118,18 @@ class Stack:
         write_atomically(path, answer.stdout, 0o600)
         return path
 
+    def _is_current(self, kubeconfig: Path) -> bool:
+        """Whether a kubeconfig is that of the state, read from its file: asking Pulumi is a tenth of an empty run."""
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+            (state,) = self._state_files()
+            if not self._keeps_state_here():
+                return False
+            outputs = json.loads(state.read_bytes())["checkpoint"]["latest"]["resources"][0]["outputs"]
+            # Pulumi prints an output with a line end of its own.
+            found = hashlib.sha256(kubeconfig.read_bytes().removesuffix(b"\n")).hexdigest()
+            return bool(found == outputs["kubeconfigSha256"])
+        return False
+
     def outputs(self, arguments: Sequence[str] = ()) -> int:
         """Prints the stack's outputs."""
         return self._run("stack", "output", *arguments)
@@ -155,7 +170,7 @@ class Stack:
             raise ToolError(f"stack {self.name} could not be made")
 
     def _exists(self) -> bool:
-        if self._is_local:
+        if self._keeps_state_here():
             # Asking Pulumi takes as long as a tenth of a run that changes nothing.
             return any(self._state_files())
         answer = self._ask("stack", "ls", "--json")
@@ -163,8 +178,7 @@ class Stack:
             raise ToolError(f"pulumi cannot list the stacks: {answer.stderr.strip()}")
         return self.name in {entry["name"].rpartition("/")[2] for entry in json.loads(answer.stdout)}
 
-    @property
-    def _is_local(self) -> bool:
+    def _keeps_state_here(self) -> bool:
         """Whether the state is in this clone's own folder, and not where others work with it as well."""
         return environment(self.clone, self.name, os.environ)["PULUMI_BACKEND_URL"] == f"file://{self.clone.state}"
 
@@ -173,7 +187,7 @@ class Stack:
 
     def _recover(self, settle: Callable[[dict[str, Any]], unfinished.Settled]) -> None:
         """Brings the state that a killed run has left in order. Raises ToolError where that takes a person."""
-        if self._is_local:
+        if self._keeps_state_here():
             locks.release_dead(self.clone.state)
             locks.refuse_locked(self.clone.state, self.name)
             unfinished.repair(self._state_files())
