@@ -1,7 +1,10 @@
-"""What a person reads when the account is not as the page needs it. Nothing is made, and the next `up` goes on."""
+"""What a person reads when the account is not as the page needs it, and that the next `up` goes on."""
+
+import re
 
 import pytest
 
+from tests.e2e.aws.account import Account
 from tests.e2e.aws.stack import WHOLE, AwsStack
 
 
@@ -45,3 +48,22 @@ def test_account_lacks_something(stack: AwsStack, key: str, value: object, wante
         assert wanted in message(stack)
     finally:
         stack.page["machines"] = machines
+
+
+def test_what_aws_refuses_is_named_and_the_next_up_goes_on(stack: AwsStack, account: Account) -> None:
+    """A quota: one error, at the resource that it is about; all else is as it was or as the page says."""
+    before = account.instances()
+    account.limit_instances(len(before))
+    stack.page["nodes"].append({"name": "worker-4", "roles": ["worker"]})
+    run = stack.run("up")
+    assert run.code != 0
+    assert "Traceback" not in run.output
+    told = run.output.partition("Diagnostics:")[2]
+    (error,) = re.findall(r"aws:ec2:Instance \(([\w-]+)\):\s+error: (.*?)\n\n", told, re.DOTALL)
+    assert error[0] == "worker-4-machine"
+    assert "VcpuLimitExceeded: You have requested more vCPU capacity" in error[1]
+    assert told.count(" error: ") == 2, told  # the other one is the run's: update failed
+    assert set(account.instances()) == set(before)
+    account.limit_instances(100)
+    assert set(stack.ok("up")) == {"created", "unchanged"}
+    assert set(account.instances()) == {*before, "worker-4"}
