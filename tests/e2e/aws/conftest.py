@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.e2e.aws.account import IMAGE, Account, simulated
 from tests.e2e.aws.cluster import cluster_of, stack_of
-from tests.e2e.aws.stack import STAND_INS, AwsStack
+from tests.e2e.aws.stack import STAND_INS, AwsStack, example_page
 from tests.e2e.aws.stand_ins import StandIns, standing_in
 from tests.e2e.local.conftest import namespace, web
 from tests.e2e.support import diagnostics, inventory
@@ -62,12 +61,9 @@ def empty(account: Account) -> dict[str, list[str]]:
 def stack(account: Account, terraform: Path, empty: dict[str, list[str]], say: Say) -> AwsStack:
     """The page of the example stack, up."""
     assert empty
-    values = yaml.safe_load(this_clone().page("aws").read_text())["config"]
-    page = {key.removeprefix("hardway:"): value for key, value in values.items()}
+    page = example_page()
     # The example is protected as a cluster that somebody needs should be; this one has to go again.
-    page["machines"] |= {"image": IMAGE, "protected": False, "tags": {"team": "one"}}
-    # The lock of this clone's mirror has a digest for everything, upstream's has them only where somebody filled it.
-    page["artifacts"] = {"mirror": "https://mirror.example.com"}
+    page["machines"] |= {"protected": False, "tags": {"team": "one"}}
     found = AwsStack(NAME, account, page, terraform, say)
     found.init()
     found.ok("up")

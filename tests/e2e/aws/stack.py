@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.aws.account import Account
+from tests.e2e.aws.account import IMAGE, Account
 from tests.e2e.support.process import Background, Run, ask, background
 from tests.e2e.support.progress import Say
 from tools.envsh import environment
@@ -27,6 +27,16 @@ WHOLE = Path()
 """The program itself."""
 STAND_INS = Path("tests/e2e/aws/whole")
 """The program itself for machines that are containers."""
+
+
+def example_page() -> dict[str, Any]:
+    """The page `Pulumi.aws.yaml`, for the simulated account."""
+    values = yaml.safe_load(this_clone().page("aws").read_text())["config"]
+    page = {key.removeprefix("hardway:"): value for key, value in values.items()}
+    page["machines"] |= {"image": IMAGE}
+    # The lock of this clone's mirror has a digest for everything, upstream's has them only where somebody filled it.
+    page["artifacts"] = {"mirror": "https://mirror.example.com"}
+    return page
 
 
 @dataclass
