@@ -62,6 +62,8 @@ class AwsStack:
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "of a test",
             VARIABLE: str(self.terraform),
+            # The provider tells everything otherwise, for Terraform to choose from: megabytes in a minute.
+            **dict.fromkeys(("TF_LOG_SDK", "TF_LOG_PROVIDER"), "ERROR"),
             **self.account.environment,
         }
         # On top: what lies in this clone is taken for a value of the stack that `make e2e` has named.
