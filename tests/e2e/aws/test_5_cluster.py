@@ -22,13 +22,7 @@ def bastion(stand_ins: StandIns) -> Machine:
 def test_all_nodes_are_ready_when_up_returns(cluster: Cluster, say: Say) -> None:
     """One `up` made instances, machines stood in for them, and the cluster came up on those."""
     assert cluster.first_up is not None
-    ready = {
-        node["metadata"]["name"]: condition["status"]
-        for node in cluster.kubectl.items("nodes")
-        for condition in node["status"]["conditions"]
-        if condition["type"] == "Ready"
-    }
-    assert ready == dict.fromkeys(cluster.machines, "True")
+    assert cluster.readiness() == dict.fromkeys(cluster.machines, "True")
     say(f"  {cluster.first_up.tail(1)}")
 
 
