@@ -18,8 +18,8 @@ from components.node.traits import Traits
 from components.topology import NodePlan, Topology
 
 _SCRIPT = "components/machines/local.sh"
-_DIALS = 60
-"""Attempts to reach a machine that boots; they are 0.1 to 5 s apart."""
+_DIALS = 24
+"""Attempts to reach a machine that boots: they are 0.1 to 5 s apart, and end after 80 s where nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -126,5 +126,8 @@ class LocalMachines(pulumi.ComponentResource):
 
 
 def _call(*arguments: str) -> str:
-    """Providers run in the project's folder, so a relative path does; a failing command is printed whole."""
-    return f"sh {_SCRIPT} {shlex.join(arguments)}"
+    """Providers run in the project's folder, so a relative path does; a failing command is printed whole.
+
+    The script looks after its parent, which with `exec` is the provider.
+    """
+    return f"exec sh {_SCRIPT} {shlex.join(arguments)}"

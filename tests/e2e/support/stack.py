@@ -74,13 +74,18 @@ class Stack:
 
     def up(self, arguments: str = "", extra: Mapping[str, str] | None = None) -> Run:
         """`make up`, with more arguments for Pulumi and more variables if need be."""
-        self._write_page()
         return self._make("up", arguments, extra or {})
 
     def down(self) -> Run:
         """`make down`. Its page has to be there, as that of any stack."""
-        self._write_page()
         return self._make("down", "", {})
+
+    def starting(self, target: str) -> tuple[list[str], dict[str, str]]:
+        """The command line and the environment of `make TARGET`, for who wants to start it himself."""
+        self._write_page()
+        self.temporary.mkdir(parents=True, exist_ok=True)
+        command = ["make", "--no-print-directory", target, f"STACK={self.name}", f"PYTHON={sys.executable}"]
+        return command, self.environment()
 
     def forget(self) -> None:
         """Remove the page; of a stack that is down nothing is left then but its logs."""
@@ -94,12 +99,11 @@ class Stack:
         return json.loads(answer.ok())
 
     def _make(self, target: str, arguments: str, extra: Mapping[str, str]) -> Run:
-        self.temporary.mkdir(parents=True, exist_ok=True)
-        command = ["make", "--no-print-directory", target, f"STACK={self.name}", f"PYTHON={sys.executable}"]
+        command, environment = self.starting(target)
         return run_long(
             [*command, f"ARGS={arguments}"] if arguments else command,
             cwd=self.clone.root,
-            env=self.environment() | dict(extra),
+            env=environment | dict(extra),
             log=self.folder / f"{target}.log",
             say=self.say,
             limit=self.limit,
