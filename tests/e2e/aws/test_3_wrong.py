@@ -58,11 +58,13 @@ def test_what_aws_refuses_is_named_and_the_next_up_goes_on(stack: AwsStack, acco
     run = stack.run("up")
     assert run.code != 0
     assert "Traceback" not in run.output
-    told = run.output.partition("Diagnostics:")[2]
-    (error,) = re.findall(r"aws:ec2:Instance \(([\w-]+)\):\s+error: (.*?)\n\n", told, re.DOTALL)
-    assert error[0] == "worker-4-machine"
-    assert "VcpuLimitExceeded: You have requested more vCPU capacity" in error[1]
-    assert told.count(" error: ") == 2, told  # the other one is the run's: update failed
+    told = run.output.partition("Diagnostics:")[2].partition("Resources:")[0]
+    blamed = re.findall(r"^  (\S+ \(\S+\)):$", told, re.MULTILINE)
+    assert sorted(blamed) == ["aws:ec2:Instance (worker-4-machine)", f"pulumi:pulumi:Stack (hardway-{stack.name})"]
+    # The bridge says it twice: as the provider's log line, and as what became of the resource.
+    errors = {line.partition("error: ")[2] for line in told.splitlines() if "error: " in line}
+    (error,) = {line for line in errors if not line.startswith("[ERROR]")} - {"update failed"}
+    assert "VcpuLimitExceeded: You have requested more vCPU capacity" in error
     assert set(account.instances()) == set(before)
     account.limit_instances(100)
     assert set(stack.ok("up")) == {"created", "unchanged"}
