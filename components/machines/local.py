@@ -18,8 +18,9 @@ from components.node.traits import Traits
 from components.topology import NodePlan, Topology
 
 _SCRIPT = "components/machines/local.sh"
-_DIALS = 60
-"""Attempts to reach a machine that boots; they are 0.1 to 5 s apart."""
+_DIALS = 30
+_DIAL_SECONDS = 5
+"""Attempts to reach a machine that boots; they are 0.1 to 5 s apart, so one that refuses is given up after 2 min."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class LocalMachines(pulumi.ComponentResource):
             private_key=self._ssh.private_key_openssh,
             host_key=host_key.public_key_openssh,
             dial_error_limit=_DIALS,
-            per_dial_timeout=10,
+            per_dial_timeout=_DIAL_SECONDS,
         )
         shell = f"{shlex.join(facts.engine)} exec {lab.name}-{node.name} sh -c"
         return Machine(node.name, connection, container, shell_prefix=shell)

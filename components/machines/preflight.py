@@ -180,6 +180,7 @@ def findings_of(reports: Sequence[Report]) -> list[str]:
     found: dict[str, None] = {}
     complete = [report for report in reports if report.facts]
     middle = statistics.median_low([report.clock for report in complete]) if complete else 0.0
+    stranger = _meets_stranger(reports) if len(complete) == len(reports) else None
     first: dict[tuple[str, str], str] = {}
     for report in reports:
         lines = list(report.findings)
@@ -192,8 +193,19 @@ def findings_of(reports: Sequence[Report]) -> list[str]:
                 lines.append(f"it has no {fact}")
         if report.facts:
             lines += _clock(report.clock, middle)
+        if report is stranger:
+            address = report.facts["virtual-address"].partition(" ")[2]
+            lines.append(f"another machine has the virtual address {address}; needed: a free one")
         found |= dict.fromkeys(f"{report.name}: {line}" for line in lines)
     return list(found)
+
+
+def _meets_stranger(reports: Sequence[Report]) -> Report | None:
+    """The first host that got an answer from the virtual address, when none of the hosts has it."""
+    seen = [(report.facts.get("virtual-address", "").partition(" ")[0], report) for report in reports]
+    if any(where == "held" for where, _ in seen):
+        return None
+    return next((report for where, report in seen if where == "taken"), None)
 
 
 def _clock(ahead: float, middle: float) -> Iterator[str]:

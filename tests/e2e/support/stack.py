@@ -74,13 +74,11 @@ class Stack:
 
     def up(self, arguments: str = "", extra: Mapping[str, str] | None = None) -> Run:
         """`make up`, with more arguments for Pulumi and more variables if need be."""
-        self._write_page()
-        return self._make("up", arguments, extra or {})
+        return self.make("up", arguments, extra)
 
     def down(self) -> Run:
         """`make down`. Its page has to be there, as that of any stack."""
-        self._write_page()
-        return self._make("down", "", {})
+        return self.make("down")
 
     def forget(self) -> None:
         """Remove the page; of a stack that is down nothing is left then but its logs."""
@@ -93,13 +91,15 @@ class Stack:
         answer = ask(command, env=self.environment() | {"PYTHONPATH": str(self.clone.root)}, timeout=60)
         return json.loads(answer.ok())
 
-    def _make(self, target: str, arguments: str, extra: Mapping[str, str]) -> Run:
+    def make(self, target: str, arguments: str = "", extra: Mapping[str, str] | None = None) -> Run:
+        """Any target of the Makefile that takes STACK."""
+        self._write_page()
         self.temporary.mkdir(parents=True, exist_ok=True)
         command = ["make", "--no-print-directory", target, f"STACK={self.name}", f"PYTHON={sys.executable}"]
         return run_long(
             [*command, f"ARGS={arguments}"] if arguments else command,
             cwd=self.clone.root,
-            env=self.environment() | dict(extra),
+            env=self.environment() | dict(extra or {}),
             log=self.folder / f"{target}.log",
             say=self.say,
             limit=self.limit,
