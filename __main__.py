@@ -25,7 +25,7 @@ staged = stage_nodes(StagingArgs(page, topology, machines, pki, site.lock))
 # In force one after the other: etcd members, control plane, workers
 etcd = EtcdCluster("etcd", EtcdClusterArgs(topology, staged))
 control_plane = ControlPlane("control-plane", ControlPlaneArgs(topology, staged, etcd, pki, machines.load_balancer))
-workers = WorkerPool("workers", WorkerPoolArgs(topology, staged, control_plane.ready))
+workers = WorkerPool("workers", WorkerPoolArgs(topology, staged, control_plane.ready, page.rollout))
 
 # Through the API of the new cluster
 provider = cluster_provider(page.cluster.name, control_plane)

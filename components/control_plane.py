@@ -42,7 +42,7 @@ class ControlPlane(pulumi.ComponentResource):
         self._args = args
         names = [node.name for node in args.topology.control_plane_nodes]
         stacked = {n: args.etcd.activated[n] for n in names if n in args.etcd.activated}
-        own = [args.staged[n] for n in names if n not in stacked]
+        own = [args.staged[node.name] for node in args.topology.further_control_plane]
         activated = roll(self, own, args.staged.values(), after=args.etcd.activated.values())
         # Another member than a stacked one may still be on its way: nothing asks the API before etcd is complete.
         self.ready = [*args.etcd.activated.values(), *activated.values()]

@@ -24,8 +24,9 @@ class EtcdClusterArgs:
 class EtcdCluster(pulumi.ComponentResource):
     """The members' machines in the order of the page, each healthy before the next is touched.
 
-    A machine that is also a control-plane node becomes that in the same step. `activated` has the last step of each
-    member, `endpoints` the client URLs, `status` a command line that prints health, status and members.
+    A machine that is also a control-plane node becomes that in the same step; one that runs pods without being one
+    comes later, with the workers. `activated` has the step of each member that is put in force here, `endpoints` the
+    client URLs, `status` a command line that prints health, status and members.
     """
 
     activated: dict[str, pulumi.Resource]
@@ -35,7 +36,8 @@ class EtcdCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: EtcdClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:etcd:EtcdCluster", name, {}, opts)
         members = args.topology.etcd_nodes
-        self.activated = roll(self, [args.staged[node.name] for node in members], args.staged.values())
+        first = [args.staged[node.name] for node in args.topology.first_members]
+        self.activated = roll(self, first, args.staged.values())
         self.endpoints = args.topology.etcd_client_urls()
         script = "; ".join(
             etcdctl(f"{what} --cluster --write-out=table" if what != "member list" else f"{what} --write-out=table")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 import pulumi
 
@@ -15,11 +16,13 @@ def roll(
     staged: Iterable[StagedNode],
     after: Iterable[pulumi.Resource] = (),
     at_once: int = 1,
+    drain: timedelta | None = None,
 ) -> dict[str, pulumi.Resource]:
     """Activate `nodes` in their order, `at_once` at a time.
 
     The first comes after every node of the cluster is staged and
-    everything in `after` is done. Returns each node's activation.
+    everything in `after` is done. `drain` is how long the pods of a node may take to leave it where a change needs that
+    (None: they never have to). Returns each node's activation.
 
     Staging everywhere first means that a download that fails stops a change before any node has taken part in it.
     """
@@ -27,5 +30,5 @@ def roll(
     done: dict[str, pulumi.Resource] = {}
     for index, node in enumerate(nodes):
         previous = nodes[index - at_once].name if index >= at_once else None
-        done[node.name] = activate(node, parent, [*before, done[previous]] if previous else before)
+        done[node.name] = activate(node, parent, [*before, done[previous]] if previous else before, drain)
     return done

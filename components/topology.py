@@ -69,6 +69,11 @@ class NodePlan:
         """This is a Kubernetes node. A node that is only an etcd member is none."""
         return self.is_control_plane or self.is_worker
 
+    @property
+    def follows_control_plane(self) -> bool:
+        """A kubelet runs here and no API server, so everything else has to be new before it may be."""
+        return self.runs_kubelet and not self.is_control_plane
+
 
 @dataclass(frozen=True)
 class Topology:
@@ -151,10 +156,32 @@ class Topology:
         return {node.name: {"address": node.address, "roles": list(node.roles)} for node in self.nodes}
 
     def roll_order(self) -> tuple[NodePlan, ...]:
-        """The order in which a change reaches the nodes: etcd members, other control-plane nodes, the rest."""
-        etcd = self.etcd_nodes
-        control = tuple(node for node in self.control_plane_nodes if not node.is_etcd)
-        return etcd + control + tuple(node for node in self.nodes if not node.is_etcd and not node.is_control_plane)
+        """The order in which a change reaches the nodes.
+
+        Members of etcd that are alone or on control-plane nodes, other control-plane nodes, members that run pods,
+        plain workers: no kubelet is newer than any API server at any time.
+        """
+        return self.first_members + self.further_control_plane + self.member_workers + self.plain_workers
+
+    @property
+    def first_members(self) -> tuple[NodePlan, ...]:
+        """Members of etcd whose machine has an API server or no kubelet."""
+        return tuple(node for node in self.etcd_nodes if not node.follows_control_plane)
+
+    @property
+    def further_control_plane(self) -> tuple[NodePlan, ...]:
+        """Control-plane nodes without a member of etcd."""
+        return tuple(node for node in self.control_plane_nodes if not node.is_etcd)
+
+    @property
+    def member_workers(self) -> tuple[NodePlan, ...]:
+        """Members of etcd that run pods, and no API server."""
+        return tuple(node for node in self.etcd_nodes if node.follows_control_plane)
+
+    @property
+    def plain_workers(self) -> tuple[NodePlan, ...]:
+        """Nodes that only run pods."""
+        return tuple(node for node in self.nodes if node.follows_control_plane and not node.is_etcd)
 
 
 def plan(

@@ -1,4 +1,4 @@
-"""The workers: nodes that only run pods."""
+"""The workers: nodes that run pods and no API server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.config.rollout import Rollout
 from components.node.stage import StagedNode
 from components.rollout import roll
 from components.topology import Topology
@@ -14,22 +15,30 @@ from components.topology import Topology
 
 @dataclass(frozen=True)
 class WorkerPoolArgs:
-    """The topology, every staged node, and what has to be done before workers change (the control plane)."""
+    """The topology, every staged node, and what has to be done before workers change (the control plane).
+
+    `rollout` says how many at a time, and how long the pods of a node may take to leave it.
+    """
 
     topology: Topology
     staged: Mapping[str, StagedNode]
     after: Sequence[pulumi.Resource]
-    max_unavailable: int = 1
+    rollout: Rollout
 
 
 class WorkerPool(pulumi.ComponentResource):
-    """The nodes that are neither etcd members nor control plane, `max_unavailable` of them changed at a time."""
+    """Members of etcd that run pods, one by one; then all others, as many at a time as the page says.
+
+    No kubelet here is ever newer than an API server: https://kubernetes.io/releases/version-skew-policy/.
+    """
 
     activated: dict[str, pulumi.Resource]
 
     def __init__(self, name: str, args: WorkerPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:workers:WorkerPool", name, {}, opts)
-        names = [n.name for n in args.topology.nodes if n.is_worker and not (n.is_etcd or n.is_control_plane)]
-        nodes = [args.staged[n] for n in names]
-        self.activated = roll(self, nodes, args.staged.values(), args.after, args.max_unavailable)
-        self.register_outputs({"nodes": names})
+        members, plain = args.topology.member_workers, args.topology.plain_workers
+        staged, drain = args.staged.values(), args.rollout.drain_timeout
+        first = roll(self, [args.staged[n.name] for n in members], staged, args.after, drain=drain)
+        rest, after = [args.staged[n.name] for n in plain], [*args.after, *first.values()]
+        self.activated = first | roll(self, rest, staged, after, args.rollout.max_unavailable, drain)
+        self.register_outputs({"nodes": [node.name for node in (*members, *plain)]})

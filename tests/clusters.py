@@ -63,8 +63,9 @@ def lock_data(page: Page) -> dict[str, Any]:
 
     versions = page.versions
     artifacts = {
-        name: {versions.kubernetes: {"amd64": [source(name, versions.kubernetes, None, {name: ""})]}}
+        name: {version: {"amd64": [source(name, version, None, {name: ""})]}}
         for name in KUBERNETES
+        for version in (versions.of_kubelet if name in ("kubelet", "kube-proxy") else versions.kubernetes,)
     }
     for name, (field, archive, files) in OTHERS.items():
         version = getattr(versions, field)

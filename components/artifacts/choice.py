@@ -11,7 +11,8 @@ from components.config import Page
 MIRROR_LOCK = Path(".cache/artifacts.lock.json")
 """Written by `make tools`, relative to the project's folder, where programs run."""
 
-_KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
+_KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+_OF_NODES = ("kubelet", "kube-proxy")
 
 
 def choose_lock(page: Page) -> Lock:
@@ -37,7 +38,9 @@ def choose_image(page: Page, lock: Lock, name: str) -> str:
 def artifact_versions(page: Page) -> dict[str, str]:
     """The version of each artifact that a cluster has on some node."""
     versions = page.versions
-    return dict.fromkeys(_KUBERNETES, versions.kubernetes) | {
+    return {
+        **dict.fromkeys(_KUBERNETES, versions.kubernetes),
+        **dict.fromkeys(_OF_NODES, versions.of_kubelet),
         "etcd": versions.etcd,
         "containerd": versions.containerd,
         "runc": versions.runc,

@@ -56,7 +56,9 @@ class Versions(Section):
     """Versions of the parts, each as its project numbers it."""
 
     kubernetes: Annotated[str, _version_rule(minors=KUBERNETES_MINORS)] = "1.37.1"
-    """API server, controller manager, scheduler, kubelet, kube-proxy and kubectl."""
+    """API server, controller manager, scheduler and kubectl; kubelet and kube-proxy where `kubelet` is unset."""
+    kubelet: Annotated[str, _version_rule(minors=KUBERNETES_MINORS)] | None = None
+    """kubelet and kube-proxy, if they stay behind the control plane for a while. Unset: that of `kubernetes`."""
     etcd: Annotated[str, _version_rule(least=(3, 5), example="3.7.3")] = "3.7.3"
     """etcd, etcdctl and etcdutl. Kubernetes documents 3.5 as the oldest that it runs against."""
     # containerd 1.x: Kubernetes 1.35 is the last that runs on it, and its configuration has another format (version 2).
@@ -76,3 +78,8 @@ class Versions(Section):
     """CoreDNS, as an image."""
     pause: Annotated[str, _PAUSE] = "3.10"
     """Image of the sandbox container. In quotes: YAML reads 3.10 as 3.1."""
+
+    @property
+    def of_kubelet(self) -> str:
+        """The version of kubelet and kube-proxy."""
+        return self.kubelet or self.kubernetes

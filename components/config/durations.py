@@ -45,6 +45,24 @@ def _lifetime_rule(least: timedelta) -> Rule:
     return Rule("duration", wanted, check, convert=parse, unit="h or d", quote="it needs a unit")
 
 
+def _span_problem(value: str) -> str | None:
+    duration = parse(value)
+    if duration is None:
+        return "is not a duration"
+    return None if timedelta(seconds=1) <= duration <= timedelta(days=1) else "is not between 1s and 1d"
+
+
+Span = Annotated[
+    timedelta,
+    Rule(
+        "duration",
+        "a whole number with its unit, such as 90s or 5m, 1s to 1d",
+        _span_problem,
+        convert=parse,
+        unit="s, m or h",
+        quote="it needs a unit",
+    ),
+]
 # Certificates count in hours because pulumi-tls does (validityPeriodHours, earlyRenewalHours).
 LifeHours = Annotated[timedelta, _lifetime_rule(timedelta(hours=2))]
 RenewalHours = Annotated[timedelta, _lifetime_rule(timedelta(hours=1))]

@@ -13,6 +13,7 @@ from components.config.network import Dns, Network
 from components.config.nodes import Node
 from components.config.pki import Pki
 from components.config.providers import AnyMachines
+from components.config.rollout import Rollout
 from components.config.section import Choice, Rule, Section, listing
 
 
@@ -121,6 +122,8 @@ class Page(Section):
     """The API servers."""
     access: Access = Access()
     """Who may use the cluster besides its admin."""
+    rollout: Rollout = Rollout()
+    """How changes of a running cluster reach its workers."""
     extra_args: ExtraArgs = ExtraArgs()
     """Further command line flags per component."""
     extra_config: ExtraConfig = ExtraConfig()

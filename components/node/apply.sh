@@ -5,13 +5,17 @@
 #                               take the unpacked release in DIR, fetch its programs, keep it as releases/DIGEST;
 #                               on a machine without any release start everything at once and do not wait;
 #                               install: also Debian's packages of programs that this machine lacks
-#   apply.sh activate DIGEST    make it current: restart what changed, wait for health, else go back and fail
+#   apply.sh activate DIGEST [SECONDS]
+#                               make it current: restart what changed, wait for health, else go back and fail;
+#                               SECONDS: pods leave the node first where a change needs that, within that time
 #
-# remove.sh beside it takes all of that away again.
+# Beside it: versions.sh says which steps between releases are refused or need that, drain.sh empties a node, remove.sh
+# takes all of that away again.
 #
 # A release is a directory: cfg ssl units health bin, and tables/ with one record a line:
 #   units        NAME RESTART_DIGEST RELOAD_DIGEST   in the order of their start
 #   artifacts    SHA256 ARCHIVE URL NAME PATH        a program, and where it is in the download ("-": it is the download)
+#   versions     NAME VERSION                        of each program
 #   directories  PATH OWNER MODE
 #   groups       GROUP PATH                          files that a service may read
 #   users, commands                                  service users; programs the operating system has to bring
@@ -36,6 +40,9 @@ stage() {
     # What an earlier run left when it was killed.
     find "$root/releases" -maxdepth 1 -name '.new-*' -mmin +60 -exec rm -rf {} +
     trap 'rm -rf "$new" "$root"/store/.new-*' EXIT
+    # shellcheck source=/dev/null
+    . "$new/versions.sh"
+    refuse_steps "$root/current" "$new"
     if [ ! -d "$root/releases/$digest" ]; then
         require_commands "$new" "$packages"
         create_users "$new"
@@ -46,7 +53,7 @@ stage() {
         mv -T "$new" "$root/releases/$digest"
     else
         # The same release by another version of this script.
-        install -m 0755 "$new/apply.sh" "$new/remove.sh" "$root/releases/$digest/"
+        install -m 0755 "$new"/*.sh "$root/releases/$digest/"
     fi
     [ -n "$(current)" ] || start_first "$digest"
     say "release $digest is staged"
@@ -184,11 +191,18 @@ start_first() {
 # ---- activate --------------------------------------------------------------------------------------------
 
 activate() {
-    digest=$1 old=$(current)
+    digest=$1 drain_seconds=${2:-} old=$(current)
     [ -d "$root/releases/$digest" ] || fail "release $digest is not staged"
+    for script in versions drain; do
+        # shellcheck source=/dev/null
+        . "$root/releases/$digest/$script.sh"
+    done
     restart='' reload=''
     if [ "$old" != "$digest" ]; then
         plan_changes "$root/releases/$old" "$root/releases/$digest"
+        if [ -n "$drain_seconds" ] && needs_drain "$root/releases/$old" "$root/releases/$digest"; then
+            drain "$drain_seconds"
+        fi
         [ -z "$restart$reload" ] || say "restarts:${restart:- nothing}; reloads:${reload:- nothing}"
         switch "$digest"
         remove_units "$root/releases/$old" "$root/releases/$digest"
@@ -199,6 +213,7 @@ activate() {
         bring_up "$unit" || roll_back "$unit"
         wait_healthy "$unit" || roll_back "$unit"
     done
+    take_pods_again
     prune
     say "release $digest is healthy"
 }
@@ -256,6 +271,7 @@ roll_back() {
     install_units "$root/current"
     deadline=$(($(date +%s) + health_limit))
     for unit in $(units "$root/current"); do bring_up "$unit" || true; done
+    uncordon || say 'the node stays cordoned' >&2
     fail "unit $1 did not become healthy; the machine is back on release $old"
 }
 
@@ -304,5 +320,5 @@ shift
 case $action in
 stage) stage "$@" ;;
 activate) activate "$@" ;;
-*) fail "usage: apply.sh stage DIGEST DIR | activate DIGEST" ;;
+*) fail "usage: apply.sh stage DIGEST DIR [install] | activate DIGEST [SECONDS]" ;;
 esac

@@ -14,8 +14,9 @@ from components.artifacts.lock import Artifact
 from components.node.model import Part, Ref
 from components.node.release import Release
 
-APPLY = Path(__file__).with_name("apply.sh")
-REMOVE = Path(__file__).with_name("remove.sh")
+APPLY, VERSIONS, DRAIN, REMOVE = SCRIPTS = tuple(
+    Path(__file__).with_name(f"{name}.sh") for name in ("apply", "versions", "drain", "remove")
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def release_payload(
     entries += [Entry(f"health/{unit.name}", unit.health + "\n") for unit in part.units]
     tables = {
         "units": [(unit.name, *release.units[unit.name]) for unit in part.units],
+        "versions": [(name, artifacts[name].version) for name in part.artifacts],
         "directories": [(d.path, d.owner, f"{d.mode:04o}") for d in part.directories],
         "artifacts": [
             (
@@ -74,7 +76,7 @@ def release_payload(
         "commands": [(command,) for command in part.commands],
     }
     entries += [Entry(f"tables/{name}", _table(rows)) for name, rows in tables.items()]
-    entries += [Entry(script.name, script.read_text(), 0o755) for script in (APPLY, REMOVE)]
+    entries += [Entry(script.name, script.read_text(), 0o755) for script in SCRIPTS]
     return pack(entries)
 
 

@@ -40,15 +40,16 @@ def _parts(page: Page, topology: Topology, node: NodePlan, around: Surroundings)
         yield kernel_settings(around.traits)
         if around.traits.swap_off:
             yield swap_off()
-        yield api_proxy(topology)
+        yield api_proxy(topology, node)
     if node.is_control_plane:
         yield api_server(page, topology, node)
         yield controller_manager(page, topology, node)
         yield scheduler(page, topology, node)
         if page.machines.virtual_address:
             yield virtual_address(page.machines.virtual_address, topology, node)
-        yield Part(artifacts=("kubectl",))
     if node.runs_kubelet:
+        # For people on the machine, and for drain.sh.
+        yield Part(artifacts=("kubectl",))
         yield container_runtime(around.pause_image, around.registry_mirrors, around.traits)
         yield kubelet(page, topology, node, around.traits)
         yield kube_proxy(page, topology, node, around.traits)

@@ -104,7 +104,7 @@ remove_files() {
     empty "$root"
     rmdir "$root"
     rm -f /etc/profile.d/kubernetes.sh /run/hardway-used
-    rm -f /run/nri/nri.sock
+    rm -f /run/nri/nri.sock /run/kubernetes-api-proxy.sock
     quietly rmdir /run/nri
     rm -rf /run/hardway /run/flannel /run/containerd /var/log/pods /var/log/containers /var/lib/cni
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pulumi
 import pulumi_command as command
@@ -82,9 +83,15 @@ class NodeRelease(pulumi.ComponentResource):
         self.register_outputs({"digest": self.digest, "manifest": self.manifest})
 
 
-def activate(node: StagedNode, parent: pulumi.Resource, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
-    """Put a staged release in force once everything in `after` is done; ends when all its units are healthy."""
-    script = node.digest.apply(lambda d: f"{node.machine.become}sh {_RELEASES}/{d}/apply.sh activate {d}")
+def activate(
+    node: StagedNode, parent: pulumi.Resource, after: Sequence[pulumi.Resource], drain: timedelta | None = None
+) -> pulumi.Resource:
+    """Put a staged release in force once everything in `after` is done; ends when all its units are healthy.
+
+    `drain` is how long pods may take to leave the node, where the step from one release to the other needs that.
+    """
+    limit = f" {int(drain.total_seconds())}" if drain else ""
+    script = node.digest.apply(lambda d: f"{node.machine.become}sh {_RELEASES}/{d}/apply.sh activate {d}{limit}")
     return _command(f"{node.name}-activate", node.machine, script, None, parent, (node.command, *after))
 
 

@@ -22,6 +22,9 @@ ADMIN_GROUP = "hardway:cluster-admins"
 BREAK_GLASS_GROUP = "system:masters"
 """Group that the API server lets through without asking RBAC; only the deployer, who has to make RBAC, is in it."""
 
+LOOPBACK = (("localhost",), ("127.0.0.1",))
+"""Names of what listens on its own machine only, as DNS names and addresses."""
+
 
 def developer_group(namespace: str) -> str:
     """Group of the developers of one namespace."""
@@ -78,6 +81,7 @@ def _control_plane(topology: Topology, node: NodePlan) -> Iterator[LeafSpec]:
     yield LeafSpec(f"{node.name}-front-proxy-client", "front-proxy", "client", "front-proxy-client")
     for component in ("kube-controller-manager", "kube-scheduler"):
         yield LeafSpec(f"{node.name}-{component}", "kubernetes", "client", f"system:{component}")
+        yield LeafSpec(f"{node.name}-{component}-server", "kubernetes", "server", component, None, *LOOPBACK)
 
 
 def _kubelet(topology: Topology, node: NodePlan) -> Iterator[LeafSpec]:

@@ -37,10 +37,14 @@ CONTROL_PLANE = {
     "kube-apiserver/service-account.key": "service-account-1",
     "kube-controller-manager/client.pem": "{node}-kube-controller-manager",
     "kube-controller-manager/client.key": "{node}-kube-controller-manager",
+    "kube-controller-manager/server.pem": "{node}-kube-controller-manager-server",
+    "kube-controller-manager/server.key": "{node}-kube-controller-manager-server",
     "kube-controller-manager/kubernetes-ca.key": "kubernetes-ca-1",
     "kube-controller-manager/service-account.key": "service-account-1",
     "kube-scheduler/client.pem": "{node}-kube-scheduler",
     "kube-scheduler/client.key": "{node}-kube-scheduler",
+    "kube-scheduler/server.pem": "{node}-kube-scheduler-server",
+    "kube-scheduler/server.key": "{node}-kube-scheduler-server",
 }
 KUBELET = {
     "kubernetes-ca.pem": "kubernetes-ca-1",

@@ -3,8 +3,8 @@
 import itertools
 
 import pytest
-from clusters import NAMES
-from recording import LOCAL, REMOTE, Recording, Resource, page, recorded
+from clusters import NAMES, cluster, lock_data
+from recording import LOCAL, REMOTE, Recording, Resource, page, recorded, run
 
 ALL = pytest.mark.parametrize("name", NAMES)
 
@@ -102,16 +102,29 @@ def test_nodes_are_activated_one_after_the_other(name: str) -> None:
 
 
 @ALL
-def test_etcd_comes_first_and_workers_last(name: str) -> None:
+def test_no_kubelet_comes_before_an_api_server_and_no_api_server_before_its_etcd(name: str) -> None:
     run = recorded(name)
     activations = commands(run, "activate")
     roles = {node["name"]: set(node["roles"]) for node in page(name)["nodes"]}
     for node, own in roles.items():
-        first = {other for other, others in roles.items() if "etcd" in others} if "etcd" not in own else set()
-        if own == {"worker"}:
-            first |= {other for other, others in roles.items() if "control-plane" in others}
-        for other in first - {node}:
+        first = set()
+        if own == {"control-plane"}:
+            first = {other for other, others in roles.items() if "etcd" in others and "worker" not in others}
+        if "control-plane" not in own and "worker" in own:
+            first = {other for other, others in roles.items() if "control-plane" in others or others == {"etcd"}}
+        for other in first:
             assert run.comes_after(activations[node], activations[other]), f"{node} does not wait for {other}"
+
+
+def test_workers_are_changed_as_many_at_a_time_as_the_page_says() -> None:
+    workers = {f"nodes[{5 + index}]": {"name": f"worker-{3 + index}", "roles": ["worker"]} for index in range(2)}
+    made = run(page("stacked", {**workers, "rollout.maxUnavailable": 2}), lock=lock_data(cluster("stacked").page))
+    assert made.error is None
+    activations = commands(made, "activate")
+    names = [f"worker-{number}" for number in range(1, 5)]
+    waits = [[made.comes_after(activations[later], activations[earlier]) for earlier in names] for later in names]
+    assert [sum(row) for row in waits] == [0, 0, 1, 1]
+    assert (waits[2][0], waits[3][1]) == (True, True)
 
 
 @ALL
@@ -120,11 +133,14 @@ def test_a_command_is_about_the_release_that_a_preview_shows(name: str) -> None:
     digests = {}
     for component in run.of("hardway:node:NodeRelease"):
         digests[component.name] = run.components[component.urn]["digest"]
-    assert len(set(digests.values())) == len(digests) == len(page(name)["nodes"])
+    roles = {node["name"]: set(node["roles"]) for node in page(name)["nodes"]}
+    assert len(set(digests.values())) == len(digests) == len(roles)
     for node, digest in digests.items():
         assert f"apply.sh stage {digest} " in commands(run, "stage")[node].inputs["create"]
         activation = commands(run, "activate")[node].inputs["create"]
-        assert activation == f"sh /opt/kubernetes/releases/{digest}/apply.sh activate {digest}"
+        drained = "control-plane" not in roles[node] and "worker" in roles[node]
+        limit = " 300" if drained else ""
+        assert activation == f"sh /opt/kubernetes/releases/{digest}/apply.sh activate {digest}{limit}"
 
 
 def test_a_preview_asks_for_the_same_as_an_up() -> None:

@@ -21,9 +21,10 @@ import pytest
 from archives import unpack
 from clusters import cluster, sha256
 
-from components.node.payload import APPLY, REMOVE
+from components.node.payload import APPLY
+from components.node.payload import SCRIPTS as NODE_SCRIPTS
 
-SCRIPTS = (APPLY, REMOVE, *(APPLY.parents[1] / "machines" / name for name in ("local.sh", "preflight.sh")))
+SCRIPTS = (*NODE_SCRIPTS, *(APPLY.parents[1] / "machines" / name for name in ("local.sh", "preflight.sh")))
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
 
 
@@ -324,7 +325,7 @@ def test_switching_is_one_link(tmp_path: Path) -> None:
 
 
 def test_the_script_knows_every_table(tmp_path: Path) -> None:
-    text = APPLY.read_text()
+    text = "".join(script.read_text() for script in NODE_SCRIPTS)
     tables = {path for path in unpack(cluster("stacked").payload("cp-1")) if path.startswith("tables/")}
-    assert len(tables) == 6
+    assert len(tables) == 7
     assert not [table for table in tables if table not in text]

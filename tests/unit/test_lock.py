@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from clusters import NAMES, cluster, lock_data, sha256
 
-from components.artifacts.choice import choose_artifacts, choose_lock
+from components.artifacts.choice import artifact_versions, choose_artifacts, choose_lock
 from components.artifacts.lock import UPSTREAM_LOCK, Artifact, Lock, LockError, Source, read_lock
 
 FILL = "`make lock` fills it in (it needs the network)"
@@ -90,7 +90,14 @@ def test_versions_of_the_page_choose_the_artifacts(name: str) -> None:
         assert list(chosen) == list(made.part(node.name).artifacts)
         for artifact in chosen.values():
             field = artifact.name.replace("-", "_")
-            assert artifact.version == getattr(versions, field, versions.kubernetes), artifact.name
+            wanted = versions.of_kubelet if field in ("kubelet", "kube_proxy") else getattr(versions, field, None)
+            assert artifact.version == (wanted or versions.kubernetes), artifact.name
+
+
+def test_kubelets_may_stay_behind() -> None:
+    versions = artifact_versions(cluster("stacked", {"versions.kubelet": "1.35.4"}).page)
+    behind = {name for name, version in versions.items() if version == "1.35.4"}
+    assert behind == {"kubelet", "kube-proxy"}
 
 
 def test_upstreams_lock_names_everything_that_a_default_page_needs() -> None:

@@ -19,23 +19,30 @@ from components.pki.leaves import plan_leaves
 EVERY_NODE = [(name, node.name) for name in (*NAMES, "existing") for node in cluster(name).topology.nodes]
 PLACE = re.compile(r"/opt/kubernetes/((?:cfg|ssl|bin)/[\w./:-]*[\w-])")
 
-# What services take up by themselves when the file changes, so that no restart is named. Sources: kube-apiserver's
-# dynamiccertificates (own certificate, authorities of clients, proxy client), client-go's reload of files that a
-# kubeconfig or a flag names (certificates for years, authorities since 1.36), etcd's transport.TLSInfo.
+
+def _pairs(component: str, *names: str) -> set[str]:
+    """Paths of certificates and their keys."""
+    return {f"ssl/{component}/{name}.{end}" for name in names for end in ("pem", "key")}
+
+
+# What services take up by themselves when the file changes, so that no restart is named. Sources: dynamiccertificates
+# of apiserver, which the control plane serves with (own certificates, authorities of clients, proxy client),
+# client-go's reload of files that a kubeconfig or a flag names (certificates for years, authorities since 1.36),
+# etcd's transport.TLSInfo.
 RELOADED = {
     "kube-apiserver.service": {
-        *(f"ssl/kube-apiserver/{n}.{e}" for n in ("server", "etcd-client", "kubelet-client") for e in ("pem", "key")),
+        *_pairs("kube-apiserver", "server", "etcd-client", "kubelet-client"),
         *(f"ssl/kube-apiserver/front-proxy-{n}" for n in ("client.pem", "client.key", "ca.pem")),
         # Never changes without service-account.pub, for which it is restarted.
         "ssl/kube-apiserver/service-account.key",
         "ssl/kubernetes-ca.pem",
     },
-    "kube-controller-manager.service": {f"ssl/kube-controller-manager/client.{e}" for e in ("pem", "key")},
+    "kube-controller-manager.service": _pairs("kube-controller-manager", "client", "server"),
     # Asked every second, by a program of its own.
     "kubernetes-vip.service": {"ssl/kubernetes-ca.pem", "cfg/vip-check.sh"},
-    "kube-scheduler.service": {"ssl/kubernetes-ca.pem", *(f"ssl/kube-scheduler/client.{e}" for e in ("pem", "key"))},
+    "kube-scheduler.service": {"ssl/kubernetes-ca.pem", *_pairs("kube-scheduler", "client", "server")},
     "etcd.service": {
-        *(f"ssl/etcd/{n}.{e}" for n in ("server", "peer") for e in ("pem", "key")),
+        *_pairs("etcd", "server", "peer"),
         # Read by a member that has no data yet.
         "cfg/etcd-initial.env",
     },
@@ -46,7 +53,7 @@ RELOADED = {
         # Facts about the machine.
         "cfg/kubelet.d",
     },
-    "kube-proxy.service": {"ssl/kubernetes-ca.pem", *(f"ssl/kube-proxy/client.{e}" for e in ("pem", "key"))},
+    "kube-proxy.service": {"ssl/kubernetes-ca.pem", *_pairs("kube-proxy", "client")},
     # Read for each pull and for each pod.
     "containerd.service": {"cfg/registries", "bin/cni"},
 }

@@ -88,6 +88,12 @@ def test_one_master() -> None:
     assert [node.name for node in cluster.roll_order()] == ["node1", "node2", "node3"]
 
 
+def test_a_member_that_runs_pods_comes_after_every_api_server() -> None:
+    change = {"nodes[0].roles": ["etcd", "worker"], "nodes[1].roles": ["control-plane"], "nodes[3].roles": ["etcd"]}
+    cluster = plan(load(changed(page_values("stacked"), change)), LABS["stacked"], ENDPOINT)
+    assert [node.name for node in cluster.roll_order()] == ["cp-3", "worker-1", "cp-2", "cp-1", "worker-2"]
+
+
 def test_names_in_certificates() -> None:
     cluster = topology("dedicated_etcd", ("api.lab.example.com", 443))
     assert cluster.api_sans(cluster.node("cp-1")) == (

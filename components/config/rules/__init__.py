@@ -28,6 +28,7 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     network.pod_network,
     network.service_network,
     network.used_ports,
+    settings.kubelet_version,
     settings.lifetimes,
     settings.etcd_times,
     settings.etcd_directories,

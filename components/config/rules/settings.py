@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from components.config.cluster import KUBERNETES_MINORS, numbers
 from components.config.durations import parse, text
 from components.config.errors import Finding
 from components.config.etcd import LONGEST_ELECTION
@@ -12,6 +13,8 @@ from components.config.pki import Lifetime
 from components.config.rules.common import repeated
 
 ADMIN_NAME = "admin"
+KUBELET_BEHIND = 3
+"""Minor versions that a kubelet may be older than the API server."""
 
 
 def lifetimes(page: Page) -> Iterator[Finding]:
@@ -32,6 +35,20 @@ def _renewal(path: str, life: Lifetime) -> Iterator[Finding]:
     if life.renew_before * 2 > life.lifetime:
         problem = f"'{text(life.renew_before)}' is more than half of the lifetime {text(life.lifetime)}"
         yield Finding(f"{path}.renewBefore", problem, f"1h to {int(life.lifetime / timedelta(hours=2))}h")
+
+
+def kubelet_version(page: Page) -> Iterator[Finding]:
+    """`versions.kubelet` is not newer than `versions.kubernetes`, and at most three minor versions older."""
+    # https://kubernetes.io/releases/version-skew-policy/
+    kubelet, kubernetes = page.versions.of_kubelet, page.versions.kubernetes
+    major, minor, *_ = numbers(kubernetes)
+    oldest = max((major, minor - KUBELET_BEHIND), numbers(KUBERNETES_MINORS[0]))
+    allowed = f"{oldest[0]}.{oldest[1]}.0 to {kubernetes}, the version of versions.kubernetes"
+    if numbers(kubelet) > numbers(kubernetes):
+        yield Finding("versions.kubelet", f"{kubelet!r} is newer than the API server ({kubernetes})", allowed)
+    elif numbers(kubelet) < oldest:
+        problem = f"{kubelet!r} is more than {KUBELET_BEHIND} minor versions older than the API server ({kubernetes})"
+        yield Finding("versions.kubelet", problem, allowed)
 
 
 def etcd_times(page: Page) -> Iterator[Finding]:

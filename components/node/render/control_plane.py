@@ -7,7 +7,7 @@ from dataclasses import replace
 from components.config import Page
 from components.node.model import ROOT, Directory, NodeFile, Part, Ref, Unit
 from components.node.render.api_policies import ADMISSION, AUDIT, AUTHENTICATION
-from components.node.render.haproxy import kubernetes_ca
+from components.node.render.haproxy import OWN_SERVER, kubernetes_ca
 from components.node.render.systemd import flags, service
 from components.node.render.tls import CIPHER_SUITES, MIN_VERSION
 from components.pki.kubeconfig import by_files
@@ -113,7 +113,10 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> Part:
                     f"{ssl}/etcd-ca.pem",
                     f"{ssl}/service-account.pub",
                 ),
-                health=_https_health(topology.api_port, "/readyz", f"--cacert {ROOT}/ssl/kubernetes-ca.pem"),
+                # What comes next on this node is as new as this server, so it must not meet an older one: healthy is
+                # a server that the node's proxy uses again.
+                health=_https_health(topology.api_port, "/readyz")
+                + f" && curl -fsS --max-time 2 --unix-socket {OWN_SERVER} http://localhost/",
             ),
         ),
         artifacts=(API_SERVER,),
@@ -127,11 +130,10 @@ def controller_manager(page: Page, topology: Topology, node: NodePlan) -> Part:
     ssl = f"ssl/{CONTROLLER_MANAGER}"
     at = f"{ROOT}/{ssl}"
     kubeconfig = f"{ROOT}/cfg/{CONTROLLER_MANAGER}.kubeconfig"
-    own = _TLS | {
+    own = _serving(CONTROLLER_MANAGER) | {
         "kubeconfig": kubeconfig,
         "authentication-kubeconfig": kubeconfig,
         "authorization-kubeconfig": kubeconfig,
-        "bind-address": "127.0.0.1",
         "client-ca-file": f"{ROOT}/ssl/kubernetes-ca.pem",
         "allocate-node-cidrs": "true",
         "cluster-cidr": str(page.network.pod_cidr),
@@ -160,16 +162,22 @@ def controller_manager(page: Page, topology: Topology, node: NodePlan) -> Part:
 def scheduler(page: Page, topology: Topology, node: NodePlan) -> Part:
     """The scheduler of this node."""
     kubeconfig = f"{ROOT}/cfg/{SCHEDULER}.kubeconfig"
-    own = _TLS | {
+    own = _serving(SCHEDULER) | {
         "kubeconfig": kubeconfig,
         "authentication-kubeconfig": kubeconfig,
         "authorization-kubeconfig": kubeconfig,
-        "bind-address": "127.0.0.1",
         "client-ca-file": f"{ROOT}/ssl/kubernetes-ca.pem",
         "leader-elect": "true",
         "profiling": "false",
     }
     return _api_client(topology, node, SCHEDULER, 10259, flags(own, page.extra_args.kube_scheduler))
+
+
+def _serving(component: str) -> dict[str, str]:
+    """Flags of a component that serves health and metrics on loopback, with a certificate that it reloads."""
+    at = f"{ROOT}/ssl/{component}"
+    files = {"tls-cert-file": f"{at}/server.pem", "tls-private-key-file": f"{at}/server.key"}
+    return _TLS | files | {"bind-address": "127.0.0.1"}
 
 
 def _api_client(topology: Topology, node: NodePlan, component: str, port: int, arguments: list[str]) -> Part:
@@ -196,14 +204,14 @@ def _api_client(topology: Topology, node: NodePlan, component: str, port: int, a
             NodeFile(f"cfg/{component}.kubeconfig", kubeconfig),
             kubernetes_ca(),
             *_pair(f"ssl/{component}/client", f"{node.name}-{component}", component),
+            *_pair(f"ssl/{component}/server", f"{node.name}-{component}-server", component),
         ),
         units=(
             Unit(
                 f"{component}.service",
                 unit,
                 restart_on=(component, f"cfg/{component}.kubeconfig"),
-                # Its certificate is one it made itself for loopback, so there is nothing to verify it with.
-                health=_https_health(port, "/healthz", "--insecure"),
+                health=_https_health(port, "/healthz"),
             ),
         ),
         artifacts=(component,),
@@ -216,5 +224,5 @@ def _pair(path: str, leaf: str, group: str) -> tuple[NodeFile, NodeFile]:
     return NodeFile(f"{path}.pem", Ref(f"{leaf}:cert")), NodeFile(f"{path}.key", Ref(f"{leaf}:key"), group, 0o640)
 
 
-def _https_health(port: int, path: str, verification: str) -> str:
-    return f"curl -fsS --max-time 2 {verification} https://127.0.0.1:{port}{path}"
+def _https_health(port: int, path: str) -> str:
+    return f"curl -fsS --max-time 2 --cacert {ROOT}/ssl/kubernetes-ca.pem https://127.0.0.1:{port}{path}"

@@ -6,17 +6,23 @@ from collections.abc import Mapping
 
 from components.node.model import ROOT, NodeFile, Part, Ref, Unit
 from components.node.render.systemd import service
-from components.topology import Topology
+from components.topology import NodePlan, Topology
 
 CONFIG = f"{ROOT}/cfg/haproxy.cfg"
+OWN_SERVER = "/run/kubernetes-api-proxy.sock"
+"""Where the proxy of a control-plane node answers with 200 while it uses the node's own API server."""
+_BACKEND = "kubernetes-api"
 
 
-def haproxy_config(bind: str, servers: Mapping[str, str], checked: str) -> str:
+def haproxy_config(bind: str, servers: Mapping[str, str], checked: str, own: str | None = None) -> str:
     """TCP pass-through from `bind` (address:port) to the servers (name -> address:port).
 
     A server gets connections while its /readyz says yes; an API server that is shutting down says no first
     and serves on for a while (`--shutdown-delay-duration`), so the checks have to be faster than that.
     `checked` says how the certificate is verified by the checks: `none`, or `required ca-file PATH`.
+
+    Connections go to the server `own` alone while that one is ready, and over all others when it is not; without it,
+    over all.
     """
     lines = [
         "global",
@@ -38,9 +44,10 @@ def haproxy_config(bind: str, servers: Mapping[str, str], checked: str) -> str:
         "  timeout server 15m",
         "  timeout check 2s",
         "",
-        "listen kubernetes-api",
+        f"listen {_BACKEND}",
         f"  bind {bind}",
         "  balance leastconn",
+        *(("  option allbackups",) if own else ()),
         "  option httpchk GET /readyz",
         "  http-check expect status 200",
         # A server that is not ready keeps the connections it has: it may be shutting down, and then answers them to
@@ -50,9 +57,22 @@ def haproxy_config(bind: str, servers: Mapping[str, str], checked: str) -> str:
         "  srvtcpka-intvl 2s",
         "  srvtcpka-cnt 3",
         f"  default-server check check-ssl verify {checked} inter 500ms fall 1 rise 2 tcp-ut 10s",
-        *(f"  server {name} {address}" for name, address in servers.items()),
+        *(
+            f"  server {name} {address}{' backup' if own not in (None, name) else ''}"
+            for name, address in servers.items()
+        ),
         "",
     ]
+    if own:
+        lines += [
+            "frontend own-api-server",
+            f"  bind unix@{OWN_SERVER} mode 600",
+            "  mode http",
+            "  no log",
+            f"  http-request return status 200 if {{ srv_is_up({_BACKEND}/{own}) }}",
+            "  http-request return status 503",
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -61,12 +81,18 @@ def api_servers(topology: Topology) -> dict[str, str]:
     return {node.name: f"{node.address}:{topology.api_port}" for node in topology.control_plane_nodes}
 
 
-def api_proxy(topology: Topology) -> Part:
-    """The node-local proxy, so that nothing on a node depends on one API server."""
+def api_proxy(topology: Topology, node: NodePlan) -> Part:
+    """The node-local proxy, so that nothing on a node depends on one API server.
+
+    On a control-plane node it prefers the node's own one: controller-manager, scheduler, kubelet and kube-proxy may not
+    be newer than the API server they talk to (https://kubernetes.io/releases/version-skew-policy/), and in an upgrade
+    the own one is as new as they are. kubeadm does the same (ControlPlaneKubeletLocalMode).
+    """
     config = haproxy_config(
         f"127.0.0.1:{topology.node_local_port}",
         api_servers(topology),
         f"required ca-file {ROOT}/ssl/kubernetes-ca.pem",
+        own=node.name if node.is_control_plane else None,
     )
     unit = service(
         description="Node-local proxy to the Kubernetes API servers",

@@ -17,6 +17,18 @@ from components.topology import NodePlan, Topology
 
 DATA = "/var/lib/kubelet"
 SSL = "ssl/kubelet"
+_SHARED_DISK = {
+    # The disk is the host's: how full that is in per cent says nothing, and removing images would not help it.
+    # https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#hard-eviction-thresholds
+    "imageGCHighThresholdPercent": 100,
+    "evictionHard": {
+        "memory.available": "100Mi",
+        "nodefs.available": "100Mi",
+        "nodefs.inodesFree": "0%",
+        "imagefs.available": "100Mi",
+        "imagefs.inodesFree": "0%",
+    },
+}
 CREDENTIAL = f"{DATA}/pki/kubelet-client-current.pem"
 """The client certificate that a kubelet has been given, once it has been."""
 
@@ -131,4 +143,5 @@ def _configuration(page: Page, topology: Topology, node: NodePlan, traits: Trait
     if traits.container:
         # Swap belongs to the host; a pod still gets none of it.
         config |= {"failSwapOn": False, "memorySwap": {"swapBehavior": "NoSwap"}, "oomScoreAdj": 0}
+        config |= _SHARED_DISK
     return merged(config, page.extra_config.kubelet)

@@ -122,23 +122,25 @@ def test_old_tls_is_refused(cluster: Cluster, port: int, role: str) -> None:
 
 
 def test_serving_certificates_verify_against_the_authority(cluster: Cluster) -> None:
-    """Of API servers, etcd members and kubelets, by name and address; another authority does not verify them."""
+    """Of everything that serves TLS, by each name it is asked for by; another authority does not verify them."""
     authority = unpack(cluster.stack.kubeconfig, cluster.stack.folder / "admin").ca.read_text()
     kubernetes, etcd = f"{SSL}/kubernetes-ca.pem", f"{SSL}/etcd/ca.pem"
     for machine in cluster.machines.values():
         assert machine.read(kubernetes).strip() == authority.strip()
-        served = [(10250, kubernetes)]
+        by_name, on_loopback = (machine.address, machine.name), ("127.0.0.1", "localhost")
+        served = [(10250, kubernetes, by_name)]
         if machine in cluster.having("control-plane"):
-            served.append((6443, kubernetes))
+            served.append((6443, kubernetes, by_name))
+            served += [(10257, kubernetes, on_loopback), (10259, kubernetes, on_loopback)]
         if machine in cluster.having("etcd"):
-            served += [(2379, etcd), (2380, etcd)]
-        for port, ca in served:
+            served += [(2379, etcd, by_name), (2380, etcd, by_name)]
+        for port, ca, hosts in served:
             wrong = kubernetes if ca == etcd else f"{SSL}/kube-apiserver/front-proxy-ca.pem"
-            for host in (machine.address, machine.name):
-                # 60: the certificate does not verify. Whatever the server says after the handshake does not count.
-                assert _verify(machine, host, port, ca) != 60, f"{host}:{port}"
+            for host in hosts:
+                # 7: nobody listens, 60: it does not verify. What the server says after the handshake does not count.
+                assert _verify(machine, host, port, ca) not in (7, 60), f"{host}:{port}"
             if machine in cluster.having("control-plane"):
-                assert _verify(machine, machine.address, port, wrong) == 60, f"{machine.name}:{port}"
+                assert _verify(machine, hosts[0], port, wrong) == 60, f"{machine.name}:{port}"
 
 
 def test_kubelet_certificates_came_from_csrs(cluster: Cluster) -> None:
@@ -198,7 +200,8 @@ def _certificates(machine: Machine) -> dict[str, tuple[datetime, str]]:
 
 def _verify(machine: Machine, host: str, port: int, ca: str) -> int:
     """The exit code of curl for a request to this machine under `host`, a name or an address of its certificate."""
-    resolve = f"--resolve {host}:{port}:{machine.address}"
+    address = "127.0.0.1" if host == "localhost" else machine.address
+    resolve = f"--resolve {host}:{port}:{address}"
     code: int = machine.run(
         f"curl -s --max-time 5 {resolve} --cacert {ca} --output /dev/null https://{host}:{port}/"
     ).code

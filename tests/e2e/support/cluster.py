@@ -2,9 +2,10 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from tests.e2e.support import diagnostics
 from tests.e2e.support.inventory import Inventory, take
@@ -54,6 +55,19 @@ class Cluster:
         """The machines with a role, in the order of the page."""
         nodes = self.stack.page["hardway:nodes"]
         return [self.machines[node["name"]] for node in nodes if role in node["roles"]]
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Put `changes` on the page: whole top-level keys (`hardway:versions`), None takes one away."""
+        page = {key: value for key, value in {**self.stack.page, **changes}.items() if value is not None}
+        self.stack = replace(self.stack, page=page)
+        self.__dict__.pop("machines", None)
+
+    def up(self, expected: int = 0) -> Run:
+        """`make up`, with this exit code."""
+        run = self.stack.up()
+        self.__dict__.pop("machines", None)
+        assert run.code == expected, f"make up ended with {run.code}, not {expected}:\n{run.tail(60)}"
+        return run
 
     def destroy(self) -> Run:
         """`make down`, and its page goes."""

@@ -44,8 +44,11 @@ def pod(namespace: str, name: str, main: Mapping[str, Any], **spec: Any) -> Mani
     }
 
 
-def web(namespace: str, name: str, image: str, replicas: int, **spec: Any) -> Manifest:
-    """A deployment of web servers (`netexec`), as evenly over the nodes as can be."""
+def web(namespace: str, name: str, image: str, replicas: int, *, lame_seconds: int = 0, **spec: Any) -> Manifest:
+    """A deployment of web servers (`netexec`), as evenly over the nodes as can be.
+
+    A server that is told to end serves on for `lame_seconds`, until every node has stopped sending connections to it.
+    """
     labels = {"app": name}
     spread = {
         "maxSkew": 1,
@@ -55,7 +58,8 @@ def web(namespace: str, name: str, image: str, replicas: int, **spec: Any) -> Ma
         "labelSelector": {"matchLabels": labels},
     }
     ready = {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 1}
-    main = container(image, "netexec", f"--http-port={PORT}", readinessProbe=ready)
+    late = [f"--delay-shutdown={lame_seconds}"] if lame_seconds else []
+    main = container(image, "netexec", f"--http-port={PORT}", *late, readinessProbe=ready)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -68,7 +72,7 @@ def web(namespace: str, name: str, image: str, replicas: int, **spec: Any) -> Ma
                 "spec": {
                     "containers": [main],
                     "topologySpreadConstraints": [spread],
-                    "terminationGracePeriodSeconds": 0,
+                    "terminationGracePeriodSeconds": 2 * lame_seconds,
                     **spec,
                 },
             },
@@ -86,6 +90,16 @@ def service(namespace: str, name: str, port: int, *, node_port: int | None = Non
         "kind": "Service",
         "metadata": {"namespace": namespace, "name": name},
         "spec": {"type": "NodePort" if node_port else "ClusterIP", "selector": {"app": name}, "ports": [entry]},
+    }
+
+
+def budget(namespace: str, name: str, least: int) -> Manifest:
+    """A PodDisruptionBudget of the deployment of the same name: so many replicas have to stay."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"minAvailable": least, "selector": {"matchLabels": {"app": name}}},
     }
 
 

@@ -34,17 +34,20 @@ class Probing:
 
 
 @contextlib.contextmanager
-def probing(machine: Machine, url: str, seconds: float, credentials: Credentials | None = None) -> Iterator[Probing]:
+def probing(
+    machine: Machine | None, url: str, seconds: float, credentials: Credentials | None = None
+) -> Iterator[Probing]:
     """Ask `url`, as the machine sees it, from before the body until `report` is called or `seconds` are over.
 
-    Each request to an HTTPS URL shows the client certificate of `credentials` and verifies the server's.
+    None is this host. Each request to an HTTPS URL shows the client certificate of `credentials` and verifies the
+    server's.
     """
     command = [sys.executable, "-m", "tests.e2e.support.probe", "--json", f"--url={url}"]
     command += [f"--rate={RATE}", f"--seconds={seconds}"]
     if credentials:
         command += [f"--ca={credentials.ca}", f"--cert={credentials.cert}", f"--key={credentials.key}"]
     process = subprocess.Popen(
-        machine.in_network(command),
+        machine.in_network(command) if machine else command,
         cwd=this_clone().root,
         env=os.environ,
         stdin=subprocess.DEVNULL,

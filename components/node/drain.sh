@@ -1,0 +1,110 @@
+# Empties the node of this machine and lets it take pods again, with the kubelet's own credential: the Node authorizer
+# and NodeRestriction let a kubelet change its own Node and evict pods that run on it, and nothing of any other node.
+# Functions for apply.sh, which has say, fail, before_deadline, version_of, root, and digest, the release that comes.
+# shellcheck disable=SC2154
+kubeconfig=/var/lib/kubelet/kubeconfig
+credential=/var/lib/kubelet/pki/kubelet-client-current.pem
+cordoned=$root/cordoned # is there while the node is cordoned by us, and not by a person
+refusals=$root/.drain   # what the API said, by pod
+poll_seconds=1
+
+kube() { "$root/releases/$digest/bin/kubectl" --kubeconfig="$kubeconfig" --request-timeout=10s "$@"; }
+# A kubelet knows its node by its flag, which need not be the host's name.
+node_name() { sed -n 's/^ *--hostname-override=\([^ ]*\).*/\1/p' "$root/releases/$digest/units/kubelet.service"; }
+cordon() { kube patch node "$(node_name)" --patch "{\"spec\":{\"unschedulable\":$1}}" >/dev/null; }
+
+# Lets the pods of the node go within $1 seconds. When they do not, it takes pods again, and this fails and says why.
+drain() {
+    drain_until=$(($(date +%s) + $1))
+    rm -rf "$refusals"
+    mkdir "$refusals"
+    say "drains: pods have ${1} s to leave"
+    unschedulable=$(kube get node "$(node_name)" --output 'go-template={{.spec.unschedulable}}') ||
+        fail 'cannot drain: the API does not show this node to its kubelet'
+    if [ "$unschedulable" != true ]; then
+        : >"$cordoned"
+        cordon true || fail 'cannot drain: the API does not let the kubelet cordon its node'
+    fi
+    until evict_all; do
+        if [ "$(date +%s)" -ge "$drain_until" ]; then
+            why=$(explain)
+            rm -rf "$refusals"
+            uncordon || say 'and the node stays cordoned: it cannot be reached through the API' >&2
+            fail "these pods did not leave within ${1} s, so nothing was changed here:$why"
+        fi
+        sleep "$poll_seconds"
+    done
+    rm -rf "$refusals"
+    say 'is drained'
+}
+
+# "NAMESPACE POD going|stays" for each pod that has to leave: not those of DaemonSets (they come back at once), mirror
+# pods (the API does not own them), and finished ones.
+pods_to_move() {
+    # shellcheck disable=SC2016 # the dollar signs are the template's
+    kube get pods --all-namespaces --field-selector "spec.nodeName=$(node_name)" --output 'go-template={{range .items -}}
+{{- $stays := or (eq .status.phase "Succeeded") (eq .status.phase "Failed") -}}
+{{- range $key, $value := .metadata.annotations}}{{if eq $key "kubernetes.io/config.mirror"}}{{$stays = true}}{{end}}{{end -}}
+{{- range .metadata.ownerReferences}}{{if eq .kind "DaemonSet"}}{{$stays = true}}{{end}}{{end -}}
+{{- if not $stays}}{{.metadata.namespace}} {{.metadata.name}} {{if .metadata.deletionTimestamp}}going{{else}}stays{{end}}
+{{end}}{{end}}'
+}
+
+# Asks every pod to leave; true when there is none left.
+evict_all() {
+    pods_to_move >"$refusals/pods" || return 1
+    while read -r namespace pod state; do
+        [ "$state" = going ] || evict "$namespace" "$pod"
+    done <"$refusals/pods"
+    [ ! -s "$refusals/pods" ]
+}
+
+# A refusal (429: a PodDisruptionBudget) or anything else that is not a yes is noted and asked again later. Not with
+# kubectl: that leaves out what the budget says, and waits by itself.
+evict() {
+    body="{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"namespace\":\"$1\",\"name\":\"$2\"}}"
+    server=$(sed -n 's/^ *server: //p' "$kubeconfig")
+    status=$(curl -sS --max-time 10 --cacert "$root/ssl/kubernetes-ca.pem" --cert "$credential" \
+        --header 'Content-Type: application/json' --data "$body" --output "$refusals/answer" --write-out '%{http_code}' "$server/api/v1/namespaces/$1/pods/$2/eviction?pretty=true" \
+        2>"$refusals/problem") || status=000
+    case $status in
+    20? | 404) rm -f "$refusals/$1 $2" ;;
+    000) cp "$refusals/problem" "$refusals/$1 $2" ;;
+    *) sed -n 's/^ *"message": "\(.*\)",\{0,1\}$/\1/p' "$refusals/answer" | paste -sd' ' - >"$refusals/$1 $2" ;;
+    esac
+}
+
+# " NAMESPACE/POD: what the API said to its eviction;" for each pod that is left.
+explain() {
+    while read -r namespace pod state; do
+        if [ -s "$refusals/$namespace $pod" ]; then
+            printf ' %s/%s: %s;' "$namespace" "$pod" "$(cat "$refusals/$namespace $pod")"
+        else
+            printf ' %s/%s: was told to end and still runs;' "$namespace" "$pod"
+        fi
+    done <"$refusals/pods"
+}
+
+# Lets the node take pods again if it was cordoned here, by this run or by one that was killed.
+uncordon() {
+    [ -e "$cordoned" ] || return 0
+    cordon false && rm -f "$cordoned"
+}
+
+# The same after a change, once the API has seen this release's kubelet and holds the node for Ready: pods that come
+# back shall find it so.
+take_pods_again() {
+    [ -e "$cordoned" ] || return 0
+    until is_ready; do
+        before_deadline || fail "release $digest is healthy, but the API does not hold the node for Ready; it stays cordoned"
+        sleep "$poll_seconds"
+    done
+    uncordon || fail "release $digest is healthy, but the API does not let the kubelet uncordon its node"
+}
+
+is_ready() {
+    # shellcheck disable=SC2016
+    kube get node "$(node_name)" --output 'go-template={{.status.nodeInfo.kubeletVersion}}{{range .status.conditions -}}
+{{if eq .type "Ready"}} {{.status}}{{end}}{{end}}' 2>/dev/null |
+        grep -qx "v$(version_of "$root/current" kubelet) True"
+}

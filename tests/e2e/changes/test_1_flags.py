@@ -1,0 +1,94 @@
+"""A flag is a reviewed change like any other: what does not need it is left alone, and a wrong one does no harm."""
+
+import json
+from collections.abc import Sequence
+
+from tests.e2e.changes.conftest import Probes
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.machines import Machine
+from tests.e2e.support.progress import Say
+from tests.e2e.support.units import connections, invocations, restarted
+
+API_SERVER = "kube-apiserver"
+
+
+def test_wrong_flag_is_taken_back_by_the_first_machine(cluster: Cluster, probes: Probes, say: Say) -> None:
+    """The run names node, unit and its last lines, no other node is touched, and nobody notices."""
+    before, flag = invocations(cluster), "no-such-flag"
+    cluster.change({"hardway:extraArgs": {API_SERVER: {flag: "true"}}})
+    with probes() as watch:
+        run = cluster.up(expected=2)
+        watch.assert_none_failed()
+    say(f"  failed after {run.seconds:.1f} s")
+    for said in (f"cp-1: unit {API_SERVER}.service", f"unknown flag: --{flag}", "the machine is back on release"):
+        assert said in run.output, run.tail()
+    assert restarted(before, invocations(cluster)) == {("cp-1", API_SERVER)}
+    assert flag not in cluster.machines["cp-1"].read(f"/opt/kubernetes/current/units/{API_SERVER}.service")
+
+
+def test_right_flag_restarts_one_unit_on_one_node_after_the_other(cluster: Cluster, probes: Probes, say: Say) -> None:
+    """The run after the failed one goes on with what the page says now."""
+    before, dialled = invocations(cluster), connections(cluster)
+    cluster.change({"hardway:extraArgs": {API_SERVER: {"max-requests-inflight": 500}}})
+    masters = cluster.having("control-plane")
+    with probes() as watch:
+        run = cluster.up()
+        watch.assert_none_failed()
+    say(f"  {len(masters)} API servers restarted in {run.seconds:.1f} s")
+    assert restarted(before, invocations(cluster)) == {(machine.name, API_SERVER) for machine in masters}
+    assert _one_at_a_time(masters, API_SERVER)
+    for machine in masters:
+        process = machine.run(f"tr '\\0' '\\n' </proc/$(pidof {API_SERVER})/cmdline").ok()
+        assert "--max-requests-inflight=500" in process
+    # A worker does not change, so it is not dialled.
+    now = connections(cluster)
+    assert {m.name: now[m.name] for m in cluster.having("worker")} == {
+        m.name: dialled[m.name] for m in cluster.having("worker")
+    }
+
+
+def test_pods_live_on_when_their_kubelet_is_restarted(cluster: Cluster, probes: Probes, say: Say) -> None:
+    """A field of the kubelets' configuration: containers are the same ones before and after, on every node."""
+    before, pods = invocations(cluster), _containers(cluster)
+    cluster.change({"hardway:extraConfig": {"kubelet": {"maxPods": 100}}})
+    with probes() as watch:
+        run = cluster.up()
+        watch.assert_none_failed()
+    say(f"  {len(cluster.machines)} kubelets restarted in {run.seconds:.1f} s")
+    assert restarted(before, invocations(cluster)) == {(name, "kubelet") for name in cluster.machines}
+    assert _one_at_a_time(list(cluster.machines.values()), "kubelet")
+    assert _containers(cluster) == pods
+    nodes = cluster.kubectl.items("nodes")
+    assert not [node for node in nodes if node["spec"].get("unschedulable")], "a node was drained without need"
+
+
+def test_containers_outlive_their_runtime(cluster: Cluster, probes: Probes) -> None:
+    """A restart of containerd leaves them alone, so no change of it needs an empty node."""
+    pods = _containers(cluster)
+    with probes() as watch:
+        for machine in cluster.having("worker"):
+            machine.run("systemctl restart containerd.service").ok()
+            machine.run("until /opt/kubernetes/bin/crictl ps -q >/dev/null; do sleep 0.2; done").ok()
+        watch.assert_none_failed()
+    assert _containers(cluster) == pods
+
+
+def _one_at_a_time(machines: Sequence[Machine], unit: str) -> bool:
+    """Whether each of these was stopped only after the one before it, in the order of the roll, was ready again."""
+    show = f"systemctl show --property=InactiveEnterTimestampMonotonic,ActiveEnterTimestampMonotonic {unit}.service"
+    times = []
+    for machine in machines:
+        values = dict(line.split("=") for line in machine.run(show).ok().split())
+        times.append((int(values["InactiveEnterTimestampMonotonic"]), int(values["ActiveEnterTimestampMonotonic"])))
+    flat = [moment for pair in times for moment in pair]
+    return flat == sorted(flat)
+
+
+def _containers(cluster: Cluster) -> dict[str, tuple[str, int]]:
+    """Id and restarts of every container of every pod."""
+    found = {}
+    for pod in cluster.kubectl.items("pods", "--all-namespaces"):
+        for status in pod["status"]["containerStatuses"]:
+            key = json.dumps([pod["metadata"]["namespace"], pod["metadata"]["name"], status["name"]])
+            found[key] = (status["containerID"], status["restartCount"])
+    return found

@@ -1,0 +1,33 @@
+"""Which units of which machines were started anew: systemd gives every start of a unit a new InvocationID."""
+
+import re
+from collections.abc import Mapping
+
+from tests.e2e.support.cluster import Cluster
+
+_SHOW = """
+cd /opt/kubernetes/current/units
+systemctl show --property=Id,InvocationID,NRestarts *.service
+"""
+Invocations = Mapping[tuple[str, str], str]
+
+
+def invocations(cluster: Cluster) -> Invocations:
+    """The present start of each service of ours, by machine and unit."""
+    found = {}
+    for name, machine in cluster.machines.items():
+        for block in machine.run(_SHOW).ok().strip().split("\n\n"):
+            values = dict(line.split("=", 1) for line in block.splitlines())
+            found[name, values["Id"].removesuffix(".service")] = f"{values['InvocationID']} {values['NRestarts']}"
+    return found
+
+
+def restarted(before: Invocations, after: Invocations) -> set[tuple[str, str]]:
+    """Machine and unit of every service that was started, restarted or stopped in between."""
+    return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+
+
+def connections(cluster: Cluster) -> dict[str, int]:
+    """How often each machine's sshd has let somebody in."""
+    count = "journalctl --unit ssh.service --no-pager --output cat"
+    return {name: len(re.findall("Accepted", machine.run(count).ok())) for name, machine in cluster.machines.items()}
