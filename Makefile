@@ -3,7 +3,9 @@
 STACK      ?= dev
 SUITE      ?= local
 SUITES     ?= local
-KUBERNETES ?=
+# A suite that upgrades needs both ends of its way.
+KUBERNETES ?= $(if $(filter changes,$(SUITE)),1.36.4 1.37.1)
+export KUBERNETES
 UPSTREAM   ?=
 PR         ?=
 # The policies that judge a preview and a renewal: none with POLICIES=. LIMITS is a file with their settings.

@@ -36,6 +36,7 @@ Addons(
 )
 
 pulumi.export("kubeconfig", control_plane.kubeconfig("admin"))
+pulumi.export("kubeconfigSha256", control_plane.kubeconfig_sha256("admin"))
 pulumi.export("developerKubeconfigs", control_plane.developer_kubeconfigs(page.access.developers))
 pulumi.export("endpoint", control_plane.endpoint)
 pulumi.export("nodes", topology.summary())

@@ -1,4 +1,4 @@
-"""Times of the laptop cluster by phase, as a Markdown table: python -m bench [--runs N]."""
+"""Times of the laptop cluster as a Markdown table: python -m bench [--what up|upgrade] [--runs N]."""
 
 import argparse
 import os
@@ -7,9 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from bench.phases import Phase, medians, phases
-from bench.run import measure
-from tests.e2e.support.progress import Reporter
+from bench.rolling import median_steps
+from bench.run import OLD, measure, measure_upgrade
+from tests.e2e.support.progress import Reporter, Say
 from tests.e2e.support.stack import Stack, laptop_page
+from tools.catalogue import KUBERNETES_DEFAULT
 
 NAME = "bench"
 MOST_RUNS = 20
@@ -19,25 +21,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, with signs of life on standard error, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help=f"the median of how many, 1 to {MOST_RUNS} (default 3)")
+    parser.add_argument(
+        "--what", choices=("up", "upgrade"), default="up", help="a new cluster (default), or its upgrade"
+    )
     options = parser.parse_args(arguments)
     if not 1 <= options.runs <= MOST_RUNS:
         parser.error(f"--runs {options.runs}: 1 to {MOST_RUNS} are allowed")
+    load = os.getloadavg()[0]
     say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
+    found = {"up": _up, "upgrade": _upgrade}[options.what](options.runs, say)
+    print(f"{options.runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
+    print(found)
+    return 0
+
+
+def _up(count: int, say: Say) -> str:
     page = laptop_page(NAME)
     stack = Stack(NAME, page, say)
     groups: dict[str, list[str]] = {"etcd and control plane": [], "workers": []}
     for node in page["hardway:nodes"]:
         groups["workers" if node["roles"] == ["worker"] else "etcd and control plane"].append(node["name"])
-    load, runs, seconds = os.getloadavg()[0], [], []
-    for number in range(1, options.runs + 1):
-        say(f"run {number} of {options.runs}")
+    runs, seconds = [], []
+    for number in range(1, count + 1):
+        say(f"run {number} of {count}")
         result = measure(stack)
         runs.append(phases(result.first, groups))
         seconds.append(result.second)
         say(f"run {number}: {runs[-1][-1].takes:.1f} s, second up {result.second:.1f} s")
-    print(f"{options.runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
-    print(table(medians(runs), seconds, [run[-1].takes for run in runs]))
-    return 0
+    return table(medians(runs), seconds, [run[-1].takes for run in runs])
+
+
+def _upgrade(count: int, say: Say) -> str:
+    runs = []
+    for number in range(1, count + 1):
+        say(f"run {number} of {count}")
+        runs.append(measure_upgrade(Stack(NAME, laptop_page(NAME), say)))
+        say(f"run {number}: {runs[-1].line()}")
+    title = f"| Kubernetes {OLD} to {KUBERNETES_DEFAULT} | takes s |"
+    return "\n".join([title, "|---|---:|", *(f"| {name} | {takes:.1f} |" for name, takes in median_steps(runs))])
 
 
 def _memory() -> int:

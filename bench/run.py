@@ -1,16 +1,21 @@
 """One measured run: from no machines to all Ready and DNS, a second `up`, and down again."""
 
+import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.cpu import CpuLog
 from bench.events import EventLog
 from bench.phases import Measured, UnitTimes
+from bench.rolling import Rolled, rolled
 from tests.e2e.support.kubectl import admin_of
 from tests.e2e.support.machines import Machine, machines_of
 from tests.e2e.support.stack import Stack
 from tests.e2e.support.wait import eventually
+from tools.catalogue import KUBERNETES_DEFAULT, KUBERNETES_VERSIONS
 
+OLD = next(version for version in KUBERNETES_VERSIONS if version != KUBERNETES_DEFAULT)
+"""The version of Kubernetes from which an upgrade is measured."""
 UNITS = ("etcd", "kube-apiserver", "kubelet")
 _NAME = "kubernetes.default.svc.cluster.local"
 
@@ -31,6 +36,25 @@ def measure(stack: Stack) -> Result:
         second = stack.up()
         assert second.code == 0, second.tail()
         return Result(first, second.seconds)
+    finally:
+        _down(stack)
+        stack.forget()
+
+
+def measure_upgrade(stack: Stack) -> Rolled:
+    """Bring the stack up on the version before the present one, and upgrade it.
+
+    Raises AssertionError when that fails; the stack is gone afterwards in any case.
+    """
+    old = replace(stack, page={**stack.page, "hardway:versions": {"kubernetes": OLD}})
+    os.environ["KUBERNETES"] = " ".join(KUBERNETES_VERSIONS)  # what `make` builds
+    _down(old)
+    try:
+        first = old.up()
+        assert first.code == 0, first.tail()
+        found = rolled(stack)
+        assert found.run.code == 0, found.run.tail()
+        return found
     finally:
         _down(stack)
         stack.forget()

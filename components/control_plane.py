@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -65,6 +66,12 @@ class ControlPlane(pulumi.ComponentResource):
             pulumi.Output.all(server=url, ca=ca, cert=holder.cert_pem, key=holder.private_key_pem).apply(
                 lambda known: kubeconfig.embedded(cluster=topology.cluster_name, user=leaf, server_name=name, **known)
             )
+        )
+
+    def kubeconfig_sha256(self, leaf: str) -> pulumi.Output[str]:
+        """What tells whether a copy of a kubeconfig is still good; not secret, for nobody guesses the key in it."""
+        return pulumi.Output.unsecret(
+            self.kubeconfig(leaf).apply(lambda text: hashlib.sha256(text.encode()).hexdigest())
         )
 
     def _server(self, *, for_people: bool) -> tuple[pulumi.Output[str], str]:

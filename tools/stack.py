@@ -6,6 +6,7 @@ first `stack init` on the salt stands in the state, where Pulumi finds it again.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -40,7 +41,9 @@ class Stack:
         # The list of certificates alone is hundreds of lines: `make outputs` prints it for who wants it.
         code = self._run("up", "--yes", "--skip-preview", "--suppress-outputs", *self._page(), *arguments)
         if code == 0:
-            path = self.write_kubeconfig()
+            path = self.clone.kubeconfig(self.name)
+            if not self._is_current(path):
+                self.write_kubeconfig()
             say(f"stack {self.name} is up; its kubeconfig is {path}")
             say(f'next: eval "$(make -s env STACK={self.name})" && kubectl get nodes')
         return code
@@ -101,6 +104,18 @@ class Stack:
         write_atomically(path, answer.stdout, 0o600)
         return path
 
+    def _is_current(self, kubeconfig: Path) -> bool:
+        """Whether a kubeconfig is that of the state, read from its file: asking Pulumi is a tenth of an empty run."""
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+            (state,) = self.clone.state.glob(f".pulumi/stacks/*/{self.name}.json")
+            if not self._keeps_state_here():
+                return False
+            outputs = json.loads(state.read_bytes())["checkpoint"]["latest"]["resources"][0]["outputs"]
+            # Pulumi prints an output with a line end of its own.
+            found = hashlib.sha256(kubeconfig.read_bytes().removesuffix(b"\n")).hexdigest()
+            return bool(found == outputs["kubeconfigSha256"])
+        return False
+
     def outputs(self, arguments: Sequence[str] = ()) -> int:
         """Prints the stack's outputs."""
         return self._run("stack", "output", *arguments)
@@ -141,13 +156,16 @@ class Stack:
             raise ToolError(f"stack {self.name} could not be made")
 
     def _exists(self) -> bool:
-        if environment(self.clone, self.name, os.environ)["PULUMI_BACKEND_URL"] == f"file://{self.clone.state}":
+        if self._keeps_state_here():
             # Asking Pulumi takes as long as a tenth of a run that changes nothing.
             return any(self.clone.state.glob(f".pulumi/stacks/*/{self.name}.json"))
         answer = self._ask("stack", "ls", "--json")
         if answer.returncode != 0:
             raise ToolError(f"pulumi cannot list the stacks: {answer.stderr.strip()}")
         return self.name in {entry["name"].rpartition("/")[2] for entry in json.loads(answer.stdout)}
+
+    def _keeps_state_here(self) -> bool:
+        return environment(self.clone, self.name, os.environ)["PULUMI_BACKEND_URL"] == f"file://{self.clone.state}"
 
     def _ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -1,6 +1,7 @@
 """The program as a whole: names and types, outputs, and pages or surroundings that are wrong."""
 
 import base64
+import hashlib
 import json
 import re
 from functools import cache
@@ -61,13 +62,14 @@ def test_protection_is_for_what_nobody_can_make_again() -> None:
 @ALL
 def test_outputs(name: str) -> None:
     outputs, made = plain(recorded(name).outputs), cluster(name, {"machines.subnet": "192.168.10.0/24"})
-    wanted = ["kubeconfig", "developerKubeconfigs", "endpoint", "nodes", "certificates", "etcd"]
+    wanted = ["kubeconfig", "kubeconfigSha256", "developerKubeconfigs", "endpoint", "nodes", "certificates", "etcd"]
     assert sorted(outputs) == sorted(wanted)
     assert outputs["endpoint"] == "https://127.0.0.1:20000"
     assert {node: value["roles"] for node, value in outputs["nodes"].items()} == {
         node.name: list(node.roles) for node in made.topology.nodes
     }
     assert outputs["etcd"].startswith("podman exec ")
+    assert outputs["kubeconfigSha256"] == hashlib.sha256(outputs["kubeconfig"].encode()).hexdigest()
     assert "etcdctl" in outputs["etcd"]
     for holder, text in {"admin": outputs["kubeconfig"], **_developers(outputs)}.items():
         config = json.loads(text)

@@ -130,7 +130,7 @@ def test_kubeconfigs_are_secret_outputs(name: str) -> None:
 @ALL
 def test_what_a_reviewer_needs_is_readable(name: str) -> None:
     run = recorded(name)
-    for output in ("endpoint", "nodes", "certificates", "etcd"):
+    for output in ("kubeconfigSha256", "endpoint", "nodes", "certificates", "etcd"):
         found = list(leaves(run.outputs[output]))
         assert found
         assert not [leaf.path for leaf in found if leaf.secret], output

@@ -6,6 +6,7 @@ from bench.__main__ import table
 from bench.cpu import Sample, busy
 from bench.events import Event
 from bench.phases import BEGUN, DONE, Measured, UnitTimes, medians, phases
+from bench.rolling import Step, steps
 
 
 def resource(name: str, begun: float, done: float, kind: str = "command:remote:Command") -> list[Event]:
@@ -57,3 +58,12 @@ def test_busy_cores_between_two_moments() -> None:
     assert busy(samples, 0, 1) == 2
     assert busy(samples, 1, 2) == 0
     assert busy(samples, 0.5, 2.5) == 1
+
+
+def test_steps_of_a_roll_in_their_order() -> None:
+    stages = [event for name, done in (("a", 104), ("b", 106)) for event in resource(f"{name}-stage", 102, done)]
+    rolled = [*stages, *resource("b-activate", 120, 125), *resource("a-activate", 107, 119)]
+    failed = [Event(126, BEGUN, "command:remote:Command", "c-activate")]
+    found = [(step.name, step.begins, step.takes) for step in steps(100, [*rolled, *failed], 130)]
+    assert found == [("staged everywhere", 2, 4), ("a", 7, 12), ("b", 20, 5), ("all", 0, 30)]
+    assert steps(100, [], 130) == [Step("all", 0, 30)]

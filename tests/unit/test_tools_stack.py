@@ -18,7 +18,7 @@ from tools.stack import Stack
 ENGINE = this_clone().bin / "pulumi"
 PAGE = "# kept as it is\nconfig:\n  scratch:x:   {a: 1}   # also this\n"
 PROGRAM = """
-import os, time
+import hashlib, os, time
 import pulumi
 
 kept = pulumi.Stash("kept", input=pulumi.Output.secret(os.environ["VALUE"]),
@@ -29,6 +29,8 @@ if os.environ.get("WAIT"):
     open("waiting", "w").close()
     time.sleep(60)
 pulumi.export("kubeconfig", kept.output)
+digest = kept.output.apply(lambda text: hashlib.sha256(text.encode()).hexdigest())
+pulumi.export("kubeconfigSha256", pulumi.Output.unsecret(digest))
 """
 RUN = """
 import sys
@@ -98,6 +100,12 @@ def test_life_of_a_stack_whose_first_up_fails_half_way(stack: Stack, monkeypatch
     assert kubeconfig.read_text().strip() == "first secret"
     assert kubeconfig.stat().st_mode & 0o777 == 0o600
     assert stack.preview(["--expect-no-changes"]) == 0
+    written = kubeconfig.stat().st_mtime_ns
+    assert stack.up() == 0
+    assert kubeconfig.stat().st_mtime_ns == written
+    kubeconfig.write_text("of another cluster\n")
+    assert stack.up() == 0
+    assert kubeconfig.read_text().strip() == "first secret"
     assert stack.destroy() == 0
     assert not (stack.clone.state / "dev").exists()
     assert not list(stack.clone.state.glob(".pulumi/stacks/scratch/dev.json"))

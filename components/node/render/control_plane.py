@@ -16,7 +16,7 @@ from components.topology import NodePlan, Topology
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 REFERENCE = "https://kubernetes.io/docs/reference/command-line-tools-reference"
 SHUTDOWN_DELAY_SECONDS = 6
-"""How long an API server serves on after it has said on /readyz that it goes: proxies check every 500 ms."""
+"""How long an API server serves on after it has said on /readyz that it goes: proxies leave it within 2.5 s."""
 
 _TLS = {"tls-min-version": MIN_VERSION, "tls-cipher-suites": ",".join(CIPHER_SUITES)}
 

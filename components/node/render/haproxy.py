@@ -12,6 +12,9 @@ CONFIG = f"{ROOT}/cfg/haproxy.cfg"
 OWN_SERVER = "/run/kubernetes-api-proxy.sock"
 """Where the proxy of a control-plane node answers with 200 while it uses the node's own API server."""
 _BACKEND = "kubernetes-api"
+# `inter` also limits the TLS handshake of a check. On a host that is short of processors that takes most of a second;
+# with less time, or a single failure being enough, all servers are down at once. One that says no is left after 2.5 s.
+_CHECKS = "inter 2s fastinter 500ms downinter 500ms fall 2 rise 2"
 
 
 def haproxy_config(bind: str, servers: Mapping[str, str], checked: str, own: str | None = None) -> str:
@@ -42,7 +45,7 @@ def haproxy_config(bind: str, servers: Mapping[str, str], checked: str, own: str
         # Watches stay silent for long; the API server ends them itself within ten minutes.
         "  timeout client 15m",
         "  timeout server 15m",
-        "  timeout check 2s",
+        "  timeout check 3s",
         "",
         f"listen {_BACKEND}",
         f"  bind {bind}",
@@ -56,7 +59,7 @@ def haproxy_config(bind: str, servers: Mapping[str, str], checked: str, own: str
         "  srvtcpka-idle 5s",
         "  srvtcpka-intvl 2s",
         "  srvtcpka-cnt 3",
-        f"  default-server check check-ssl verify {checked} inter 500ms fall 1 rise 2 tcp-ut 10s",
+        f"  default-server check check-ssl verify {checked} {_CHECKS} tcp-ut 10s",
         *(
             f"  server {name} {address}{' backup' if own not in (None, name) else ''}"
             for name, address in servers.items()
@@ -68,7 +71,7 @@ def haproxy_config(bind: str, servers: Mapping[str, str], checked: str, own: str
             "frontend own-api-server",
             f"  bind unix@{OWN_SERVER} mode 600",
             "  mode http",
-            "  no log",
+            "  http-request set-log-level silent",
             f"  http-request return status 200 if {{ srv_is_up({_BACKEND}/{own}) }}",
             "  http-request return status 503",
             "",

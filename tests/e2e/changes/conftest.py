@@ -57,8 +57,10 @@ def web(cluster: Cluster) -> Web:
 
 @pytest.fixture
 def probes(cluster: Cluster, web: Web, say: Say) -> Probes:
-    """`with probes() as watch`: ask the endpoint, the proxy of each machine in `inside` (cp-1), and the service from
-    the first of these. Take machines that stay up.
+    """Everybody who asks, from the beginning to the end of a `with` block.
+
+    That is the endpoint, the proxy of each machine in `inside` (cp-1), and the service as seen from the first of these.
+    Take machines that stay up.
     """
 
     def start(inside: tuple[str, ...] = ("cp-1",)) -> AbstractContextManager[Watch]:

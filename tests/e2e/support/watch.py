@@ -37,8 +37,9 @@ class Watch:
 
 @contextlib.contextmanager
 def watching(cluster: Cluster, inside: Sequence[str], services: Sequence[str], say: Say) -> Iterator[Watch]:
-    """Ask the API at its endpoint, the API through the proxies of the machines `inside`, and URLs of `services` from
-    the first of those machines. Each probe sends 20 requests a second over new connections and 20 over kept ones.
+    """Ask the API at its endpoint and through proxies of the machines `inside`, and `services` from the first one.
+
+    Each probe sends 20 requests a second over new connections and 20 over kept ones.
     """
     admin = unpack(cluster.stack.kubeconfig, cluster.stack.folder / "admin")
     machines = [cluster.machines[name] for name in inside]
