@@ -88,7 +88,7 @@ listener() { # the inode of the socket that listens on port $1 (PORT or PORT/udp
     *) files='/proc/net/tcp /proc/net/tcp6' state=0A ;;
     esac
     # shellcheck disable=SC2086 # two names
-    awk -v port="$(printf ':%04X' "${1%/udp}")" -v state=$state \
+    awk -v port="$(printf ':%04X' "${1%/udp}")" -v state="$state" \
         '$4 == state && substr($2, length($2) - 4) == port {print $10; exit}' $files 2>/dev/null
 }
 
