@@ -167,7 +167,10 @@ def refusal(target: Target, bastion: Route | None, code: int, said: str) -> Repo
         problem = f"{route.user} cannot log in at {where}: {denied.rpartition(': ')[2].strip()}"
     elif code == 255:  # ssh's own
         reasons = [line for line in said.splitlines() if "connect" in line or "Name or service" in line] or [last]
-        problem = f"cannot be reached at {where}: {reasons[0].rpartition(': ')[2].strip()}"
+        reason = reasons[0].rpartition(": ")[2].strip()
+        # Of a host behind a bastion ssh says that "Connection to UNKNOWN port 65535 timed out".
+        reason = "Connection timed out" if "UNKNOWN" in reason and "timed out" in reason else reason
+        problem = f"cannot be reached at {where}: {reason}"
     elif "sudo" in said:
         problem = f"{route.user} may not run commands as root without a password: {last}"
     else:

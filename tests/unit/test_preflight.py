@@ -206,6 +206,11 @@ REFUSED = {
         "Connection closed by UNKNOWN port 65535\n",
         "node1: cannot be reached at 192.168.10.11:22: No route to host",
     ),
+    "silent behind the bastion": (
+        255,
+        "Connection to UNKNOWN port 65535 timed out\r\n",
+        "node1: cannot be reached at 192.168.10.11:22: Connection timed out",
+    ),
     "the bastion itself": (
         255,
         "ssh: connect to host bastion.example.com port 2222: Connection timed out\n"
