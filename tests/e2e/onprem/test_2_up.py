@@ -74,7 +74,7 @@ def test_a_host_that_does_not_answer_is_named_and_the_next_up_goes_on(cluster: C
     finally:
         place.hosts[dead].start()
     assert failed.code != 0 and "Traceback" not in failed.output, failed.tail()
-    errors = {line.strip() for line in failed.output.splitlines() if "error: dial" in line}
+    errors = {line.strip() for line in failed.output.splitlines() if line.strip().startswith("error: dial")}
     assert len(errors) == 1, failed.tail()
     (told,) = errors
     assert re.search(rf"{place.address(dead)}:22: after \d+ failed attempts: ", told), told
