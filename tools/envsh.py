@@ -20,7 +20,7 @@ def variables(clone: Clone, stack: str, user: Mapping[str, str]) -> dict[str, st
     if is_ours(clone):
         wanted["PULUMI_HOME"] = str(clone.pulumi_home)
         wanted["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
-    if "PULUMI_BACKEND_URL" not in user:
+    if not user.get("PULUMI_BACKEND_URL"):
         wanted["PULUMI_BACKEND_URL"] = f"file://{clone.state}"
     if not user.keys() & {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"}:
         wanted["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(clone.state / "passphrase")

@@ -12,12 +12,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from tools import locks, unfinished, unreachable
 from tools.envsh import environment, prepare_state
 from tools.errors import ToolError
 from tools.paths import Clone
@@ -36,10 +37,21 @@ class Stack:
     name: str
 
     def up(self, arguments: Sequence[str] = ()) -> int:
-        """Makes the stack what its page says, then writes its kubeconfig."""
+        """Makes the stack what its page says, goes on where a killed run has stopped, and writes its kubeconfig."""
         self._init()
+        self._recover(unfinished.forget)
+        events = self._folder / "up.jsonl"
         # The list of certificates alone is hundreds of lines: `make outputs` prints it for who wants it.
-        code = self._run("up", "--yes", "--skip-preview", "--suppress-outputs", *self._page(), *arguments)
+        options = ["--yes", "--skip-preview", "--suppress-outputs"]
+        if "--event-log" not in arguments:
+            options += ["--event-log", str(events)]
+        try:
+            code = self._run("up", *options, *self._page(), *arguments, PULUMI_DEBUG_COMMANDS="true")
+            if code != 0 and events.exists():
+                for sentence in unreachable.sentences(events.read_text(), self.name):
+                    say(sentence)
+        finally:
+            events.unlink(missing_ok=True)
         if code == 0:
             path = self.clone.kubeconfig(self.name)
             if not self._is_current(path):
@@ -84,10 +96,12 @@ class Stack:
         return self.up(arguments)
 
     def destroy(self, arguments: Sequence[str] = ()) -> int:
-        """Removes all that the stack made, then the stack itself."""
+        """Removes all that the stack made, also what a killed run has not recorded, then the stack itself."""
         if not self._exists():
             say(f"stack {self.name} does not exist: nothing to remove")
+            remove_tree(self._folder)
             return 0
+        self._recover(unfinished.adopt)
         code = self._run("destroy", "--yes", "--skip-preview", *self._page(), *arguments)
         if code == 0:
             code = self._run("stack", "rm", "--yes", "--preserve-config")
@@ -107,7 +121,7 @@ class Stack:
     def _is_current(self, kubeconfig: Path) -> bool:
         """Whether a kubeconfig is that of the state, read from its file: asking Pulumi is a tenth of an empty run."""
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-            (state,) = self.clone.state.glob(f".pulumi/stacks/*/{self.name}.json")
+            (state,) = self._state_files()
             if not self._keeps_state_here():
                 return False
             outputs = json.loads(state.read_bytes())["checkpoint"]["latest"]["resources"][0]["outputs"]
@@ -158,21 +172,49 @@ class Stack:
     def _exists(self) -> bool:
         if self._keeps_state_here():
             # Asking Pulumi takes as long as a tenth of a run that changes nothing.
-            return any(self.clone.state.glob(f".pulumi/stacks/*/{self.name}.json"))
+            return any(self._state_files())
         answer = self._ask("stack", "ls", "--json")
         if answer.returncode != 0:
             raise ToolError(f"pulumi cannot list the stacks: {answer.stderr.strip()}")
         return self.name in {entry["name"].rpartition("/")[2] for entry in json.loads(answer.stdout)}
 
     def _keeps_state_here(self) -> bool:
+        """Whether the state is in this clone's own folder, and not where others work with it as well."""
         return environment(self.clone, self.name, os.environ)["PULUMI_BACKEND_URL"] == f"file://{self.clone.state}"
 
-    def _ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _state_files(self) -> list[Path]:
+        return list(self.clone.state.glob(f".pulumi/stacks/*/{self.name}.json"))
+
+    def _recover(self, settle: Callable[[dict[str, Any]], unfinished.Settled]) -> None:
+        """Brings the state that a killed run has left in order. Raises ToolError where that takes a person."""
+        if self._keeps_state_here():
+            locks.release_dead(self.clone.state)
+            locks.refuse_locked(self.clone.state, self.name)
+            unfinished.repair(self._state_files())
+            if not unfinished.has_operations(self._state_files()):
+                return
+        exported = self._ask("stack", "export")
+        if exported.returncode != 0:
+            raise ToolError(f"pulumi cannot read the state of stack {self.name}: {exported.stderr.strip()}")
+        state = json.loads(exported.stdout)
+        settled = settle(state["deployment"] or {})
+        if settled.again:
+            imported = self._ask("stack", "import", stdin=json.dumps(state))
+            if imported.returncode != 0:
+                raise ToolError(f"pulumi cannot correct the state of stack {self.name}: {imported.stderr.strip()}")
+            say(f"a run was killed; what it had begun is taken up again: {', '.join(settled.again)}")
+        for left in settled.left:
+            say(
+                f"a run was killed while it made {left}, and nobody knows whether it is there: look, and take it over "
+                f"or forget it with `pulumi refresh --stack {self.name}`, which asks"
+            )
+
+    def _ask(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["pulumi", *arguments, "--non-interactive"],
             cwd=self.clone.root,
             env=environment(self.clone, self.name, os.environ),
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,
@@ -180,7 +222,7 @@ class Stack:
 
     def _run(self, *arguments: str, **variables: str) -> int:
         """Runs Pulumi in the foreground: Ctrl-C reaches it directly and it ends in its own time."""
-        release_dead_locks(self.clone)
+        locks.release_dead(self.clone.state)
         with self._temporary() as temporary, _interrupts_left_to_child():
             env = environment(self.clone, self.name, os.environ) | {"TMPDIR": str(temporary)} | variables
             # Engine and plugins live for seconds: a tenth of their time would go into collecting garbage.
@@ -199,16 +241,6 @@ class Stack:
             yield folder
         finally:
             remove_tree(folder)
-
-
-def release_dead_locks(clone: Clone) -> None:
-    """Removes the locks of Pulumi processes on this host that are gone, as after a power cut or an OOM kill."""
-    for path in clone.state.glob(".pulumi/locks/**/*.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            lock = json.loads(path.read_text())
-            if lock["hostname"] == socket.gethostname() and not Path("/proc", str(lock["pid"])).exists():
-                path.unlink()
-                say(f"removed the lock that pulumi process {lock['pid']} left when it was killed")
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from components.addons.bootstrap import bootstrap_token
 from components.addons.coredns import CoreDns, CoreDnsArgs
 from components.addons.flannel import Flannel, FlannelArgs
 from components.addons.nodes import Nodes
+from components.addons.options import owned
 from components.addons.rbac import Rbac
 from components.artifacts.choice import choose_image
 from components.artifacts.lock import Lock
@@ -33,6 +34,7 @@ class Addons(pulumi.ComponentResource):
     """RBAC, the bootstrap token, the nodes, flannel and CoreDNS. Done when every node is Ready and names resolve."""
 
     def __init__(self, name: str, args: AddonsArgs, opts: pulumi.ResourceOptions) -> None:
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=[owned]))
         super().__init__("hardway:addons:Addons", name, {}, opts)
         page, topology = args.page, args.topology
         flannel_image = choose_image(page, args.lock, "flannel")

@@ -78,7 +78,10 @@ def reserve(
     text = json.dumps(asdict(lab), indent=2) + "\n"
     if not path.exists() or path.read_text() != text:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.write_text(text)
+        # Whole or not at all: whoever is killed here must not leave half a reservation.
+        new = folder / "lab.json.new"
+        new.write_text(text)
+        new.replace(path)
     return lab
 
 

@@ -18,9 +18,8 @@ from components.node.traits import Traits
 from components.topology import NodePlan, Topology
 
 _SCRIPT = "components/machines/local.sh"
-_DIALS = 30
-_DIAL_SECONDS = 5
-"""Attempts to reach a machine that boots; they are 0.1 to 5 s apart, so one that refuses is given up after 2 min."""
+_DIALS = 24
+"""Attempts to reach a machine that boots: they are 0.1 to 5 s apart, and end after 80 s where nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class LocalMachines(pulumi.ComponentResource):
             private_key=self._ssh.private_key_openssh,
             host_key=host_key.public_key_openssh,
             dial_error_limit=_DIALS,
-            per_dial_timeout=_DIAL_SECONDS,
+            per_dial_timeout=10,
         )
         shell = f"{shlex.join(facts.engine)} exec {lab.name}-{node.name} sh -c"
         return Machine(node.name, connection, container, shell_prefix=shell)
@@ -127,5 +126,8 @@ class LocalMachines(pulumi.ComponentResource):
 
 
 def _call(*arguments: str) -> str:
-    """Providers run in the project's folder, so a relative path does; a failing command is printed whole."""
-    return f"sh {_SCRIPT} {shlex.join(arguments)}"
+    """Providers run in the project's folder, so a relative path does; a failing command is printed whole.
+
+    The script looks after its parent, which with `exec` is the provider.
+    """
+    return f"exec sh {_SCRIPT} {shlex.join(arguments)}"

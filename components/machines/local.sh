@@ -5,17 +5,29 @@
 #   local.sh machine LAB NAME ADDRESS PORTS        a container that boots systemd; PORTS: HOST:CONTAINER ...
 #   local.sh files LAB NAME                        unpack the archive on standard input (gzip in base64) into a running one
 #   local.sh remove-machine LAB NAME               container and volume
-#   local.sh remove-network LAB SUBNET
+#   local.sh remove-network LAB SUBNET             also what is left of the lab's machines
+#
+# Each may be killed, or its caller, and called again: it waits for what a killed run has started, and begins anew.
 #
 # ENGINE: the engine and its options; IMAGE, MIRROR (folder to show at /srv/mirror, or empty): for `machine`.
 # `machine` reads an archive (gzip in base64) from standard input and unpacks it before the machine boots.
 set -eu
-engine() { $ENGINE "$@"; } # unquoted: "podman --runtime PATH"
+engine() { $ENGINE "$@" 9>&-; } # unquoted: "podman --runtime PATH"; without the lock, or containers would hold it
 label=hardway.lab
 
 owned() { # is there such a container or network, and is it of this lab?
     owner=$(engine "$1" inspect --format "$2" "$3" 2>/dev/null) || return 1
     [ "$owner" = "$lab" ] || { echo "$3 exists and does not belong to the lab $lab" >&2; exit 1; }
+}
+
+# One call at a time for each machine. A killed Pulumi leaves the call behind that it was waiting for; one that gets
+# the lock only then has nobody who wants its work, and would spoil that of its successor.
+alone() {
+    command -v flock >/dev/null || return 0
+    mkdir -p "$locks/$lab"
+    exec 9>"$locks/$lab/$1"
+    flock -w 120 9 || { echo "another run is still at work on $lab-$1" >&2; exit 1; }
+    [ ! -e /proc/$$/status ] || grep -q "^PPid:[[:space:]]*$PPID\$" /proc/$$/status || exit 1
 }
 
 remove_machine() {
@@ -26,11 +38,25 @@ remove_machine() {
     engine volume rm --force "$lab-$1" >/dev/null 2>&1 || true
 }
 
+# What a killed run has made and nobody has recorded, so that nobody will remove it.
+remove_left_overs() {
+    for lock in "$locks/$lab"/*; do [ ! -e "$lock" ] || alone "${lock##*/}"; done
+    for container in $(engine ps --all --quiet --filter "label=$label=$lab"); do
+        engine rm --force --volumes "$container" >/dev/null
+    done
+    for volume in $(engine volume ls --quiet --filter dangling=true); do
+        case $volume in "$lab"-*) engine volume rm --force "$volume" >/dev/null ;; esac
+    done
+    rm -rf "${locks:?}/$lab"
+}
+
 # An address of a lab that is not up must lead nowhere: the host's default route would carry it to someone else.
 guard_route() { [ "$(id -u)" != 0 ] || ! command -v ip >/dev/null || ip route "$@" 2>/dev/null || true; }
 
+locks=.cache/labs
 action=$1 lab=$2
 shift 2
+case $action in machine | files | remove-machine) alone "$1" ;; esac
 case $action in
 network)
     subnet=$1 gateway=$2
@@ -71,7 +97,10 @@ remove-machine)
     remove_machine "$1"
     ;;
 remove-network)
-    if owned network "{{index .Labels \"$label\"}}" "$lab"; then engine network rm --force "$lab" >/dev/null; fi
+    there=no
+    if owned network "{{index .Labels \"$label\"}}" "$lab"; then there=yes; fi
+    remove_left_overs
+    [ "$there" = no ] || engine network rm --force "$lab" >/dev/null
     guard_route del unreachable "$1" metric 4294967294
     ;;
 esac

@@ -19,18 +19,34 @@
 #   directories  PATH OWNER MODE
 #   groups       GROUP PATH                          files that a service may read
 #   users, commands                                  service users; programs the operating system has to bring
+#
+# It may be killed at any moment and called again. While a release is on its way to be current, the file `unproven`
+# names the release before it, or is empty if there was none: whoever comes next restarts what may still run as it was.
 set -eu
 umask 022
+trap '' PIPE # who asked may go away; a machine is not left between two releases because nobody listens
 root=/opt/kubernetes
 system=/etc/systemd/system
 health_limit=${HARDWAY_HEALTH_LIMIT:-300} # seconds until all units of a release have to be healthy
 kept_releases=3
 
-say() { echo "$(hostname): $*"; }
+say() { echo "$(hostname): $*" || true; }
 fail() { say "$*" >&2; exit 1; }
 
 current() { basename "$(readlink "$root/current" 2>/dev/null || true)"; }
 units() { cut -d' ' -f1 "$1/tables/units"; }
+
+# The process of the SSH server for this connection; nothing if there is none.
+ssh_session() {
+    process=$$
+    while [ "$process" -gt 1 ]; do
+        case $(cat "/proc/$process/comm" 2>/dev/null || true) in sshd*) echo "$process"; return ;; esac
+        process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$process/status" 2>/dev/null || echo 1)
+    done
+}
+
+# Whoever asked and is killed asks again: the next run need not wait until this one gives up.
+is_wanted() { [ -z "$session" ] || [ -d "/proc/$session" ] || fail 'the run that asked for this has ended'; }
 
 # ---- stage -----------------------------------------------------------------------------------------------
 
@@ -42,7 +58,8 @@ stage() {
     trap 'rm -rf "$new" "$root"/store/.new-*' EXIT
     # shellcheck source=/dev/null
     . "$new/versions.sh"
-    refuse_steps "$root/current" "$new"
+    back=$(cat "$root/unproven" 2>/dev/null || true)
+    [ "$back" = "$digest" ] || refuse_steps "$root/current" "$new"
     if [ ! -d "$root/releases/$digest" ]; then
         require_commands "$new" "$packages"
         create_users "$new"
@@ -55,7 +72,10 @@ stage() {
         # The same release by another version of this script.
         install -m 0755 "$new"/*.sh "$root/releases/$digest/"
     fi
-    [ -n "$(current)" ] || start_first "$digest"
+    start_first "$digest"
+    # Back to what the machine had when the step to another release was interrupted: nothing else would do that, since
+    # whoever keeps the records never heard of the other one.
+    if [ "$back" = "$digest" ]; then activate "$digest"; fi
     say "release $digest is staged"
 }
 
@@ -175,8 +195,16 @@ write_facts() {
     sed -i "s/@SYSTEMD_CGROUP@/$systemd_cgroup/" "$1/cfg/containerd.toml"
 }
 
-# On a machine without a release there is nothing to keep alive: all machines of a new cluster start in parallel.
+# On a machine whose first release is not healthy yet there is nothing to keep alive: all machines of a new cluster
+# start in parallel, also when it is tried again with another page.
 start_first() {
+    [ -z "$(current)" ] || { [ -e "$root/unproven" ] && [ ! -s "$root/unproven" ]; } || return 0
+    write_unproven ''
+    restart='' reload='' running=$(current)
+    if [ -n "$running" ] && [ "$running" != "$1" ]; then
+        plan_changes "$root/releases/$running" "$root/releases/$1"
+        remove_units "$root/releases/$running" "$root/releases/$1"
+    fi
     install_units "$root/releases/$1"
     for name in bin cfg ssl; do ln -sfn "current/$name" "$root/$name"; done
     {
@@ -184,47 +212,68 @@ start_first() {
         echo "export CRI_CONFIG_FILE=$root/cfg/crictl.yaml"
     } >/etc/profile.d/kubernetes.sh
     switch "$1"
-    # shellcheck disable=SC2046 # unit names have no white space
+    # shellcheck disable=SC2086 # unit names have no white space
+    [ -z "$restart$reload" ] || systemctl restart --no-block $restart $reload
+    # shellcheck disable=SC2046
     systemctl start --no-block $(units "$root/current")
 }
 
 # ---- activate --------------------------------------------------------------------------------------------
 
 activate() {
-    digest=$1 drain_seconds=${2:-} old=$(current)
+    digest=$1 drain_seconds=${2:-} running=$(current)
     [ -d "$root/releases/$digest" ] || fail "release $digest is not staged"
     for script in versions drain; do
         # shellcheck source=/dev/null
         . "$root/releases/$digest/$script.sh"
     done
-    restart='' reload=''
-    if [ "$old" != "$digest" ]; then
-        plan_changes "$root/releases/$old" "$root/releases/$digest"
-        if [ -n "$drain_seconds" ] && needs_drain "$root/releases/$old" "$root/releases/$digest"; then
-            drain "$drain_seconds"
-        fi
-        [ -z "$restart$reload" ] || say "restarts:${restart:- nothing}; reloads:${reload:- nothing}"
+    back=$running
+    [ ! -e "$root/unproven" ] || back=$(cat "$root/unproven")
+    steps='' restart='' reload=''
+    for release in "$running" "$back"; do # after a step that was interrupted, units run as either of the two says
+        case " $steps $digest " in *" $release "*) continue ;; esac
+        steps="$steps $release"
+        plan_changes "$root/releases/$release" "$root/releases/$digest"
+    done
+    for release in $steps; do
+        needs_drain "$root/releases/$release" "$root/releases/$digest" || continue
+        [ -z "$drain_seconds" ] || drain "$drain_seconds"
+        break
+    done
+    # Going back was interrupted, and what it went back from is not known any more.
+    if [ -z "$steps" ] && [ -s "$root/unproven" ]; then restart=" $(units "$root/current" | paste -sd ' ' -)"; fi
+    if [ -n "$steps$restart" ]; then
+        say "restarts:${restart:- nothing}; reloads:${reload:- nothing}"
+        write_unproven "$back"
+        for release in $steps; do remove_units "$root/releases/$release" "$root/releases/$digest"; done
         switch "$digest"
-        remove_units "$root/releases/$old" "$root/releases/$digest"
         install_units "$root/current"
     fi
+    [ "$back" != "$digest" ] || back=''
     deadline=$(($(date +%s) + health_limit))
     for unit in $(units "$root/current"); do
         bring_up "$unit" || roll_back "$unit"
         wait_healthy "$unit" || roll_back "$unit"
     done
+    rm -f "$root/unproven"
     take_pods_again
     prune
     say "release $digest is healthy"
 }
 
-# Sets $restart and $reload: units whose digests differ between two releases.
+write_unproven() {
+    printf '%s' "$1" >"$root/unproven.next"
+    mv "$root/unproven.next" "$root/unproven"
+}
+
+# Adds to $restart and $reload: units whose digests differ between two releases.
 plan_changes() {
     while read -r unit restart_digest reload_digest; do
+        case "$restart " in *" $unit "*) continue ;; esac
         before=$(grep "^$unit " "$1/tables/units" || true)
         case $before in
         "$unit $restart_digest $reload_digest") ;;
-        "$unit $restart_digest "*) reload="$reload $unit" ;;
+        "$unit $restart_digest "*) case "$reload " in *" $unit "*) ;; *) reload="$reload $unit" ;; esac ;;
         *) restart="$restart $unit" ;;
         esac
     done <"$2/tables/units"
@@ -253,26 +302,30 @@ wait_healthy() {
     until sh "$root/current/health/$1" >/dev/null 2>&1; do
         before_deadline || return 1
         # In a new cluster services end themselves until others are there; in one that works they have no reason to.
-        [ "$old" = "$digest" ] || [ "$(systemctl show --property NRestarts --value "$1")" -lt 5 ] || return 1
+        [ -z "$back" ] || [ "$(systemctl show --property NRestarts --value "$1")" -lt 5 ] || return 1
         sleep 0.3
     done
 }
 
-before_deadline() { [ "$(date +%s)" -lt "$deadline" ]; }
+before_deadline() {
+    [ -n "$back" ] || is_wanted # a first release has nothing to go back to, so nothing is lost by leaving it
+    [ "$(date +%s)" -lt "$deadline" ]
+}
 
-# Called when $1 is not healthy: goes back to $old if there is one, and fails in any case.
+# Called when $1 is not healthy: goes back to $back if there is one, and fails in any case.
 roll_back() {
     say "unit $1 of release $digest is not healthy: $(systemctl is-active "$1" || true); its last lines:" >&2
     journalctl --unit "$1" --lines 15 --no-pager --output cat >&2 || true
-    [ "$old" != "$digest" ] || fail "unit $1 did not become healthy"
-    say "going back to release $old" >&2
-    switch "$old"
-    remove_units "$root/releases/$digest" "$root/releases/$old"
+    [ -n "$back" ] || fail "unit $1 did not become healthy"
+    say "going back to release $back" >&2
+    switch "$back"
+    remove_units "$root/releases/$digest" "$root/releases/$back"
     install_units "$root/current"
     deadline=$(($(date +%s) + health_limit))
     for unit in $(units "$root/current"); do bring_up "$unit" || true; done
     uncordon || say 'the node stays cordoned' >&2
-    fail "unit $1 did not become healthy; the machine is back on release $old"
+    rm -f "$root/unproven"
+    fail "unit $1 did not become healthy; the machine is back on release $back"
 }
 
 prune() {
@@ -313,8 +366,11 @@ remove_units() {
     done
 }
 
+session=$(ssh_session)
 exec 9>/run/hardway.lock
-flock -w 300 9 || fail "another run holds /run/hardway.lock"
+# Longer than another run can take that was left alone: its time for health, and going back.
+flock -w $((2 * health_limit + 60)) 9 || fail "another run holds /run/hardway.lock"
+is_wanted # or it would undo what a later run has done in the meantime
 action=$1
 shift
 case $action in

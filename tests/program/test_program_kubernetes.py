@@ -44,6 +44,16 @@ def test_every_object_goes_with_the_control_plane(name: str) -> None:
 
 
 @ALL
+def test_every_object_has_the_same_owner(name: str) -> None:
+    """Not one that the provider makes up and a killed run loses, so that nobody may change the object any more."""
+    for object_ in recorded(name).of(OBJECTS):
+        annotations = object_.inputs["metadata"]["annotations"]
+        assert annotations["pulumi.com/patchFieldManager"] == "hardway", object_.name
+    (node, *_) = recorded(name).of("kubernetes:core/v1:Node")
+    assert node.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=Ready", "its own are kept"
+
+
+@ALL
 def test_the_way_to_the_api_is_there_first(name: str) -> None:
     run = recorded(name)
     (provider,) = run.of(PROVIDER)

@@ -8,6 +8,7 @@ import gzip
 import os
 import shlex
 import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,8 @@ case " $* " in
     done
     cat "$folder/$kind $last"
     ;;
+*" ps "*) cat "$folder/containers" ;;
+*" volume ls "*) cat "$folder/volumes" ;;
 esac
 """
 
@@ -52,6 +55,10 @@ class Host:
     user: int = 0
     failing: str = "nothing"
     """A word with which every call fails."""
+    containers: tuple[str, ...] = ()
+    """Of the lab, that are still there."""
+    volumes: tuple[str, ...] = ()
+    """That nobody uses."""
 
     def run(self, engine: str, *arguments: str, **environment: str) -> "Done":
         """Run the script with an engine and an archive on its standard input."""
@@ -64,10 +71,19 @@ class Host:
                 (folder / what).write_text(owner)
             (folder / "user").write_text(str(self.user))
             (folder / "failing").write_text(self.failing)
+            (folder / "containers").write_text("\n".join(self.containers))
+            (folder / "volumes").write_text("\n".join(self.volumes))
             variables = {"PATH": f"{folder}:{os.environ['PATH']}", "ENGINE": engine, **environment}
             command = ["sh", str(SCRIPT), *arguments]
             done = subprocess.run(
-                command, input=ARCHIVE, capture_output=True, text=True, env=variables, timeout=30, check=False
+                command,
+                input=ARCHIVE,
+                capture_output=True,
+                text=True,
+                env=variables,
+                cwd=folder,
+                timeout=30,
+                check=False,
             )
             calls = [call.split("\x1f")[:-1] for call in (folder / "calls").read_text().split("\x1e")[:-1]]
         lines = [shlex.join(words) + (f"  <- {stdin}" if stdin else "") for *words, stdin in calls]
@@ -99,6 +115,10 @@ SCENARIOS = {
     "a network, by somebody who is not root": (Host(user=1000), NETWORK),
     "a network goes": (Host(OWN_NETWORK), REMOVE_NETWORK),
     "a network goes that is not there": (Host(), REMOVE_NETWORK),
+    "a network goes in which a killed run has left things": (
+        Host(OWN_NETWORK, containers=("0d1e", "2f3a"), volumes=("lab-1-cp-1", "lab-12-cp-1", "mine")),
+        REMOVE_NETWORK,
+    ),
     "a machine": (Host(), MACHINE),
     "a machine that a killed run left behind": (Host(OWN_MACHINE), MACHINE),
     "a machine with two ports and a mirror in a folder with a space": (Host(), GATEWAY),
@@ -175,3 +195,33 @@ def test_files_say_what_they_lack() -> None:
     done = Host().run("podman", *FILES)
     assert done.code != 0
     assert "RELOAD" in done.error
+
+
+def in_folder(folder: Path) -> dict[str, str]:
+    """The environment of scripts in a folder where the engine writes down who called it."""
+    (folder / "podman").write_text("#!/bin/sh\necho $CALLER >>calls\nsleep 0.2\necho lab-1\n")
+    (folder / "podman").chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}", "ENGINE": "podman", "CALLER": "nobody"}
+
+
+def test_one_call_at_a_time_for_a_machine(tmp_path: Path) -> None:
+    variables = in_folder(tmp_path)
+    # As the provider does it, by way of a shell.
+    command = ["sh", "-c", f"exec sh {shlex.quote(str(SCRIPT))} {shlex.join(REMOVE_MACHINE)}"]
+    scripts = [subprocess.Popen(command, env=variables | {"CALLER": name}, cwd=tmp_path) for name in ("one", "two")]
+    assert [script.wait(30) for script in scripts] == [0, 0]
+    callers = (tmp_path / "calls").read_text().split()
+    assert callers in (sorted(callers), sorted(callers, reverse=True)) and len(set(callers)) == 2
+
+
+def test_a_call_whose_caller_is_gone_does_nothing_when_its_turn_comes(tmp_path: Path) -> None:
+    """It was waiting for its machine's lock when its Pulumi was killed."""
+    lock = tmp_path / ".cache/labs/lab-1/cp-1"
+    lock.parent.mkdir(parents=True)
+    holder = subprocess.Popen(["flock", str(lock), "sleep", "60"])
+    caller = f"import subprocess; subprocess.Popen(['sh', {str(SCRIPT)!r}, *{REMOVE_MACHINE!r}])"
+    subprocess.run([sys.executable, "-c", caller], cwd=tmp_path, env=in_folder(tmp_path), check=True)
+    subprocess.run(["pkill", "--parent", str(holder.pid)], check=True)
+    holder.wait()
+    subprocess.run(["flock", str(lock), "true"], check=True, timeout=20)
+    assert not (tmp_path / "calls").exists()

@@ -62,6 +62,11 @@ def test_what_the_user_chose_stays(clone: Clone, chosen: dict[str, str], kept: s
     assert chosen.items() <= envsh.environment(clone, "dev", {"PATH": "/usr/bin", **chosen}).items()
 
 
+def test_an_empty_backend_is_none(clone: Clone) -> None:
+    values = envsh.variables(clone, "dev", {"PATH": "/usr/bin", "PULUMI_BACKEND_URL": ""})
+    assert values["PULUMI_BACKEND_URL"] == f"file://{clone.root}/.state"
+
+
 def test_evaluating_again_or_in_another_clone_starts_afresh(clone: Clone, tmp_path: Path) -> None:
     user = {"PATH": "/usr/bin"}
     first = envsh.environment(with_our_engine(clone), "dev", user)

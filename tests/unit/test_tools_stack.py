@@ -1,6 +1,7 @@
 """Stacks, with the real engine on a program without plugins: the committed page stays as it is, whatever happens."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -88,6 +89,21 @@ def locks(stack: Stack) -> list[Path]:
     return list(stack.clone.state.glob(".pulumi/locks/**/*.json"))
 
 
+def state(stack: Stack) -> Path:
+    (path,) = stack.clone.state.glob(".pulumi/stacks/scratch/dev.json")
+    return path
+
+
+def interrupt(stack: Stack, *types: str) -> None:
+    """Note creations that a killed run had begun."""
+    content = json.loads(state(stack).read_text())
+    content["checkpoint"]["latest"]["pending_operations"] = [
+        {"type": "creating", "resource": {"urn": f"urn:pulumi:dev::scratch::{kind}::x", "custom": True, "type": kind}}
+        for kind in types
+    ]
+    state(stack).write_text(json.dumps(content))
+
+
 def test_life_of_a_stack_whose_first_up_fails_half_way(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAIL", "1")
     assert stack.up() != 0
@@ -131,15 +147,52 @@ def test_lock_of_a_killed_engine_does_not_stop_the_next_run(stack: Stack) -> Non
     assert locks(stack) == []
 
 
-def test_lock_of_a_living_engine_is_left_alone(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:
+def test_lock_of_a_living_engine_is_left_alone(stack: Stack) -> None:
     process = in_background(stack)
     try:
-        assert stack.up() != 0
-        assert "locked" in capfd.readouterr().err
+        for action in (stack.up, stack.destroy):
+            with pytest.raises(ToolError, match=r"stack dev is locked since .* on this host: let it end"):
+                action()
         assert len(locks(stack)) == 1
     finally:
         os.killpg(process.pid, signal.SIGINT)
         process.wait(30)
+
+
+def test_what_a_killed_run_had_begun_is_taken_up_again(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:
+    """Pulumi keeps such a note for ever and warns of it in each run; what is left to a person is told instead."""
+    assert stack.up() == 0
+    interrupt(stack, "command:local:Command", "aws:ec2/instance:Instance")
+    assert stack.up() == 0
+    said = capfd.readouterr().err
+    assert "a run was killed while it made aws:ec2/instance:Instance x, and nobody knows" in said
+    assert '"pending_operations"' in state(stack).read_text()
+    interrupt(stack, "command:local:Command")
+    assert stack.up() == 0
+    said = capfd.readouterr().err
+    assert "what it had begun is taken up again: x\n" in said and "pending operations" not in said
+    assert '"pending_operations"' not in state(stack).read_text()
+
+
+def test_a_state_that_was_cut_off_comes_back(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:
+    assert stack.up() == 0
+    text = state(stack).read_text()
+    state(stack).write_text(text[: len(text) // 2])
+    assert stack.up() == 0
+    assert "was damaged, as after a power cut" in capfd.readouterr().err
+    assert stack.clone.kubeconfig("dev").read_text().strip() == "first secret"
+
+
+def test_what_a_killed_destroy_has_left_goes_with_the_next(stack: Stack) -> None:
+    """It had removed the stack, and not yet the folder with its kubeconfig."""
+    assert stack.up() == 0
+    folder = stack.clone.state / "dev"
+    kept = stack.clone.kubeconfig("dev").read_text()
+    assert stack.destroy() == 0
+    folder.mkdir()
+    stack.clone.kubeconfig("dev").write_text(kept)
+    assert stack.destroy() == 0
+    assert not folder.exists()
 
 
 def test_a_stack_needs_a_page(stack: Stack) -> None:

@@ -105,16 +105,20 @@ servers="{servers}"
 ask() {{
     printf 'Authorization: Bearer %s' "$(cat {ROOT}/{SSL}/bootstrap-token)" |
         curl -s --max-time 2 --cacert {ROOT}/ssl/kubernetes-ca.pem --header @- --output /dev/null \\
-            --write-out '%{{http_code}} ' "https://$1/apis/certificates.k8s.io/v1/certificatesigningrequests?limit=1"
+            --write-out '%{{http_code}}' "https://$1/apis/certificates.k8s.io/v1/certificatesigningrequests?limit=1"
 }}
-until [ -e {CREDENTIAL} ]; do
-    answers=$(for server in $servers; do ask "$server"; done)
-    case " $answers" in
-    *" 4"* | *" 5"*) ;; # a server that has not heard of the token yet
-    *" 200 "*) exit 0 ;; # 000: a server that is not there
-    esac
-    sleep 0.5
-done
+all_know() {{
+    known=''
+    for server in $servers; do
+        case $(ask "$server") in
+        200) known=yes ;;
+        000) ;;         # it is not there
+        *) return 1 ;;  # it has not heard of the token yet; asking the others costs what the control plane needs now
+        esac
+    done
+    [ -n "$known" ]
+}}
+until [ -e {CREDENTIAL} ] || all_know; do sleep 0.5; done
 """
 
 

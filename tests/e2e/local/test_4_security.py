@@ -15,6 +15,7 @@ from tests.e2e.support.kubeconfig import unpack
 from tests.e2e.support.machines import Machine
 
 SSL = "/opt/kubernetes/ssl"
+LOOPBACK = "127.0.0.1", "localhost"
 AUDIT_LOG = "/opt/kubernetes/log/kube-apiserver/audit.log"
 MARK, OPEN = (f"{kind}-value-of-a-test-{secrets.token_hex(8)}" for kind in ("secret", "open"))
 
@@ -127,11 +128,11 @@ def test_serving_certificates_verify_against_the_authority(cluster: Cluster) -> 
     kubernetes, etcd = f"{SSL}/kubernetes-ca.pem", f"{SSL}/etcd/ca.pem"
     for machine in cluster.machines.values():
         assert machine.read(kubernetes).strip() == authority.strip()
-        by_name, on_loopback = (machine.address, machine.name), ("127.0.0.1", "localhost")
+        by_name = machine.address, machine.name
         served = [(10250, kubernetes, by_name)]
         if machine in cluster.having("control-plane"):
             served.append((6443, kubernetes, by_name))
-            served += [(10257, kubernetes, on_loopback), (10259, kubernetes, on_loopback)]
+            served += [(10257, kubernetes, LOOPBACK), (10259, kubernetes, LOOPBACK)]
         if machine in cluster.having("etcd"):
             served += [(2379, etcd, by_name), (2380, etcd, by_name)]
         for port, ca, hosts in served:
@@ -200,7 +201,7 @@ def _certificates(machine: Machine) -> dict[str, tuple[datetime, str]]:
 
 def _verify(machine: Machine, host: str, port: int, ca: str) -> int:
     """The exit code of curl for a request to this machine under `host`, a name or an address of its certificate."""
-    address = "127.0.0.1" if host == "localhost" else machine.address
+    address = "127.0.0.1" if host in LOOPBACK else machine.address
     resolve = f"--resolve {host}:{port}:{address}"
     code: int = machine.run(
         f"curl -s --max-time 5 {resolve} --cacert {ca} --output /dev/null https://{host}:{port}/"

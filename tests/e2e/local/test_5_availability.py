@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -65,7 +67,7 @@ def test_control_plane_machine_dies_and_comes_back(
     cluster.kubectl("delete", "deployment", deployment, f"--namespace={namespace}").ok()
 
 
-@pytest.mark.parametrize("name", ["cp-1", "worker-1"])
+@pytest.mark.parametrize("name", ["cp-1", "worker-1", "worker-2"])
 def test_restarted_machine_keeps_its_data(cluster: Cluster, namespace: str, say: Say, name: str) -> None:
     """Its certificate, its member of etcd and its pods; nothing is bootstrapped again."""
     machine = cluster.machines[name]
@@ -83,11 +85,63 @@ def test_restarted_machine_keeps_its_data(cluster: Cluster, namespace: str, say:
     assert len(cluster.kubectl.items("certificatesigningrequests")) == requests
     if control_plane:
         assert _member_list(machine) == members
+    _nothing_has_failed([machine])
     placed = f"after-{name}"
     where = {"nodeName": name, "tolerations": [{"operator": "Exists"}]}
     cluster.kubectl.create(pods.pod(namespace, placed, pods.container(cluster.image, "pause"), **where)).ok()
     ready = ("wait", "--for=condition=Ready", f"pod/{placed}", f"--namespace={namespace}", "--timeout=60s")
     cluster.kubectl(*ready, timeout=70).ok()
+
+
+def test_power_cut(cluster: Cluster, namespace: str, say: Say) -> None:
+    """All machines at the same moment: the cluster comes back without Pulumi, with a pod, its data and its service."""
+    name, worker, kubectl = "survivor", cluster.machines["worker-1"], cluster.kubectl
+    main = pods.container(cluster.image, "netexec", f"--http-port={pods.PORT}")
+    main["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    volumes = [{"name": "data", "emptyDir": {}}]
+    kubectl.create(pods.pod(namespace, name, main, nodeName=worker.name, volumes=volumes)).ok()
+    kubectl.create(pods.service(namespace, name, 80)).ok()
+    ready = ("wait", "--for=condition=Ready", f"pod/{name}", f"--namespace={namespace}")
+    kubectl(*ready, "--timeout=60s", timeout=70).ok()
+    worker.run(f"echo kept >{_in_pod(name)}/data/mark").ok()
+    pod = kubectl.get("pod", name, f"--namespace={namespace}")
+    address = kubectl.get("service", name, f"--namespace={namespace}")["spec"]["clusterIP"]
+    members = _member_list(cluster.having("etcd")[0])
+
+    machines = list(cluster.machines.values())
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Machine.kill, machines))
+        list(pool.map(Machine.start, machines))
+    started, elapsed = datetime.now(UTC), stopwatch()
+    eventually(lambda: kubectl("--request-timeout=5s", "get", "--raw=/readyz").ok(), 180, "the API answers")
+    say(f"  the API answered {elapsed():.1f} s after all machines had power again")
+    for machine in machines:
+        eventually(lambda machine=machine: _rejoined(cluster, machine, started), 180, f"{machine.name} rejoins")
+    say(f"  every node was Ready after {elapsed():.1f} s")
+    for machine in machines:
+        asking = f"curl -fsS --max-time 3 http://{address}/hostname"
+        answer = eventually(lambda asking=asking, machine=machine: machine.run(asking).ok(), 120, "the service answers")
+        assert answer.strip() == name
+    say(f"  a pod answered by way of its service on every node after {elapsed():.1f} s")
+    again = kubectl.get("pod", name, f"--namespace={namespace}")
+    assert again["metadata"]["uid"] == pod["metadata"]["uid"], "it is another pod"
+    assert again["status"]["containerStatuses"][0]["restartCount"] > 0, "it was not restarted"
+    assert worker.run(f"cat {_in_pod(name)}/data/mark").ok() == "kept\n"
+    assert _member_list(cluster.having("etcd")[0]) == members
+    _nothing_has_failed(machines)
+
+
+def _in_pod(name: str) -> str:
+    """A shell expression for the root folder of a pod's only container, as its machine sees it."""
+    crictl = "/opt/kubernetes/bin/crictl --config /opt/kubernetes/cfg/crictl.yaml"
+    container = f"$({crictl} ps --quiet --label io.kubernetes.pod.name={name})"
+    return f"/proc/$({crictl} inspect --output go-template --template '{{{{.info.pid}}}}' {container})/root"
+
+
+def _nothing_has_failed(machines: Sequence[Machine]) -> None:
+    """No unit of a machine has failed, of the operating system's neither."""
+    failed = {machine.name: machine.run("systemctl --failed --no-legend --plain").ok() for machine in machines}
+    assert failed == dict.fromkeys(failed, "")
 
 
 def _rejoined(cluster: Cluster, machine: Machine, since: datetime) -> None:

@@ -80,6 +80,13 @@ class Stack:
         """`make down`. Its page has to be there, as that of any stack."""
         return self.make("down")
 
+    def starting(self, target: str) -> tuple[list[str], dict[str, str]]:
+        """The command line and the environment of `make TARGET`, for who wants to start it himself."""
+        self._write_page()
+        self.temporary.mkdir(parents=True, exist_ok=True)
+        command = ["make", "--no-print-directory", target, f"STACK={self.name}", f"PYTHON={sys.executable}"]
+        return command, self.environment()
+
     def forget(self) -> None:
         """Remove the page; of a stack that is down nothing is left then but its logs."""
         self.clone.page(self.name).unlink(missing_ok=True)
@@ -93,13 +100,11 @@ class Stack:
 
     def make(self, target: str, arguments: str = "", extra: Mapping[str, str] | None = None) -> Run:
         """Any target of the Makefile that takes STACK."""
-        self._write_page()
-        self.temporary.mkdir(parents=True, exist_ok=True)
-        command = ["make", "--no-print-directory", target, f"STACK={self.name}", f"PYTHON={sys.executable}"]
+        command, environment = self.starting(target)
         return run_long(
             [*command, f"ARGS={arguments}"] if arguments else command,
             cwd=self.clone.root,
-            env=self.environment() | dict(extra or {}),
+            env=environment | dict(extra or {}),
             log=self.folder / f"{target}.log",
             say=self.say,
             limit=self.limit,

@@ -1,0 +1,64 @@
+"""A machine that is gone: an empty run does not ask it; a change names it, and goes on when it is back."""
+
+import re
+import subprocess
+import time
+
+from tests.e2e.resume.test_2_change import flagged, in_force
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.killing import begun
+from tests.e2e.support.progress import Say
+from tests.e2e.support.wait import eventually
+
+LIMIT = 240
+"""Seconds. A machine is dialled for 80 s; the rest is for a busy host."""
+
+
+def test_an_empty_run_asks_nobody(cluster: Cluster, say: Say) -> None:
+    """Nothing to change is nothing to change, with the worker dead and with the only API server dead."""
+    for name in ("worker-1", "cp-1"):
+        cluster.machines[name].kill()
+        try:
+            run = cluster.stack.up()
+            say(f"  {name} is dead: make up took {run.seconds:.1f} s")
+            assert run.code == 0, run.tail()
+            summary = run.output.partition("Resources:")[2].partition("Duration:")[0]
+            assert re.fullmatch(r"\s*\d+ unchanged\s*", summary), run.tail()
+        finally:
+            cluster.machines[name].start()
+    eventually(lambda: cluster.kubectl("--request-timeout=5s", "get", "--raw=/readyz").ok(), 120, "the API is back")
+
+
+def test_a_machine_dies_in_the_middle(cluster: Cluster, say: Say) -> None:
+    """After all are staged: the run ends with a sentence, what is done stays, the next run does the rest."""
+    flagged(cluster, 80)
+    worker, stack = cluster.machines["worker-1"], cluster.stack
+    command, environment = stack.starting("up")
+    log = stack.folder / "unreachable.log"
+    start = time.monotonic()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, cwd=stack.clone.root, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        # Both are staged, and the control plane is on its way.
+        while process.poll() is None and begun(stack, "update") < 3:
+            time.sleep(0.1)
+        worker.kill()
+        dead = time.monotonic()
+        code = process.wait(LIMIT)
+    finally:
+        process.kill()
+        process.wait()
+    said = log.read_text()
+    assert code != 0, said
+    say(f"  ended {time.monotonic() - dead:.1f} s after the machine, {time.monotonic() - start:.1f} s in all")
+    sentence = next(line for line in said.splitlines() if "did not answer by SSH" in line)
+    say(f"  {sentence}")
+    assert sentence.startswith("worker-1 ") or " worker-1 did not answer" in sentence
+    capacity = {node["metadata"]["name"]: node["status"]["capacity"]["pods"] for node in cluster.kubectl.items("nodes")}
+    assert capacity == {"cp-1": "80", "worker-1": "90"}, "the control plane has it, the worker not"
+    worker.start()
+    run = stack.up()
+    assert run.code == 0, run.tail(60)
+    eventually(lambda: in_force(cluster, 80), 60, "the worker has it")

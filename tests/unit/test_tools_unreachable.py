@@ -1,0 +1,48 @@
+"""The sentence about a machine that does not answer, from events as Pulumi writes them."""
+
+import json
+
+from tools import unreachable
+
+REFUSED = "dial 127.0.0.1:20012: after 21 failed attempts: dial tcp 127.0.0.1:20012: connect: connection refused"
+
+
+def event(name: str, message: str, severity: str = "error") -> str:
+    urn = f"urn:pulumi:dev::hardway::hardway:etcd:EtcdCluster$command:remote:Command::{name}" if name else ""
+    return json.dumps({"diagnosticEvent": {"urn": urn, "message": f"<{{%fg 1%}}>{message}", "severity": severity}})
+
+
+def test_the_sentence_names_machine_address_and_cause() -> None:
+    (sentence,) = unreachable.sentences(event("cp-2-activate", f"{REFUSED}\n"), "dev")
+    assert sentence == (
+        "cp-2 did not answer by SSH at 127.0.0.1:20012 (21 attempts; connection refused): nothing was changed on it by "
+        "this run's activate, what was done elsewhere is recorded; when it answers again, `make up STACK=dev` goes on "
+        "from here"
+    )
+
+
+def test_one_sentence_for_each_machine() -> None:
+    steps = ("cp-2-stage", "worker-1-stage", "cp-2-activate")
+    events = "\n".join(event(name, REFUSED) for name in steps)
+    found = unreachable.sentences(events, "dev")
+    assert [sentence.split()[0] for sentence in found] == ["cp-2", "worker-1"]
+
+
+def test_a_bastion_and_the_official_plugin_are_understood() -> None:
+    via = "dial through proxy 10.0.0.9:22: after 11 failed attempts: ssh: rejected: connect failed (No route to host)"
+    (sentence,) = unreachable.sentences(event("n-1-stage", via), "dev")
+    assert "n-1 did not answer by SSH at 10.0.0.9:22 (11 attempts; connect failed (No route to host))" in sentence
+    official = "after 60 failed attempts: dial tcp 10.0.0.9:22: i/o timeout"
+    (sentence,) = unreachable.sentences(event("n-1-stage", official), "dev")
+    assert sentence.startswith("n-1 did not answer by SSH (60 attempts; i/o timeout): ")
+
+
+def test_other_failures_say_nothing() -> None:
+    events = [
+        event("cp-1-activate", "Process exited with status 1: running ..."),
+        event("cp-1-activate", REFUSED, "info"),
+        event("", REFUSED),
+        event("cp-1-machine", REFUSED),
+        '{"diagnosticEvent": {"ur',
+    ]
+    assert unreachable.sentences("\n".join(events), "dev") == []
