@@ -17,12 +17,16 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the log. `kind` is the event's field, such as `resOutputsEvent`; `at` is in seconds."""
+    """One line of the log. `kind` is the event's field, such as `resOutputsEvent`; `at` is in seconds.
+
+    `op` is what the engine does to the resource: `create`, `update`, `same`.
+    """
 
     at: float
     kind: str
     type: str = ""
     name: str = ""
+    op: str = ""
 
 
 class EventLog:
@@ -68,4 +72,4 @@ def _event(entry: dict[str, Any], at: float) -> Event:
     metadata = entry[kind].get("metadata")
     if not isinstance(metadata, dict) or "urn" not in metadata:
         return Event(at, kind)
-    return Event(at, kind, metadata["type"], metadata["urn"].rpartition("::")[2])
+    return Event(at, kind, metadata["type"], metadata["urn"].rpartition("::")[2], metadata["op"])

@@ -48,8 +48,8 @@ def rolled(stack: Stack) -> Rolled:
 
 
 def steps(begin: float, events: Sequence[Event], end: float) -> list[Step]:
-    """Staging as a whole, each node that was activated, and all of it. What failed has no end and is left out."""
-    begun = {event.name: event.at - begin for event in events if event.kind == BEGUN}
+    """Staging as a whole, each node that was changed, and all of it. What failed has no end and is left out."""
+    begun = {event.name: event.at - begin for event in events if event.kind == BEGUN and event.op != "same"}
     done = {event.name: event.at - begin for event in events if event.kind == DONE and event.name in begun}
     staged = [name for name in done if name.endswith("-stage")]
     found = [

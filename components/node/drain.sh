@@ -52,7 +52,8 @@ pods_to_move() {
 
 # Asks every pod to leave; true when there is none left.
 evict_all() {
-    pods_to_move >"$refusals/pods" || return 1
+    pods_to_move >"$refusals/list" 2>"$refusals/problem" || return 1
+    mv "$refusals/list" "$refusals/pods"
     while read -r namespace pod state; do
         [ "$state" = going ] || evict "$namespace" "$pod"
     done <"$refusals/pods"
@@ -76,6 +77,7 @@ evict() {
 
 # " NAMESPACE/POD: what the API said to its eviction;" for each pod that is left.
 explain() {
+    [ -e "$refusals/pods" ] || { printf ' which ones is not known: %s' "$(tail -n 1 "$refusals/problem")" && return; }
     while read -r namespace pod state; do
         if [ -s "$refusals/$namespace $pod" ]; then
             printf ' %s/%s: %s;' "$namespace" "$pod" "$(cat "$refusals/$namespace $pod")"

@@ -64,6 +64,7 @@ def test_steps_of_a_roll_in_their_order() -> None:
     stages = [event for name, done in (("a", 104), ("b", 106)) for event in resource(f"{name}-stage", 102, done)]
     rolled = [*stages, *resource("b-activate", 120, 125), *resource("a-activate", 107, 119)]
     failed = [Event(126, BEGUN, "command:remote:Command", "c-activate")]
+    failed += [Event(126, kind, "command:remote:Command", "d-activate", "same") for kind in (BEGUN, DONE)]
     found = [(step.name, step.begins, step.takes) for step in steps(100, [*rolled, *failed], 130)]
     assert found == [("staged everywhere", 2, 4), ("a", 7, 12), ("b", 20, 5), ("all", 0, 30)]
     assert steps(100, [], 130) == [Step("all", 0, 30)]

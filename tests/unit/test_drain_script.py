@@ -12,7 +12,7 @@ KUBECTL = """\
 #!/bin/sh
 echo "kubectl $*" >>"$API/asked"
 case $* in
-*'get pods'*) cat "$API/pods" ;;
+*'get pods'*) [ ! -e "$API/no-list" ] || { echo 'Unable to connect' >&2; exit 1; }; cat "$API/pods" ;;
 *'get node '*unschedulable*) cat "$API/unschedulable" ;;
 *'get node '*) cat "$API/node" ;;
 *'patch node worker-1 '*) [ ! -e "$API/no-patch" ] ;;
@@ -168,6 +168,13 @@ def test_an_api_that_does_not_answer_is_asked_again_and_then_said(api: Api) -> N
     done = api.call("drain 1")
     assert done.returncode == 1
     assert "shop/one: curl: (7) refused;" in done.stderr
+
+
+def test_an_api_that_does_not_list_the_pods_is_said(api: Api) -> None:
+    (api.folder / "no-list").touch()
+    done = api.call("drain 1")
+    assert done.returncode == 1
+    assert done.stderr.endswith("nothing was changed here: which ones is not known: Unable to connect\n")
 
 
 def test_a_node_that_a_person_cordoned_stays_cordoned(api: Api) -> None:
