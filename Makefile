@@ -49,7 +49,7 @@ policy-check: tools ## show what is left of each certificate; fails when it is t
 	@$(TOOLS).policy_check --stack $(STACK) $(addprefix --config ,$(LIMITS)) $(ARGS)
 
 tools: ## build what is missing: programs, images, machine image, Python environment
-	@$(TOOLS) build $(addprefix --kubernetes ,$(KUBERNETES)) $(if $(UPSTREAM),--upstream) $(if $(filter aws,$(SUITE)),--aws)
+	@$(TOOLS) build $(addprefix --kubernetes ,$(KUBERNETES)) $(if $(UPSTREAM),--upstream --stack $(STACK)) $(if $(filter aws,$(SUITE)),--aws)
 
 venv: ## make the Python environment only
 	@$(TOOLS) venv

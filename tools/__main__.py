@@ -10,7 +10,7 @@ import os
 import signal
 
 from tools import clean_cache, envsh, host_keys, upstream_lock, venv
-from tools.builder import Builder
+from tools.builder import Builder, has_local_machines
 from tools.catalogue import KUBERNETES_DEFAULT, KUBERNETES_VERSIONS
 from tools.errors import ToolError
 from tools.paths import shared_cache, this_clone
@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> int:
         "--kubernetes", action="append", choices=KUBERNETES_VERSIONS, help=f"default: {KUBERNETES_DEFAULT}; repeatable"
     )
     build.add_argument("--upstream", action="store_true", help="nodes get upstream's binaries: compile nothing")
+    build.add_argument("--stack", default="", help="leave out what machines of this stack do not need; default: all")
     build.add_argument("--aws", action="store_true", help="also the test fixture that stands in for the AWS plugin")
     commands.add_parser("venv", help="make the virtual environment only")
     lock = commands.add_parser("lock", help="fill the digests of upstream's downloads")
@@ -63,7 +64,8 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             venv.link(clone, store)
         case "build":
             versions = tuple(options.kubernetes or (KUBERNETES_DEFAULT,))
-            Builder(clone, shared_cache(), versions, options.upstream, options.aws).run()
+            local = not (options.upstream and options.stack) or has_local_machines(clone.page(options.stack))
+            Builder(clone, shared_cache(), versions, options.upstream, options.aws, local).run()
         case "lock":
             upstream_lock.refresh(clone.root / "components" / "artifacts" / "upstream.lock.json", options.add)
         case "clean-cache":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,12 @@ from tools.store import Store, place, write_atomically
 _ON_PATH = ("kubectl", "etcdctl", "etcdutl", "crane")
 
 
+def has_local_machines(page: Path) -> bool:
+    """Whether a stack's machines may be containers here. The standard library reads no YAML: in doubt they may."""
+    text = page.read_text() if page.is_file() else ""
+    return not re.search(r"^[^#\n]*\bprovider: *[\"']?(?!local\b)\w", text, re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Piece:
     """One line of the progress: what is made, whether it is there, and how it is made."""
@@ -48,6 +55,8 @@ class Builder:
     """Nodes get upstream's binaries and the user has an official Pulumi: nothing is built from source."""
     aws: bool = False
     """Build the test fixture that stands in for the official AWS plugin, too."""
+    local: bool = True
+    """Prepare this host for machines that are containers on it: their image, the container engine, its limits."""
 
     @property
     def store(self) -> Store:
@@ -57,10 +66,11 @@ class Builder:
     def run(self) -> None:
         """Build what is missing; quick when nothing is."""
         log = self.shared / "log" / "apt.log"
-        engine = host_packages.engine()
-        if engine[0] == "podman":
+        engine = host_packages.engine() if self.local else None
+        if engine and engine[0] == "podman":
             host_packages.ensure(host_packages.PODMAN, log)
-        host_limits.ensure()
+        if self.local:
+            host_limits.ensure()
         official = pulumi_home.official(os.environ.get("PATH", os.defpath))
         if self.upstream and official is None:
             raise ToolError(
@@ -93,18 +103,21 @@ class Builder:
         cluster = [program for version in self.kubernetes for program in catalogue.kubernetes(version)]
         return [*catalogue.SMALL, *engine, *catalogue.NODE, *catalogue.IMAGE_PROGRAMS, *cluster]
 
-    def _pieces(self, engine: list[str], programs: Sequence[Program]) -> list[Piece]:
+    def _pieces(self, engine: list[str] | None, programs: Sequence[Program]) -> list[Piece]:
         store = self.store
         pieces = [
             Piece(
                 "Python packages", lambda: venv.is_ready(self.clone, store), lambda p: venv.make(self.clone, store, p)
-            ),
-            Piece(
-                "image of local machines",
-                lambda: node_image.is_ready(engine, store),
-                lambda p: node_image.ensure(engine, store, p),
-            ),
+            )
         ]
+        if engine:
+            pieces.append(
+                Piece(
+                    "image of local machines",
+                    lambda: node_image.is_ready(engine, store),
+                    lambda p: node_image.ensure(engine, store, p),
+                )
+            )
         pieces += [self._program(program) for program in programs]
         return pieces + ([] if self.upstream else [self._image(image) for image in catalogue.IMAGES])
 
@@ -124,14 +137,16 @@ class Builder:
 
     def _check_host(self, missing: Sequence[Piece], log: Path) -> None:
         """Ask for what only building needs, and only when there is something to build."""
-        needs = [*host_packages.MACHINE_IMAGE, *(() if os.geteuid() == 0 else host_packages.USER_NAMESPACES)]
+        needs = []
+        if self.local:
+            needs += [*host_packages.MACHINE_IMAGE, *(() if os.geteuid() == 0 else host_packages.USER_NAMESPACES)]
         if not self.upstream:
             gobuild.go_version()
             needs += host_packages.C_COMPILER
         host_packages.ensure(needs, log)
         say(f"to build: {len(missing)}; what is finished is kept if this is interrupted")
 
-    def _lay_out(self, engine: list[str], official: Path | None) -> None:
+    def _lay_out(self, engine: list[str] | None, official: Path | None) -> None:
         """Make .cache of the clone: programs, plugins, lock file, facts about this host."""
         host: dict[str, object] = {"engine": engine, "nodeImage": node_image.reference()}
         if self.upstream:
@@ -148,7 +163,8 @@ class Builder:
             host |= {"mirror": str(mirror.root), "registryBinary": registry}
             self._put_on_path()
         pulumi_home.lay_out(self.clone, self.store, ours=official is None, aws=self.aws)
-        write_atomically(self.clone.cache / "local.json", json.dumps(host, indent=2) + "\n")
+        if engine:
+            write_atomically(self.clone.cache / "local.json", json.dumps(host, indent=2) + "\n")
 
     def _put_on_path(self) -> None:
         cluster = catalogue.kubernetes(catalogue.KUBERNETES_DEFAULT)

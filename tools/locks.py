@@ -42,8 +42,11 @@ class Lock:
             return True
         except (OSError, OverflowError):
             return False  # somebody else's process
+        stat = _stat(self.pid)
+        if stat and stat[0] in ("Z", "X"):
+            return True  # nobody has asked for its exit code yet, as in a container whose first process does not
         # Process ids are given again, after a boot above all: the holder cannot be younger than its lock.
-        started = _start_of(self.pid)
+        started = _start(stat)
         return started is not None and self.since is not None and started > self.since + _SLACK
 
     def sentence(self) -> str:
@@ -92,13 +95,18 @@ def _time(text: object) -> datetime | None:
     return found.astimezone(UTC) if found else None
 
 
-def _start_of(pid: int) -> datetime | None:
-    """When a process started; None where that is not told (no /proc)."""
-    try:
-        # The name, in parentheses, may hold anything; the start is the 20th field after it (proc(5)).
-        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+def _stat(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on (proc(5)); nothing where there is no /proc."""
+    with contextlib.suppress(OSError):
+        # The name, in parentheses, may hold anything.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return []
+
+
+def _start(stat: list[str]) -> datetime | None:
+    """When a process started, if that is known."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
         uptime = float(Path("/proc/uptime").read_text().split()[0])
-    except (OSError, ValueError, IndexError):
-        return None
-    age = uptime - ticks / os.sysconf("SC_CLK_TCK")
-    return datetime.now(UTC) - timedelta(seconds=age)
+        age = uptime - int(stat[19]) / os.sysconf("SC_CLK_TCK")
+        return datetime.now(UTC) - timedelta(seconds=age)
+    return None

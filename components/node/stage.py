@@ -112,7 +112,10 @@ def _outline(args: NodeReleaseArgs) -> dict[str, pulumi.Input[object]]:
 
 def _stage_script(digest: str, become: str, wait: str = "", installs: bool = False) -> str:
     # The archive and the script in it come on standard input: a failing command is printed whole, secrets and all.
-    unpack = f"mkdir -p {_RELEASES}; d=$(mktemp -d {_RELEASES}/.new-XXXXXX); base64 -d | tar -xzpf - -C $d"
+    unpack = (
+        f"mkdir -p {_RELEASES}; d=$(mktemp -d {_RELEASES}/.new-XXXXXX); "
+        "base64 -d | tar -xzpf - -C $d || { rm -rf $d; exit 1; }"  # cut off when whoever sends it is killed
+    )
     before, packages = f"{wait}; " if wait else "", " install" if installs else ""
     return f"{become}sh -euc 'umask 022; {before}{unpack}; sh $d/apply.sh stage {digest} $d{packages}'"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools import host_packages
+from tools.builder import has_local_machines
 from tools.errors import ToolError
 from tools.host_packages import Need
 
@@ -67,3 +68,20 @@ def test_podman_gets_the_runtime_that_the_hosts_cgroups_need(monkeypatch: pytest
     unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
     engine = host_packages.engine()
     assert engine[:1] == ["podman"] and (len(engine) == 1) == unified
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        ("config:\n  hardway:machines: {provider: local}\n", True),
+        ("config:\n  hardway:machines:\n    provider: existing\n", False),
+        ("config:\n  hardway:machines: {provider: 'aws', region: x}\n", False),
+        ("secretsprovider: awskms://alias/k\nconfig: {}\n", True),
+        ("config:\n  # provider: aws\n  hardway:nodes: []\n", True),
+    ],
+)
+def test_machines_that_are_not_here_need_nothing_of_this_host(tmp_path: Path, text: str, local: bool) -> None:
+    page = tmp_path / "Pulumi.some.yaml"
+    assert has_local_machines(page), "no page, no reason to leave anything out"
+    page.write_text(text)
+    assert has_local_machines(page) == local

@@ -51,6 +51,15 @@ def test_a_process_that_is_younger_than_the_lock_is_another_one(tmp_path: Path) 
     assert not path.exists()
 
 
+def test_a_process_of_which_only_the_exit_code_is_left_is_dead(tmp_path: Path) -> None:
+    process = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    path = lock(tmp_path, process.pid)
+    locks.release_dead(tmp_path)
+    assert not path.exists()
+    process.wait()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="process 1 belongs to somebody else")
 @pytest.mark.parametrize("since", [NOW, None])
 def test_the_lock_of_a_living_process_stays(tmp_path: Path, since: datetime | None) -> None:

@@ -92,12 +92,12 @@ def kill(
             return Kill(time.monotonic() - start, count(), 0, process.returncode)
         reached = count()
     finally:
-        victims = _kill_tree(process.pid, plugins_too=plugins_too)
+        victims = kill_tree(process.pid, plugins_too=plugins_too)
         process.wait()
     return Kill(time.monotonic() - start, reached, victims, None)
 
 
-def _kill_tree(pid: int, *, plugins_too: bool) -> int:
+def kill_tree(pid: int, *, plugins_too: bool) -> int:
     """Stop the processes first, so that none can start another one or clean up after a child that has died."""
     victims = [pid]
     for victim in victims:
