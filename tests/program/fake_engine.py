@@ -151,8 +151,6 @@ class FakeEngine(MockMonitor):
             def call(self, args: Any) -> Any:
                 if os.environ.get("FAKE_CALLS") == "refused":
                     return {}, [("", "configuring the provider: no valid credential sources\nfound. See https:...")]
-                if args.token == "pulumi:pulumi:readStackOutputs":
-                    return {"outputs": json.loads(os.environ.get("FAKE_OUTPUTS", "{}"))}
                 return CALLS[args.token]
 
             def new_resource(self, args: Any) -> Any:
