@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tools.errors import ToolError
 from tools.paths import Clone
@@ -23,13 +24,17 @@ _READ = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1
 
 @dataclass(frozen=True)
 class Server:
-    """An SSH server of the page; `path` is where its key belongs. `login` opens it: options of ssh and the user."""
+    """An SSH server of the page; `path` is where its key belongs.
+
+    `login` opens it: options of ssh and the user. `key` is what the page believes already (None: nothing).
+    """
 
     path: str
     name: str
     host: str
     port: int
     login: tuple[str, ...] = ()
+    key: str | None = None
 
 
 def run(clone: Clone, stack: str) -> int:
@@ -67,7 +72,8 @@ def servers_of(page: dict[str, object]) -> Iterator[Server]:
     if bastion.get("host"):
         file = machines.get("privateKeyFile")
         login = [*(["-i", file] if file else []), "-l", bastion.get("user", "root")]
-        yield Server("machines.bastion.hostKey", "bastion", bastion["host"], bastion.get("port", 22), tuple(login))
+        port, key = bastion.get("port", 22), bastion.get("hostKey")
+        yield Server("machines.bastion.hostKey", "bastion", bastion["host"], port, tuple(login), key)
     for index, node in enumerate(config.get("hardway:nodes") or []):
         ssh = node.get("ssh") or {}
         host = ssh.get("host") or node.get("address")
@@ -78,17 +84,40 @@ def servers_of(page: dict[str, object]) -> Iterator[Server]:
 def scan(server: Server, bastion: Server | None) -> tuple[str | None, str]:
     """The best key of a server as `TYPE BASE64`, or None and why there is none.
 
-    A server behind a bastion is asked by the bastion's own ssh-keyscan; whether the bastion itself is believed is a
-    question of the known hosts of whoever runs this.
+    A server behind a bastion is asked by the bastion's own ssh-keyscan. The bastion itself has to have the key of the
+    page; where there is none yet, it is a question of the known hosts of whoever runs this.
     """
     asking = ["ssh-keyscan", "-T", str(_SECONDS), "-p", str(server.port), server.host]
-    if bastion is not None:
-        asking = ["ssh", "-p", str(bastion.port), *bastion.login, bastion.host, *asking]
-    try:
-        done = subprocess.run(asking, capture_output=True, text=True, timeout=3 * _SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        return None, f"nothing within {3 * _SECONDS} s"
+    with TemporaryDirectory(prefix="hardway-") as folder:
+        if bastion is not None:
+            asking = [
+                "ssh",
+                "-p",
+                str(bastion.port),
+                *_believing(bastion, folder),
+                *bastion.login,
+                bastion.host,
+                *asking,
+            ]
+        try:
+            done = subprocess.run(asking, capture_output=True, text=True, timeout=3 * _SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return None, f"nothing within {3 * _SECONDS} s"
+    if "Host key verification failed" in done.stderr:
+        return None, "the bastion has another host key than the page, or your known hosts, say"
     return best(done.stdout), (done.stderr.strip().splitlines() or ["it has no key of a type that is allowed"])[-1]
+
+
+def _believing(bastion: Server, folder: str) -> list[str]:
+    """Options of ssh by which the key of the page counts and no other."""
+    if bastion.key is None:
+        return []
+    known = Path(folder, "known")
+    known.write_text(f"bastion {bastion.key}\n")
+    options = ("HostKeyAlias=bastion", f"UserKnownHostsFile={known}", "GlobalKnownHostsFile=none")
+    algorithm = f"HostKeyAlgorithms={bastion.key.partition(' ')[0].replace('ssh-rsa', 'rsa-sha2-512,rsa-sha2-256')}"
+    strict = "StrictHostKeyChecking=yes"
+    return [word for option in (*options, algorithm, strict) for word in ("-o", option)]
 
 
 def best(text: str) -> str | None:

@@ -93,7 +93,8 @@ class Artifacts(Section):
     source: Annotated[Literal["mirror", "upstream"], Choice()] = "mirror"
     """`mirror`: a server that holds everything, by digest. `upstream`: the projects' own release pages."""
     mirror: Url | None = None
-    """Base URL of the mirror. Needed with the source `mirror`, except for local machines: this host serves its own."""
+    """Base URL of the mirror. Needed with the source `mirror`, and only then; not for local machines: this host serves
+    its own."""
     registry_mirrors: dict[Annotated[str, _REGISTRY], Url] = Field(default_factory=dict)
     """Where to pull images of a registry from instead, by registry host."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from components.config import Page, ports
 from components.config.existing import ExistingMachines as ExistingPage
 from components.node.plan import Surroundings, plan_node
-from components.node.render.operating_system import MODULES
+from components.node.render.operating_system import MODULES, settings_of
 from components.node.traits import Traits
 from components.topology import NodePlan, Topology
 
@@ -16,6 +17,7 @@ MEMORY_MIB = {"control-plane": 1700, "etcd": 900, "worker": 900}
 """As kubeadm's preflight asks it of a control-plane node; less where only etcd or pods run."""
 PROGRAMS_MIB, DATA_MIB = 2048, 4096
 """Free space: programs of three releases below /opt, and a start for images, pods and etcd below /var/lib."""
+_WEB = {"http": 80, "https": 443}
 # kube-proxy's documentation: its nftables mode needs 5.13. Anything newer than 4.19 runs the rest.
 _KERNEL = {"nftables": "5.13", "iptables": "4.19", "ipvs": "4.19"}
 
@@ -27,7 +29,8 @@ def traits_of(hosts: ExistingPage) -> Traits:
 
 def needs_of(page: Page, hosts: ExistingPage, topology: Topology, node: NodePlan) -> dict[str, str]:
     """Variables for preflight.sh."""
-    part = plan_node(page, topology, node, Surroundings("", {}, traits_of(hosts)))
+    traits = traits_of(hosts)
+    part = plan_node(page, topology, node, Surroundings("", {}, traits))
     data = [d.path for d in part.directories if d.path.startswith("/var/") or d.path in _etcd_paths(page)]
     return {
         "ADDRESS": node.address,
@@ -40,11 +43,14 @@ def needs_of(page: Page, hosts: ExistingPage, topology: Topology, node: NodePlan
         "KERNEL": _KERNEL[page.network.proxy_mode] if node.runs_kubelet else "4.19",
         # A container cannot load a module; overlay is the one that shows without being loaded.
         "MODULES": " ".join(MODULES[:1] if hosts.containers else MODULES) if node.runs_kubelet else "",
+        "SYSCTLS": " ".join(f"{n}={v}" for n, v in settings_of(traits).items()) if node.runs_kubelet else "",
         "COMMANDS": " ".join(dict.fromkeys(("curl", "tar", "flock", "base64", *part.commands))),
         "UNITS": " ".join(unit.name for unit in part.units),
         "DATA": " ".join(data),
         "PORTS": " ".join(f"{port}:{unit}" for port, unit in _ports(page, hosts, node)),
         "PEERS": " ".join(dict.fromkeys(_peers(page, topology, node))),
+        "SERVERS": " ".join(dict.fromkeys(_mirrors(page, node))),
+        "VIRTUAL": f"{hosts.vip.address}:{hosts.vip.port}" if hosts.vip and node.is_control_plane else "",
     }
 
 
@@ -52,8 +58,8 @@ def _etcd_paths(page: Page) -> tuple[str | None, ...]:
     return page.etcd.data_dir, page.etcd.wal_dir
 
 
-def _ports(page: Page, hosts: ExistingPage, node: NodePlan) -> Iterator[tuple[int, str]]:
-    """Ports that the node's services listen on, each with the unit that does."""
+def _ports(page: Page, hosts: ExistingPage, node: NodePlan) -> Iterator[tuple[str | int, str]]:
+    """Ports that the node's services listen on, each with the unit that does; flannel's runs below the kubelet."""
     if node.is_etcd:
         for port in (ports.ETCD_CLIENT, ports.ETCD_PEER, ports.ETCD_METRICS):
             yield port, "etcd.service"
@@ -63,6 +69,8 @@ def _ports(page: Page, hosts: ExistingPage, node: NodePlan) -> Iterator[tuple[in
         yield ports.KUBELET, "kubelet.service"
         yield ports.PROXY_METRICS, "kube-proxy.service"
         yield ports.PROXY_HEALTH, "kube-proxy.service"
+        if page.network.flannel.backend == "vxlan":
+            yield f"{page.network.flannel.port}/udp", "kubelet.service"
     if node.is_control_plane:
         yield page.api.port, "kube-apiserver.service"
         yield ports.CONTROLLER_MANAGER, "kube-controller-manager.service"
@@ -84,3 +92,12 @@ def _peers(page: Page, topology: Topology, node: NodePlan) -> Iterator[str]:
             yield f"{other.address}:{page.api.port}"
         if other.runs_kubelet and node.is_control_plane:
             yield f"{other.address}:{ports.KUBELET}"
+
+
+def _mirrors(page: Page, node: NodePlan) -> Iterator[str]:
+    """What the node fetches programs and images from, as far as the page names it."""
+    urls = [page.artifacts.mirror] if page.artifacts.mirror else []
+    if node.runs_kubelet:
+        urls += page.artifacts.registry_mirrors.values()
+    for url in map(urlsplit, urls):
+        yield f"{url.hostname}:{url.port or _WEB[url.scheme]}"

@@ -167,7 +167,10 @@ def refusal(target: Target, bastion: Route | None, code: int, said: str) -> Repo
         problem = f"{route.user} cannot log in at {where}: {denied.rpartition(': ')[2].strip()}"
     elif code == 255:  # ssh's own
         reasons = [line for line in said.splitlines() if "connect" in line or "Name or service" in line] or [last]
-        problem = f"cannot be reached at {where}: {reasons[0].rpartition(': ')[2].strip()}"
+        reason = reasons[0].rpartition(": ")[2].strip()
+        # Of a host behind a bastion ssh says that "Connection to UNKNOWN port 65535 timed out".
+        reason = "Connection timed out" if "UNKNOWN" in reason and "timed out" in reason else reason
+        problem = f"cannot be reached at {where}: {reason}"
     elif "sudo" in said:
         problem = f"{route.user} may not run commands as root without a password: {last}"
     else:
@@ -180,6 +183,7 @@ def findings_of(reports: Sequence[Report]) -> list[str]:
     found: dict[str, None] = {}
     complete = [report for report in reports if report.facts]
     middle = statistics.median_low([report.clock for report in complete]) if complete else 0.0
+    stranger = _meets_stranger(reports) if len(complete) == len(reports) else None
     first: dict[tuple[str, str], str] = {}
     for report in reports:
         lines = list(report.findings)
@@ -192,8 +196,19 @@ def findings_of(reports: Sequence[Report]) -> list[str]:
                 lines.append(f"it has no {fact}")
         if report.facts:
             lines += _clock(report.clock, middle)
+        if report is stranger:
+            address = report.facts["virtual-address"].partition(" ")[2]
+            lines.append(f"another machine has the virtual address {address}; needed: a free one")
         found |= dict.fromkeys(f"{report.name}: {line}" for line in lines)
     return list(found)
+
+
+def _meets_stranger(reports: Sequence[Report]) -> Report | None:
+    """The first host that got an answer from the virtual address, when none of the hosts has it."""
+    seen = [(report.facts.get("virtual-address", "").partition(" ")[0], report) for report in reports]
+    if any(where == "held" for where, _ in seen):
+        return None
+    return next((report for where, report in seen if where == "taken"), None)
 
 
 def _clock(ahead: float, middle: float) -> Iterator[str]:

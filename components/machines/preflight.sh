@@ -3,9 +3,11 @@
 #
 #   ADDRESS             the address that the page gives it     CONTAINERS, PACKAGES, SWAP   the page's options
 #   CORES, MEMORY, DISKS        the least; MiB, and PATH:MIB ...
-#   KERNEL, MODULES             the oldest version; names
+#   KERNEL, MODULES, SYSCTLS    the oldest version; names; NAME=VALUE that will be set
 #   COMMANDS, UNITS, DATA       programs that are called; units and directories that will be ours
-#   PORTS, PEERS                PORT:UNIT that listens on it; ADDRESS:PORT of other hosts that it has to reach
+#   PORTS                       PORT:UNIT or PORT/udp:UNIT that listens on it
+#   PEERS, SERVERS              HOST:PORT of other nodes, which may refuse yet, and of mirrors, which may not
+#   VIRTUAL                     ADDRESS:PORT of the virtual address, on hosts that may hold it
 # shellcheck shell=sh disable=SC2153,SC2154 # the variables come before this text
 set -u
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -50,6 +52,16 @@ kernel() {
     swaps=$(awk 'NR > 1 {printf " %s", $1}' /proc/swaps)
     [ -z "$swaps" ] || [ "$SWAP" = disable ] || [ "$CONTAINERS" = true ] ||
         finding "swap is on:$swaps; turn it off, or let hardway:machines.swap be disable"
+    for setting in $SYSCTLS; do
+        name=${setting%%=*} path=/proc/sys/$(echo "${setting%%=*}" | tr . /)
+        if [ ! -e "$path" ]; then
+            # Those of bridges are there when their module is.
+            case $name:$MODULES in net.bridge.*:*br_netfilter*) continue ;; esac
+            finding "its kernel lacks the setting $name"
+        elif [ "$(cat "$path")" != "${setting#*=}" ] && [ ! -w "$path" ]; then
+            finding "its setting $name is $(cat "$path") and cannot be changed; needed: ${setting#*=}"
+        fi
+    done
     known=/lib/modules/$(uname -r)
     for module in $MODULES; do
         grep -qw "$module" /proc/filesystems && continue
@@ -70,9 +82,14 @@ programs() {
     fi
 }
 
-listener() { # the inode of the socket that listens on port $1, if any
-    awk -v port="$(printf ':%04X' "$1")" '$4 == "0A" && substr($2, length($2) - 4) == port {print $10; exit}' \
-        /proc/net/tcp /proc/net/tcp6 2>/dev/null
+listener() { # the inode of the socket that listens on port $1 (PORT or PORT/udp), if any
+    case $1 in
+    */udp) files='/proc/net/udp /proc/net/udp6' state=07 ;;
+    *) files='/proc/net/tcp /proc/net/tcp6' state=0A ;;
+    esac
+    # shellcheck disable=SC2086 # two names
+    awk -v port="$(printf ':%04X' "${1%/udp}")" -v state="$state" \
+        '$4 == state && substr($2, length($2) - 4) == port {print $10; exit}' $files 2>/dev/null
 }
 
 ports() {
@@ -96,20 +113,46 @@ left_overs() {
     done
 }
 
+has_address() { grep -A1 -e "-- $1\$" /proc/net/fib_trie | grep -q 'host LOCAL'; }
+
+reach() { # connect to $1, HOST:PORT: `open`, `refused`, or what is wrong
+    said=$(LC_ALL=C timeout 4 bash -c "exec 3<>/dev/tcp/${1%:*}/${1##*:}" 2>&1)
+    code=$?
+    case $code:$said in
+    0:*) echo open ;;
+    *refused*) echo refused ;;
+    *'Name or service not known'* | *'resolution'*) echo 'it does not know that name' ;;
+    124:*) echo 'no answer within 4 s; is there a firewall?' ;;
+    *) echo "${said##*: }" ;;
+    esac
+}
+
 network() {
-    grep -A1 -e "-- $ADDRESS\$" /proc/net/fib_trie | grep -q 'host LOCAL' ||
-        finding "$ADDRESS is not an address of its"
+    has_address "$ADDRESS" || finding "$ADDRESS is not an address of its"
     for peer in $PEERS; do
-        # A host that refuses is there; a firewall that drops lets it take too long.
-        said=$(LC_ALL=C timeout 4 bash -c "exec 3<>/dev/tcp/${peer%:*}/${peer##*:}" 2>&1)
-        code=$?
-        case $code:$said in
-        0:* | *refused*) ;;
-        124:*) finding "it does not reach $peer: no answer within 4 s; is there a firewall?" ;;
-        *) finding "it does not reach $peer: ${said##*: }" ;;
-        esac &
+        # A node that refuses is there; a firewall that drops lets it take too long.
+        (
+            found=$(reach "$peer")
+            case $found in open | refused) ;; *) finding "it does not reach $peer: $found" ;; esac
+        ) &
     done
+    for server in $SERVERS; do
+        (
+            found=$(reach "$server")
+            [ "$found" = open ] || finding "it does not reach the mirror $server: $found"
+        ) &
+    done
+    [ -z "$VIRTUAL" ] || virtual_address &
     wait
+}
+
+virtual_address() {
+    if has_address "${VIRTUAL%:*}"; then
+        fact virtual-address "held ${VIRTUAL%:*}"
+        [ -e "$ours" ] || finding "it has the virtual address ${VIRTUAL%:*} already"
+    else
+        case $(reach "$VIRTUAL") in open | refused) fact virtual-address "taken ${VIRTUAL%:*}" ;; esac
+    fi
 }
 
 fact hostname "$(uname -n)"

@@ -150,7 +150,7 @@ def run(
         engine = Path(__file__).with_name("fake_engine.py")
         command = [sys.executable, str(engine), str(ROOT), str(target), "preview" if preview else "up"]
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 0, done.stderr
         return _read(json.loads(target.read_text()))

@@ -113,7 +113,8 @@ def test_values_of_a_page_become_what_code_needs() -> None:
     assert page.etcd.auto_compaction_retention == "1000"
     assert page.extra_args.kube_apiserver == {"v": "4", "profiling": "false", "event-ttl": "2h"}
     assert page.extra_config.kubelet["featureGates"] == {"NodeSwap": True}
-    assert page.artifacts.mirror == "http://192.168.10.5:8080/hardway"
+    mirrored = load(changed(page_values("existing"), {"artifacts.mirror": "http://192.168.10.5:8080/hardway/"}))
+    assert mirrored.artifacts.mirror == "http://192.168.10.5:8080/hardway"
 
 
 def test_everything_but_cluster_and_nodes_has_a_default(stacked: Values) -> None:
@@ -155,7 +156,9 @@ def test_other_providers_need_addresses_and_a_mirror() -> None:
         "hardway:artifacts.mirror: is missing, the provider local brings no mirror; "
         "allowed: http://HOST[:PORT][/PATH] or https://...",
     ]
-    assert check(elsewhere("dedicated_etcd")) == []
+    page = elsewhere("dedicated_etcd")
+    mirror = page.artifacts.model_copy(update={"mirror": "http://mirror.example.com"})
+    assert check(page.model_copy(update={"artifacts": mirror})) == []
 
 
 def test_secret_values_are_not_shown(stacked: Values) -> None:

@@ -4,7 +4,8 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -21,11 +22,14 @@ FIT = {
     "DISKS": "/opt:1 /no/such/folder:1",
     "KERNEL": "3.10",
     "MODULES": "",
+    "SYSCTLS": "",
     "COMMANDS": "sh cat",
     "UNITS": "no-such.service",
     "DATA": "/no/such/folder",
     "PORTS": "",
     "PEERS": "",
+    "SERVERS": "",
+    "VIRTUAL": "",
 }
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 ROUTE = Route("192.168.10.11", 22, "ops", KEY)
@@ -40,10 +44,9 @@ HERE = (
 )
 
 
-def look(change: Mapping[str, str]) -> list[str]:
+def look(change: Mapping[str, str], command: Sequence[str] = ("dash", "-s")) -> list[str]:
     """What the script finds on this machine, less what holds for the machine that tests run on."""
     text = "".join(f"{name}='{value}'\n" for name, value in {**FIT, **change}.items())
-    command = ["dash", "-s"]
     done = subprocess.run(
         command, input=text + SCRIPT.read_text(), capture_output=True, text=True, timeout=60, check=True
     )
@@ -68,6 +71,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
             "DISKS": "/var/lib/etcd:999999999",
             "KERNEL": "99.1",
             "MODULES": "no_such_module",
+            "SYSCTLS": "net.ipv4.ip_forward=1 net.bridge.no-such-setting=1 kernel.osrelease=1",
             "COMMANDS": "sh no-such-program",
             "DATA": "/etc",
         }
@@ -79,11 +83,15 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ["it", "has", found[3].split()[2]],
         ["/var/lib/etcd", "has", found[4].split()[2]],
         ["its", "kernel", "lacks"],
+        ["its", "setting", "kernel.osrelease"],
+        ["its", "kernel", "lacks"],
         ["it", "lacks", "the"],
         ["/etc", "has", "the"],
         ["192.0.2.1", "is", "not"],
     ]
-    assert found[6].endswith("no-such-program; install them, or let hardway:machines.packages be install")
+    assert found[5].endswith("the setting net.bridge.no-such-setting")
+    assert found[6].endswith(f"is {os.uname().release} and cannot be changed; needed: 1")
+    assert found[8].endswith("no-such-program; install them, or let hardway:machines.packages be install")
 
 
 def test_a_taken_port_names_who_has_it() -> None:
@@ -96,11 +104,48 @@ def test_a_taken_port_names_who_has_it() -> None:
     assert look({"PORTS": f"{port}:no-such.service"}) == []
 
 
-def test_a_peer_that_refuses_is_reached() -> None:
+def test_a_taken_port_of_datagrams_is_another_one() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        (line,) = look({"PORTS": f"{port}/udp:no-such.service {port}:no-such.service"})
+    assert line.startswith(f"port {port}/udp is taken")
+
+
+def test_a_peer_that_refuses_is_reached_and_a_mirror_is_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert look({"PEERS": f"127.0.0.1:{port}"}) == []
-    assert look({"PEERS": f"127.0.0.1:{port}"}) == []
+        assert look({"PEERS": f"127.0.0.1:{port}", "SERVERS": f"127.0.0.1:{port}"}) == []
+    found = look({"PEERS": f"127.0.0.1:{port}", "SERVERS": f"127.0.0.1:{port} no-such-host.invalid:80"})
+    assert sorted(found) == [
+        f"it does not reach the mirror 127.0.0.1:{port}: refused",
+        "it does not reach the mirror no-such-host.invalid:80: it does not know that name",
+    ]
+
+
+def test_a_module_brings_its_settings() -> None:
+    assert look({"MODULES": "", "SYSCTLS": "net.bridge.no-such=1"}) == [
+        "its kernel lacks the setting net.bridge.no-such"
+    ]
+    found = look({"MODULES": "br_netfilter", "SYSCTLS": "net.bridge.no-such=1"})
+    assert not any("setting" in line for line in found)
+
+
+def test_swap_is_found_unless_it_is_turned_off_or_the_hosts_own(tmp_path: Path) -> None:
+    """With another table of swap areas in the place of the kernel's."""
+    table = tmp_path / "swaps"
+    table.write_text("Filename\tType\tSize\tUsed\tPriority\n/dev/sda2 partition 999 0 -2\n/swapfile file 999 0 -3\n")
+    inside = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /proc/swaps && exec dash -s', str(table)]
+    if subprocess.run(inside, input="true", text=True, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a mount namespace of its own takes root")
+
+    def swap(change: Mapping[str, str]) -> list[str]:
+        return [line for line in look(change, inside) if "swap" in line]
+
+    said = "swap is on: /dev/sda2 /swapfile; turn it off, or let hardway:machines.swap be disable"
+    assert swap({"SWAP": "refuse", "CONTAINERS": "false"}) == [said]
+    assert swap({"SWAP": "disable", "CONTAINERS": "false"}) == []
+    assert swap({"SWAP": "refuse", "CONTAINERS": "true"}) == []
 
 
 def report(name: str, clock: float = 0.0, **facts: str) -> Report:
@@ -120,6 +165,17 @@ def test_hosts_are_told_apart_and_have_one_time() -> None:
         f"{name}: its clock is 90 s behind this machine's; allowed: 60 s" for name in "ab"
     ]
     assert findings_of([report("a", **{"machine-id": ""})]) == ["a: it has no machine-id"]
+
+
+def test_a_virtual_address_is_free_or_held_by_one_of_the_hosts() -> None:
+    taken = {"virtual-address": "taken 192.168.10.100"}
+    said = ["a: another machine has the virtual address 192.168.10.100; needed: a free one"]
+    assert findings_of([report("a", **taken), report("b", **taken), report("c")]) == said
+    held = {"virtual-address": "held 192.168.10.100"}
+    assert findings_of([report("a", **taken), report("b", **held)]) == []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert look({"VIRTUAL": f"127.0.0.1:{port}"}) == ["it has the virtual address 127.0.0.1 already"]
 
 
 REFUSED = {
@@ -149,6 +205,11 @@ REFUSED = {
         "channel 0: open failed: connect failed: No route to host\nstdio forwarding failed\n"
         "Connection closed by UNKNOWN port 65535\n",
         "node1: cannot be reached at 192.168.10.11:22: No route to host",
+    ),
+    "silent behind the bastion": (
+        255,
+        "Connection to UNKNOWN port 65535 timed out\r\n",
+        "node1: cannot be reached at 192.168.10.11:22: Connection timed out",
     ),
     "the bastion itself": (
         255,

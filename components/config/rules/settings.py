@@ -117,7 +117,15 @@ def managed(page: Page) -> Iterator[Finding]:
 
 
 def mirror(page: Page) -> Iterator[Finding]:
-    """`artifacts.mirror` is there when the source is `mirror`, except for local machines."""
-    if page.artifacts.source == "mirror" and page.artifacts.mirror is None and not page.machines.brings_mirror:
+    """`artifacts.mirror` is there when the source is `mirror` and the machines are not local, and only then."""
+    path, given, brought = "artifacts.mirror", page.artifacts.mirror, page.machines.brings_mirror
+    if page.artifacts.source != "mirror":
+        if given is not None:
+            problem = f"{given!r} would not be used, artifacts.source is {page.artifacts.source}"
+            yield Finding(path, problem, "no mirror, or artifacts.source: mirror")
+    elif given is None and not brought:
         problem = f"is missing, the provider {page.machines.provider} brings no mirror"
-        yield Finding("artifacts.mirror", problem, "http://HOST[:PORT][/PATH] or https://...")
+        yield Finding(path, problem, "http://HOST[:PORT][/PATH] or https://...")
+    elif given is not None and brought:
+        problem = f"{given!r} would not be used, the provider {page.machines.provider} brings its own mirror"
+        yield Finding(path, problem, "no mirror, or another provider of machines")

@@ -41,12 +41,14 @@ WantedBy=multi-user.target
     return Part(units=(Unit("kubernetes-swap-off.service", unit, health=health),), commands=("swapoff",))
 
 
-def kernel_settings(traits: Traits) -> Part:
-    """Modules and sysctls, set when a release starts and at every boot.
+def settings_of(traits: Traits) -> dict[str, str]:
+    """The sysctls by name. A container sets only what its own network namespace has: the rest is its host's."""
+    return OF_THE_NETWORK if traits.container else OF_THE_NETWORK | OF_THE_KERNEL
 
-    A machine that is a container sets only what its own network namespace has: the rest is the host's.
-    """
-    settings = OF_THE_NETWORK if traits.container else OF_THE_NETWORK | OF_THE_KERNEL
+
+def kernel_settings(traits: Traits) -> Part:
+    """Modules and sysctls, set when a release starts and at every boot."""
+    settings = settings_of(traits)
     modules = "" if traits.container else f"ExecStart=/sbin/modprobe -a {' '.join(MODULES)}\n"
     unit = f"""\
 [Unit]

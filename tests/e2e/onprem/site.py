@@ -28,8 +28,8 @@ from tools.store import remove_tree
 
 MIRROR, BASTION = "mirror", "bastion"
 API_PORT = 6443
-VIRTUAL = 240
-"""Host number of the virtual address."""
+VIRTUAL, FREE = 240, 241
+"""Host numbers: that of the virtual address, and one that nobody has."""
 
 
 @dataclass(frozen=True)

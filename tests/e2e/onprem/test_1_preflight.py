@@ -5,30 +5,32 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from components.machines.preflight import Inspection, Route, Target
 from tests.e2e.onprem import footprint, image, pages
 from tests.e2e.onprem.footprint import Footprint
-from tests.e2e.onprem.site import BASTION, Site
+from tests.e2e.onprem.site import BASTION, FREE, Site
 from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack
 
 ONE, TWO, THREE = pages.NODES
+NOWHERE = "linux-node4"
+"""A node of the page without a host: nothing has its address."""
 HEAD = "these hosts cannot become a cluster, and nothing was changed on any of them:"
 
 
 def findings(output: str) -> list[str]:
     """The lines about hosts in what `make up` said, once each."""
     lines = [line.strip() for line in output.splitlines()]
-    return sorted({line for line in lines if line.startswith((*(f"{n}: " for n in pages.NODES), "bastion 127"))})
+    return sorted({line for line in lines if line.startswith(tuple(f"{n}: " for n in (*pages.NODES, NOWHERE)))})
 
 
 def test_all_findings_of_all_hosts_are_one_error(
     place: Site, stack: Stack, untouched: dict[str, Footprint], say: Say
 ) -> None:
-    """A wrong host key, a user without sudo, a port that is taken: one error of `make up`, and no host is touched."""
+    """Wrong host key, user without sudo, taken port, no host at all: one error of `make up`, and no host is touched."""
     page = pages.with_ssh(stack.page, {ONE: {"hostKey": place.keys[BASTION].public}})
+    nowhere = {"name": NOWHERE, "roles": ["worker"], "address": place.address_at(FREE)}
+    page["hardway:nodes"] = [*page["hardway:nodes"], nowhere | {"ssh": {"hostKey": place.keys[BASTION].public}}]
     place.hosts[TWO].run(f"mv /etc/sudoers.d/{image.USER} /root/").ok()
     place.hosts[THREE].run("systemd-run --quiet --unit taken /usr/sbin/sshd -D -p 2380").ok()
     try:
@@ -46,7 +48,8 @@ def test_all_findings_of_all_hosts_are_one_error(
         f"{TWO}: {image.USER} may not run commands as root without a password: sudo: a password is required"
     ), found
     assert found[2].startswith(f"{THREE}: port 2380 is taken by sshd (process "), found
-    assert len(found) == 3, found
+    assert found[3].startswith(f"{NOWHERE}: cannot be reached at {nowhere['address']}:22: "), found
+    assert len(found) == 4, found
     for name, host in place.hosts.items():
         assert footprint.take(host).new_since(untouched[name]) == {}, name
     say("  " + "\n           ".join(found))
@@ -62,8 +65,8 @@ def look(inspection: Inspection) -> list[str]:
 
 def inspection(place: Site) -> Inspection:
     """One host that cannot be reached and one that can, with no needs worth mentioning."""
-    needs = dict.fromkeys(("DISKS", "MODULES", "COMMANDS", "UNITS", "DATA", "PORTS", "PEERS"), "")
-    needs |= {
+    lists = ("DISKS", "MODULES", "SYSCTLS", "COMMANDS", "UNITS", "DATA", "PORTS", "PEERS", "SERVERS", "VIRTUAL")
+    needs = dict.fromkeys(lists, "") | {
         "CONTAINERS": "true",
         "PACKAGES": "install",
         "SWAP": "refuse",
@@ -116,6 +119,31 @@ def test_reports_hold_no_key(place: Site) -> None:
     assert "PRIVATE KEY" not in json.dumps(look(inspection(place)))
 
 
-def test_swap_that_is_on_is_found() -> None:
-    """Needs hosts with a swap of their own."""
-    pytest.skip("these hosts are containers: swap is this host's, and turning it on is not the suite's to do")
+def test_swap_that_is_on_and_a_mirror_that_is_not_there_are_found(place: Site) -> None:
+    """Swap of containers is this host's and not the suite's to turn on: the table that names it is another one here."""
+    told = inspection(place)
+    needs = {"CONTAINERS": "false", "SERVERS": f"{place.mirror}:81", "PEERS": f"{place.mirror}:81"}
+    two = dataclasses.replace(told.targets[1], needs={**told.targets[1].needs, **needs})
+    table = "Filename Type Size Used Priority\n/dev/sda2 partition 999 0 -2\n"
+    place.hosts[TWO].run("cat >/run/swaps && mount --bind /run/swaps /proc/swaps", stdin=table).ok()
+    try:
+        said = look(dataclasses.replace(told, targets=(two,)))
+    finally:
+        place.hosts[TWO].run("umount /proc/swaps && rm /run/swaps").ok()
+    assert said == [
+        HEAD,
+        f"  {TWO}: whether it is a container: true; hardway:machines.containers: false",
+        f"  {TWO}: swap is on: /dev/sda2; turn it off, or let hardway:machines.swap be disable",
+        f"  {TWO}: it does not reach the mirror {place.mirror}:81: refused",
+    ]
+
+
+def test_host_keys_are_printed_for_review(place: Site, stack: Stack) -> None:
+    """`make host-keys` asks the hosts by way of the bastion, and finds what is on the page already."""
+    run = stack.make("host-keys")
+    assert run.code == 0, run.output
+    said = run.output.splitlines()
+    assert f"machines.bastion.hostKey: {place.keys[BASTION].public}" in said, run.output
+    for index, name in enumerate(pages.NODES):
+        assert f"nodes[{index}].ssh.hostKey: {place.keys[name].public}" in said, run.output
+    assert sum("SHA256:" in line for line in said) == len(pages.NODES) + 1

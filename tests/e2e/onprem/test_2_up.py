@@ -1,5 +1,6 @@
 """The study notes' layout on hosts that nobody prepared."""
 
+import dataclasses
 import re
 
 from tests.e2e.onprem.pages import NODES
@@ -61,6 +62,36 @@ def test_second_up_changes_nothing_and_dials_no_host(cluster: Cluster, place: Si
     say(f"  second `make up`: {run.seconds:.1f} s")
 
 
+def test_a_host_that_does_not_answer_is_named_and_the_next_up_goes_on(cluster: Cluster, place: Site, say: Say) -> None:
+    """A change meets a dead host: one error that names it, no node has taken part, and nothing is done twice later."""
+    change = {"hardway:extraConfig": {"kube-proxy": {"nftables": {"minSyncPeriod": "2s"}}}}
+    stack = dataclasses.replace(cluster.stack, page={**cluster.stack.page, **change})
+    *alive, dead = NODES
+    before = {name: _release(place, name) for name in alive}
+    place.hosts[dead].kill()
+    try:
+        failed = stack.up()
+    finally:
+        place.hosts[dead].start()
+    assert failed.code != 0 and "Traceback" not in failed.output, failed.tail()
+    errors = {line.strip() for line in failed.output.splitlines() if line.strip().startswith("error: dial")}
+    assert len(errors) == 1, failed.tail()
+    (told,) = errors
+    assert re.search(rf"{place.address(dead)}:22: after \d+ failed attempts: ", told), told
+    assert f"{dead}-stage" in failed.output
+    say(f"  after {failed.seconds:.1f} s: {told}")
+    assert {name: _release(place, name) for name in alive} == before, "a change has begun before all hosts were there"
+    eventually(lambda: place.hosts[dead].run("systemctl is-active ssh.service").ok(), 60, f"{dead} boots")
+    logins = {name: _logins(place, name) for name in NODES}
+    run = stack.up()
+    assert run.code == 0, run.tail()
+    assert all(_release(place, name) != before[name] for name in alive)
+    # The one that was dead is staged and activated, the others were staged before.
+    expected = dict.fromkeys(alive, 1) | {dead: 2}
+    assert {name: _logins(place, name) - logins[name] for name in NODES} == expected
+    say(f"  next `make up`: {run.seconds:.1f} s")
+
+
 def test_etcd_output_goes_by_ssh(cluster: Cluster, place: Site) -> None:
     """It names the host, the user and the bastion; the operator's own SSH decides about the keys."""
     command = cluster.stack.output("etcd")
@@ -76,3 +107,7 @@ def test_etcd_output_goes_by_ssh(cluster: Cluster, place: Site) -> None:
 def _logins(place: Site, name: str) -> int:
     log = place.hosts[name].run("journalctl --unit ssh.service --no-pager").ok()
     return log.count("Accepted publickey")
+
+
+def _release(place: Site, name: str) -> str:
+    return place.hosts[name].run("readlink /opt/kubernetes/current").ok()

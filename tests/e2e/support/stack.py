@@ -74,11 +74,11 @@ class Stack:
 
     def up(self, arguments: str = "", extra: Mapping[str, str] | None = None) -> Run:
         """`make up`, with more arguments for Pulumi and more variables if need be."""
-        return self._make("up", arguments, extra or {})
+        return self.make("up", arguments, extra)
 
     def down(self) -> Run:
         """`make down`. Its page has to be there, as that of any stack."""
-        return self._make("down", "", {})
+        return self.make("down")
 
     def starting(self, target: str) -> tuple[list[str], dict[str, str]]:
         """The command line and the environment of `make TARGET`, for who wants to start it himself."""
@@ -98,12 +98,13 @@ class Stack:
         answer = ask(command, env=self.environment() | {"PYTHONPATH": str(self.clone.root)}, timeout=60)
         return json.loads(answer.ok())
 
-    def _make(self, target: str, arguments: str, extra: Mapping[str, str]) -> Run:
+    def make(self, target: str, arguments: str = "", extra: Mapping[str, str] | None = None) -> Run:
+        """Any target of the Makefile that takes STACK."""
         command, environment = self.starting(target)
         return run_long(
             [*command, f"ARGS={arguments}"] if arguments else command,
             cwd=self.clone.root,
-            env=environment | dict(extra),
+            env=environment | dict(extra or {}),
             log=self.folder / f"{target}.log",
             say=self.say,
             limit=self.limit,
