@@ -35,6 +35,10 @@ up: tools ## bring the stack up and write its kubeconfig
 down: tools ## remove the stack and everything it made
 	@$(TOOLS) destroy --stack $(STACK) $(ARGS)
 
+.PHONY: replace
+replace: tools ## make the machine of a node anew, dead or alive: make replace NODE=cp-1
+	@$(TOOLS) replace --stack $(STACK) --node $(or $(NODE),$(error say which node: make replace NODE=cp-1)) $(ARGS)
+
 preview: tools ## show what `make up` would change, and write it as a report for a pull request
 	@$(TOOLS) preview --stack $(STACK) $(JUDGED) $(ARGS)
 

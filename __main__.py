@@ -7,6 +7,7 @@ from components.addons.apply import Addons, AddonsArgs
 from components.cluster_api import cluster_provider
 from components.control_plane import ControlPlane, ControlPlaneArgs
 from components.etcd import EtcdCluster, EtcdClusterArgs
+from components.membership import Membership, MembershipArgs
 from components.pki.cluster_pki import ClusterPki, ClusterPkiArgs
 from components.site import Site
 from components.staging import StagingArgs, stage_nodes
@@ -31,11 +32,15 @@ workers = WorkerPool("workers", WorkerPoolArgs(topology, staged, control_plane.r
 
 # Through the API of the new cluster
 provider = cluster_provider(page.cluster.name, control_plane)
-Addons(
+addons = Addons(
     "addons",
     AddonsArgs(page, topology, site.lock, pki.bootstrap_token),
     pulumi.ResourceOptions(providers=[provider], deleted_with=control_plane),
 )
+
+# Who left the page leaves the cluster, once all else is done; then Pulumi deletes the machines
+done = [*control_plane.ready, *workers.activated.values(), addons.maintenance]
+Membership("membership", MembershipArgs(topology, machines.by_name, page.rollout.drain_timeout, done))
 
 pulumi.export("kubeconfig", control_plane.kubeconfig("admin"))
 pulumi.export("kubeconfigSha256", control_plane.kubeconfig_sha256("admin"))

@@ -1,14 +1,14 @@
-"""Times of the laptop cluster as a Markdown table: python -m bench [--what up|upgrade] [--runs N]."""
+"""Times of the laptop cluster as a Markdown table: python -m bench [--what up|upgrade|worker] [--runs N]."""
 
 import argparse
 import os
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bench.phases import Phase, medians, phases
-from bench.rolling import median_steps
-from bench.run import OLD, measure, measure_upgrade
+from bench.rolling import Rolled, median_steps
+from bench.run import OLD, measure, measure_upgrade, measure_worker
 from tests.e2e.support.progress import Reporter, Say
 from tests.e2e.support.stack import Stack, laptop_page
 from tools.catalogue import KUBERNETES_DEFAULT
@@ -22,14 +22,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help=f"the median of how many, 1 to {MOST_RUNS} (default 3)")
     parser.add_argument(
-        "--what", choices=("up", "upgrade"), default="up", help="a new cluster (default), or its upgrade"
+        "--what",
+        choices=("up", "upgrade", "worker"),
+        default="up",
+        help="a new cluster (default), its upgrade, one worker more",
     )
     options = parser.parse_args(arguments)
     if not 1 <= options.runs <= MOST_RUNS:
         parser.error(f"--runs {options.runs}: 1 to {MOST_RUNS} are allowed")
     load = os.getloadavg()[0]
     say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
-    found = {"up": _up, "upgrade": _upgrade}[options.what](options.runs, say)
+    found = {"up": _up, "upgrade": _upgrade, "worker": _worker}[options.what](options.runs, say)
     print(f"{options.runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
     print(found)
     return 0
@@ -52,12 +55,20 @@ def _up(count: int, say: Say) -> str:
 
 
 def _upgrade(count: int, say: Say) -> str:
+    return _steps(f"Kubernetes {OLD} to {KUBERNETES_DEFAULT}", measure_upgrade, count, say)
+
+
+def _worker(count: int, say: Say) -> str:
+    return _steps("one worker more", measure_worker, count, say)
+
+
+def _steps(what: str, measure_once: Callable[[Stack], Rolled], count: int, say: Say) -> str:
     runs = []
     for number in range(1, count + 1):
         say(f"run {number} of {count}")
-        runs.append(measure_upgrade(Stack(NAME, laptop_page(NAME), say)))
+        runs.append(measure_once(Stack(NAME, laptop_page(NAME), say)))
         say(f"run {number}: {runs[-1].line()}")
-    title = f"| Kubernetes {OLD} to {KUBERNETES_DEFAULT} | takes s |"
+    title = f"| {what} | takes s |"
     return "\n".join([title, "|---|---:|", *(f"| {name} | {takes:.1f} |" for name, takes in median_steps(runs))])
 
 

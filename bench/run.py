@@ -60,6 +60,23 @@ def measure_upgrade(stack: Stack) -> Rolled:
         stack.forget()
 
 
+def measure_worker(stack: Stack) -> Rolled:
+    """Bring the stack up, and add a worker. Raises AssertionError when that fails; the stack is gone afterwards."""
+    node = {"name": "worker-3", "roles": ["worker"]}
+    more = replace(stack, page={**stack.page, "hardway:nodes": [*stack.page["hardway:nodes"], node]})
+    _down(stack)
+    try:
+        first = stack.up()
+        assert first.code == 0, first.tail()
+        found = rolled(more)
+        assert found.run.code == 0, found.run.tail()
+        assert any(_is_ready(node) for node in admin_of(more).items("nodes") if node["metadata"]["name"] == "worker-3")
+        return found
+    finally:
+        _down(stack)
+        stack.forget()
+
+
 def _first_up(stack: Stack) -> Measured:
     log = stack.folder / "events.json"
     with EventLog(log) as watched, CpuLog() as cpu:

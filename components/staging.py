@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from components.artifacts.choice import choose_artifacts, choose_image
 from components.artifacts.lock import Lock
 from components.config import Page
+from components.founders import etcd_founders
 from components.machines.base import Machines
 from components.node.plan import Surroundings, plan_node
 from components.node.stage import NodeRelease, NodeReleaseArgs, StagedNode
@@ -30,6 +31,7 @@ def stage_nodes(args: StagingArgs) -> dict[str, StagedNode]:
     machines = args.machines
     pause = choose_image(args.page, args.lock, "pause")
     around = Surroundings(pause, machines.registry_mirrors | args.page.artifacts.registry_mirrors, machines.traits)
+    material = args.pki.material | etcd_founders(args.topology, machines.by_name)
     parts = {node.name: plan_node(args.page, args.topology, node, around) for node in args.topology.nodes}
     return {
         name: NodeRelease(
@@ -38,7 +40,7 @@ def stage_nodes(args: StagingArgs) -> dict[str, StagedNode]:
                 machine=machines.by_name[name],
                 part=part,
                 artifacts=choose_artifacts(args.page, args.lock, part.artifacts),
-                material=args.pki.material,
+                material=material,
                 mirror=machines.mirror,
                 after=machines.ready,
             ),

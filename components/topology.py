@@ -9,7 +9,7 @@ from components.config.errors import ConfigError, Finding
 from components.config.names import is_ipv4
 from components.config.nodes import CONTROL_PLANE_KEY, Node
 from components.config.page import Page
-from components.config.ports import ETCD_CLIENT, ETCD_PEER, NODE_LOCAL_API
+from components.config.ports import ETCD_CLIENT, NODE_LOCAL_API
 from components.config.rules import network
 
 SERVICE_INDEX = 1
@@ -132,10 +132,6 @@ class Topology:
     def etcd_client_urls(self) -> tuple[str, ...]:
         """URLs for clients of etcd, one per member."""
         return tuple(f"https://{node.address}:{ETCD_CLIENT}" for node in self.etcd_nodes)
-
-    def etcd_initial_cluster(self) -> str:
-        """Value of etcd's flag `--initial-cluster`."""
-        return ",".join(f"{node.name}=https://{node.address}:{ETCD_PEER}" for node in self.etcd_nodes)
 
     def api_sans(self, node: NodePlan) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """DNS names and addresses in the certificate of the API server on `node`."""

@@ -15,6 +15,7 @@ from tools.catalogue import KUBERNETES_DEFAULT, KUBERNETES_VERSIONS
 from tools.errors import ToolError
 from tools.paths import shared_cache, this_clone
 from tools.progress import Progress
+from tools.replace import replace
 from tools.stack import Stack
 from tools.store import Store
 
@@ -40,13 +41,15 @@ def main(arguments: list[str]) -> int:
         "preview": "say what `up` would change; more arguments go to pulumi",
         "renew": "renew the certificates that are due, if nothing else would change; more arguments go to pulumi",
         "destroy": "remove a stack and all it made; more arguments go to pulumi",
+        "replace": "make the machine of a node anew; more arguments go to pulumi",
         "kubeconfig": "write a stack's kubeconfig and print its path",
         "outputs": "print a stack's outputs; more arguments go to pulumi",
         "host-keys": "print the SSH host keys of a stack's existing hosts, for review",
     }.items():
         commands.add_parser(name, help=text).add_argument("--stack", default="dev")
+    commands.choices["replace"].add_argument("--node", required=True)
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command not in {"up", "preview", "renew", "destroy", "outputs"}:
+    if rest and options.command not in {"up", "preview", "renew", "destroy", "outputs", "replace"}:
         parser.error(f"unknown arguments: {' '.join(rest)}")
     return _run(options, rest)
 
@@ -77,6 +80,8 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             print(Stack(clone, options.stack).write_kubeconfig())
         case "host-keys":
             return host_keys.run(clone, options.stack)
+        case "replace":
+            return replace(Stack(clone, options.stack), options.node, rest)
         case "up" | "preview" | "renew" | "destroy" | "outputs":
             return getattr(Stack(clone, options.stack), options.command)(rest)
     return 0

@@ -102,7 +102,8 @@ class Stack:
             remove_tree(self._folder)
             return 0
         self._recover(unfinished.adopt)
-        code = self._run("destroy", "--yes", "--skip-preview", *self._page(), *arguments)
+        # Machines need not be shut down in order, for the sake of others, where all of them go.
+        code = self._run("destroy", "--yes", "--skip-preview", *self._page(), *arguments, HARDWAY_AT_ONCE="1")
         if code == 0:
             code = self._run("stack", "rm", "--yes", "--preserve-config")
         if code == 0:
@@ -117,6 +118,14 @@ class Stack:
         path = self.clone.kubeconfig(self.name)
         write_atomically(path, answer.stdout, 0o600)
         return path
+
+    def state(self) -> dict[str, Any]:
+        """What Pulumi knows of the stack, with secrets hidden."""
+        answer = self._ask("stack", "export")
+        if answer.returncode != 0:
+            raise ToolError(f"stack {self.name} has no state: {answer.stderr.strip()}")
+        deployment: dict[str, Any] = json.loads(answer.stdout)["deployment"]
+        return deployment
 
     def _is_current(self, kubeconfig: Path) -> bool:
         """Whether a kubeconfig is that of the state, read from its file: asking Pulumi is a tenth of an empty run."""

@@ -31,7 +31,12 @@ class AddonsArgs:
 
 
 class Addons(pulumi.ComponentResource):
-    """RBAC, the bootstrap token, the nodes, flannel and CoreDNS. Done when every node is Ready and names resolve."""
+    """RBAC, the bootstrap token, the nodes, flannel and CoreDNS. Done when every node is Ready and names resolve.
+
+    `maintenance` is what gives the maintenance credential its rights.
+    """
+
+    maintenance: pulumi.Resource
 
     def __init__(self, name: str, args: AddonsArgs, opts: pulumi.ResourceOptions) -> None:
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=[owned]))
@@ -41,6 +46,7 @@ class Addons(pulumi.ComponentResource):
         coredns_image = choose_image(page, args.lock, "coredns")
         child = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
         rbac = Rbac("rbac", page.access.developers, child)
+        self.maintenance = rbac.maintenance
         # The token works once everything that lets a kubelet in is there: a request that is not approved at once waits.
         # All else comes after it: every node waits for the token.
         token = bootstrap_token(args.token, _after(child, rbac.bindings))

@@ -45,7 +45,9 @@ class Nodes(pulumi.ComponentResource):
 
 
 def _labels(node: NodePlan) -> dict[str, str]:
+    # Who takes nodes out of the cluster leaves alone those that others have let in.
+    made = {"app.kubernetes.io/managed-by": "hardway"}
     own = {CONTROL_PLANE_KEY: ""} if node.is_control_plane else {}
     # The kubelet's own words; without them a node that has not registered yet belongs to no topology domain.
     registered = {"kubernetes.io/hostname": node.name, "kubernetes.io/os": "linux"}
-    return registered | own | dict(node.labels)
+    return registered | made | own | dict(node.labels)

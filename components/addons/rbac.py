@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 
 from components.addons.options import child_of
 from components.config.page import Developer
-from components.pki.leaves import ADMIN_GROUP, developer_group
+from components.pki.leaves import ADMIN_GROUP, MAINTENANCE, developer_group
 
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -32,14 +32,22 @@ CLUSTER_BINDINGS = {
 }
 """Binding -> (cluster role, kind of subject, subject)."""
 
+# What components/node/membership.sh does.
+_MAINTAINS = (
+    {"api_groups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]},
+    {"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+    {"api_groups": [""], "resources": ["pods/eviction"], "verbs": ["create"]},
+)
+
 
 class Rbac(pulumi.ComponentResource):
     """Bindings for the API server, bootstrapping kubelets and administrators; a namespace for each developer.
 
-    `bindings` are those of the whole cluster.
+    `bindings` are those of the whole cluster that a kubelet needs, `maintenance` what lets others be taken out of it.
     """
 
     bindings: list[pulumi.Resource]
+    maintenance: pulumi.Resource
 
     def __init__(self, name: str, developers: Sequence[Developer], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:addons:Rbac", name, {}, opts)
@@ -54,6 +62,16 @@ class Rbac(pulumi.ComponentResource):
             )
             for binding, (role, kind, subject) in CLUSTER_BINDINGS.items()
         ]
+        role = k8s.rbac.v1.ClusterRole(
+            "hardway-maintenance", metadata={"name": "hardway-maintenance"}, rules=list(_MAINTAINS), opts=child
+        )
+        self.maintenance = k8s.rbac.v1.ClusterRoleBinding(
+            "hardway-maintenance",
+            metadata={"name": "hardway-maintenance"},
+            role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": role.metadata.name},
+            subjects=[{"api_group": _RBAC, "kind": "User", "name": MAINTENANCE}],
+            opts=child,
+        )
         for namespace in dict.fromkeys(developer.namespace for developer in developers):
             made = k8s.core.v1.Namespace(f"namespace-{namespace}", metadata={"name": namespace}, opts=child)
             k8s.rbac.v1.RoleBinding(

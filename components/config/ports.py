@@ -10,6 +10,8 @@ KUBELET = 10250
 PROXY_HEALTH = 10256
 CONTROLLER_MANAGER = 10257
 SCHEDULER = 10259
+ETCD_PROXY = 12379
+"""haproxy on 127.0.0.1 of a control-plane node, in front of all members of etcd."""
 NODE_LOCAL_API = 16443
 """haproxy on 127.0.0.1 of every node, in front of all API servers."""
 
@@ -17,5 +19,6 @@ RESERVED: dict[range, str] = {
     range(SSH, SSH + 1): "SSH",
     range(ETCD_CLIENT, ETCD_METRICS + 1): "etcd",
     range(KUBELET_HEALTH, SCHEDULER + 1): "kubelet, kube-proxy, controller manager and scheduler",
+    range(ETCD_PROXY, ETCD_PROXY + 1): "the API server's own way to etcd",
     range(NODE_LOCAL_API, NODE_LOCAL_API + 1): "the node's own way to the API",
 }

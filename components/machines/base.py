@@ -24,6 +24,8 @@ class Machine:
     name: str
     connection: command.remote.ConnectionArgs
     resource: pulumi.Resource | None
+    identity: pulumi.Input[str]
+    """Becomes another one when what lies on the machine is lost, that is when it (or etcd's volume) is made anew."""
     become: str = ""
     shell_prefix: pulumi.Input[str] = ""
     """What an operator puts before a quoted script to have it run on the machine."""

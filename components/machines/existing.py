@@ -86,6 +86,8 @@ class ExistingMachines(pulumi.ComponentResource):
             node.name,
             self._connection(node),
             resource=None,
+            # A host that is installed anew has another key.
+            identity=_ssh(node).host_key,
             become=self._become,
             shell_prefix=self._shell(node),
             over_ssh=True,

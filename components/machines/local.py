@@ -99,7 +99,7 @@ class LocalMachines(pulumi.ComponentResource):
             per_dial_timeout=10,
         )
         shell = f"{shlex.join(facts.engine)} exec {lab.name}-{node.name} sh -c"
-        return Machine(node.name, connection, container, shell_prefix=shell)
+        return Machine(node.name, connection, container, container.id, shell_prefix=shell)
 
     def _container(
         self, name: str, address: str, ports: str, files: pulumi.Output[str], *, mirror: str, update: str

@@ -4,7 +4,7 @@
 #   local.sh network LAB SUBNET GATEWAY            a network of its own
 #   local.sh machine LAB NAME ADDRESS PORTS        a container that boots systemd; PORTS: HOST:CONTAINER ...
 #   local.sh files LAB NAME                        unpack the archive on standard input (gzip in base64) into a running one
-#   local.sh remove-machine LAB NAME               container and volume
+#   local.sh remove-machine LAB NAME               container and volume; shut down first, unless HARDWAY_AT_ONCE is set
 #   local.sh remove-network LAB SUBNET             also what is left of the lab's machines
 #
 # Each may be killed, or its caller, and called again: it waits for what a killed run has started, and begins anew.
@@ -30,9 +30,11 @@ alone() {
     [ ! -e /proc/$$/status ] || grep -q "^PPid:[[:space:]]*$PPID\$" /proc/$$/status || exit 1
 }
 
-remove_machine() {
+remove_machine() { # NAME [at-once]
     if owned container "{{index .Config.Labels \"$label\"}}" "$lab-$1"; then
-        engine kill "$lab-$1" >/dev/null 2>&1 || true # nothing on it is needed any more: do not wait for its services
+        # An API server answers to the end what it was asked. Where everything goes there is nobody left to care.
+        [ -n "${2:-}" ] || engine stop --time 20 "$lab-$1" >/dev/null 2>&1 || true
+        engine kill "$lab-$1" >/dev/null 2>&1 || true
         engine rm --force --volumes "$lab-$1" >/dev/null
     fi
     engine volume rm --force "$lab-$1" >/dev/null 2>&1 || true
@@ -72,7 +74,7 @@ machine)
     name=$1 address=$2 ports=$3
     watches=$(cat /proc/sys/fs/inotify/max_user_instances 2>/dev/null || echo 1024)
     [ "$watches" -ge 512 ] || { echo "too few watches: sysctl -w fs.inotify.max_user_instances=1024" >&2; exit 1; }
-    remove_machine "$name" # what a run that was killed left behind
+    remove_machine "$name" at-once # what a run that was killed left behind
     set -- --name "$lab-$name" --hostname "$name" --label "$label=$lab" --network "$lab" --ip "$address" \
         --privileged --cgroupns=private --ulimit nofile=20000:20000 --ulimit nproc=10000:10000 \
         --tmpfs /run --tmpfs /run/lock --tmpfs /tmp --volume "$lab-$name:/var"
@@ -94,7 +96,7 @@ files)
     engine exec "$lab-$1" systemctl reload-or-restart "${RELOAD:?}"
     ;;
 remove-machine)
-    remove_machine "$1"
+    remove_machine "$1" "${HARDWAY_AT_ONCE:-}"
     ;;
 remove-network)
     there=no

@@ -72,6 +72,7 @@ def _ports(page: Page, hosts: ExistingPage, node: NodePlan) -> Iterator[tuple[st
         if page.network.flannel.backend == "vxlan":
             yield f"{page.network.flannel.port}/udp", "kubelet.service"
     if node.is_control_plane:
+        yield ports.ETCD_PROXY, "etcd-proxy.service"
         yield page.api.port, "kube-apiserver.service"
         yield ports.CONTROLLER_MANAGER, "kube-controller-manager.service"
         yield ports.SCHEDULER, "kube-scheduler.service"
@@ -86,7 +87,7 @@ def _peers(page: Page, topology: Topology, node: NodePlan) -> Iterator[str]:
             continue
         if other.is_etcd and node.is_etcd:
             yield f"{other.address}:{ports.ETCD_PEER}"
-        if other.is_etcd and node.is_control_plane:
+        if other.is_etcd and (node.is_control_plane or node.is_etcd):
             yield f"{other.address}:{ports.ETCD_CLIENT}"
         if other.is_control_plane and node.runs_kubelet:
             yield f"{other.address}:{page.api.port}"

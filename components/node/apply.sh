@@ -12,7 +12,7 @@
 # Beside it: versions.sh says which steps between releases are refused or need that, drain.sh empties a node, remove.sh
 # takes all of that away again.
 #
-# A release is a directory: cfg ssl units health bin, and tables/ with one record a line:
+# A release is a directory: cfg ssl units health leave bin, and tables/ with one record a line:
 #   units        NAME RESTART_DIGEST RELOAD_DIGEST   in the order of their start
 #   artifacts    SHA256 ARCHIVE URL NAME PATH        a program, and where it is in the download ("-": it is the download)
 #   versions     NAME VERSION                        of each program
@@ -244,6 +244,7 @@ activate() {
     if [ -z "$steps" ] && [ -s "$root/unproven" ]; then restart=" $(units "$root/current" | paste -sd ' ' -)"; fi
     if [ -n "$steps$restart" ]; then
         say "restarts:${restart:- nothing}; reloads:${reload:- nothing}"
+        for release in $steps; do take_leave "$root/releases/$release" "$root/releases/$digest"; done
         write_unproven "$back"
         for release in $steps; do remove_units "$root/releases/$release" "$root/releases/$digest"; done
         switch "$digest"
@@ -277,6 +278,14 @@ plan_changes() {
         *) restart="$restart $unit" ;;
         esac
     done <"$2/tables/units"
+}
+
+# Units that are to be removed say goodbye to others first; where that fails nothing has changed yet.
+take_leave() {
+    for unit in $(units "$1"); do
+        if [ -e "$2/units/$unit" ] || [ ! -e "$1/leave/$unit" ]; then continue; fi
+        sh "$1/leave/$unit" || fail "$unit cannot leave; release ${1##*/} stays in force"
+    done
 }
 
 # Never waits for a start: a kubelet that has no certificate yet starts when the API lets it in, which may be later

@@ -4,6 +4,7 @@
 # shellcheck disable=SC2154
 kubeconfig=/var/lib/kubelet/kubeconfig
 credential=/var/lib/kubelet/pki/kubelet-client-current.pem
+credential_key=$credential
 cordoned=$root/cordoned # is there while the node is cordoned by us, and not by a person
 refusals=$root/.drain   # what the API said, by pod
 poll_seconds=1
@@ -64,8 +65,8 @@ evict_all() {
 # kubectl: that leaves out what the budget says, and waits by itself.
 evict() {
     body="{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"namespace\":\"$1\",\"name\":\"$2\"}}"
-    server=$(sed -n 's/^ *server: //p' "$kubeconfig")
-    status=$(curl -sS --max-time 10 --cacert "$root/ssl/kubernetes-ca.pem" --cert "$credential" \
+    server=$(sed -n 's/^ *"\{0,1\}server"\{0,1\}: "\{0,1\}\([^",]*\).*/\1/p' "$kubeconfig")
+    status=$(curl -sS --max-time 10 --cacert "$root/ssl/kubernetes-ca.pem" --cert "$credential" --key "$credential_key" \
         --header 'Content-Type: application/json' --data "$body" --output "$refusals/answer" --write-out '%{http_code}' "$server/api/v1/namespaces/$1/pods/$2/eviction?pretty=true" \
         2>"$refusals/problem") || status=000
     case $status in

@@ -56,6 +56,8 @@ class Unit:
     restart_on: tuple[str, ...] = ()
     reload_on: tuple[str, ...] = ()
     health: str = "true"
+    leave: str = ""
+    """POSIX command for when the service is taken off a machine that stays, while it still runs; it may refuse."""
 
 
 @dataclass(frozen=True)

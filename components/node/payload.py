@@ -54,6 +54,7 @@ def release_payload(
     ]
     entries += [Entry(f"units/{unit.name}", unit.text) for unit in part.units]
     entries += [Entry(f"health/{unit.name}", unit.health + "\n") for unit in part.units]
+    entries += [Entry(f"leave/{unit.name}", unit.leave + "\n") for unit in part.units if unit.leave]
     tables = {
         "units": [(unit.name, *release.units[unit.name]) for unit in part.units],
         "versions": [(name, artifacts[name].version) for name in part.artifacts],

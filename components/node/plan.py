@@ -10,9 +10,11 @@ from components.node.model import Part, merge
 from components.node.render.containerd import container_runtime
 from components.node.render.control_plane import api_server, controller_manager, scheduler
 from components.node.render.etcd import etcd_member
+from components.node.render.etcd_proxy import etcd_proxy
 from components.node.render.haproxy import api_proxy
 from components.node.render.kube_proxy import kube_proxy
 from components.node.render.kubelet import kubelet
+from components.node.render.maintenance import maintenance
 from components.node.render.operating_system import kernel_settings, swap_off
 from components.node.render.vip import virtual_address
 from components.node.traits import Traits
@@ -42,9 +44,11 @@ def _parts(page: Page, topology: Topology, node: NodePlan, around: Surroundings)
             yield swap_off()
         yield api_proxy(topology, node)
     if node.is_control_plane:
+        yield etcd_proxy(topology, node)
         yield api_server(page, topology, node)
         yield controller_manager(page, topology, node)
         yield scheduler(page, topology, node)
+        yield maintenance(topology, node)
         if page.machines.virtual_address:
             yield virtual_address(page.machines.virtual_address, topology, node)
     if node.runs_kubelet:

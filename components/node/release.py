@@ -58,7 +58,7 @@ def describe(part: Part, artifacts: Mapping[str, Artifact], identities: Mapping[
     """The release for a part, with `identities` for each name in `refs(part)`."""
     filled = {path: file_digest(file, identities[name]) for path, (file, name) in material_files(part).items()}
     manifest = fixed_manifest(part, artifacts) | filled
-    watched = [(unit.name, unit.health, unit.restart_on, unit.reload_on) for unit in part.units]
+    watched = [(unit.name, unit.health, unit.leave, unit.restart_on, unit.reload_on) for unit in part.units]
     rest = [[(d.path, d.owner, d.mode) for d in part.directories], part.users, part.commands, watched]
     return Release(
         digest=_digest(manifest, rest),

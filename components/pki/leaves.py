@@ -26,6 +26,10 @@ LOOPBACK = (("localhost",), ("127.0.0.1",))
 """Names of what listens on its own machine only, as DNS names and addresses."""
 
 
+MAINTENANCE = "hardway:maintenance"
+"""User that takes nodes out of the cluster: it cordons them and evicts their pods (components/addons/rbac.py)."""
+
+
 def developer_group(namespace: str) -> str:
     """Group of the developers of one namespace."""
     return f"hardway:developers:{namespace}"
@@ -79,6 +83,7 @@ def _control_plane(topology: Topology, node: NodePlan) -> Iterator[LeafSpec]:
     # Its RBAC rights (system:kubelet-api-admin) come from a binding to this user, not from system:masters.
     yield LeafSpec(f"{node.name}-apiserver-kubelet-client", "kubernetes", "client", "kube-apiserver-kubelet-client")
     yield LeafSpec(f"{node.name}-front-proxy-client", "front-proxy", "client", "front-proxy-client")
+    yield LeafSpec(f"{node.name}-maintenance", "kubernetes", "client", MAINTENANCE)
     for component in ("kube-controller-manager", "kube-scheduler"):
         yield LeafSpec(f"{node.name}-{component}", "kubernetes", "client", f"system:{component}")
         yield LeafSpec(f"{node.name}-{component}-server", "kubernetes", "server", component, None, *LOOPBACK)

@@ -27,9 +27,8 @@ def preflight(run_: Recording) -> Resource:
 
 def test_no_machine_is_made_and_a_node_is_dialled_twice_at_most() -> None:
     recording = recorded(NAME)
-    assert sorted(r.name for r in recording.of(REMOTE)) == sorted(
-        f"{n}-{w}" for n in NODES for w in ("stage", "activate")
-    )
+    twice = [f"{node}-{what}" for node in NODES for what in ("stage", "activate")]
+    assert sorted(r.name for r in recording.of(REMOTE)) == sorted([*twice, "membership"])
     assert [r.name for r in recording.of(LOCAL)] == ["hosts-preflight"]
 
 

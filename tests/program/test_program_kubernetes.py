@@ -82,6 +82,7 @@ def test_every_machine_with_a_kubelet_is_a_node(name: str) -> None:
         role = {"node-role.kubernetes.io/control-plane": ""} if node.is_control_plane else {}
         assert inputs["metadata"]["name"] == node.name
         own = {"kubernetes.io/hostname": node.name, "kubernetes.io/os": "linux"}
+        own |= {"app.kubernetes.io/managed-by": "hardway"}
         assert inputs["metadata"]["labels"] == own | role | dict(node.labels)
         assert inputs["spec"]["taints"] == [taint.as_dict() for taint in node.taints]
 

@@ -22,6 +22,11 @@ ETCD = {
     "etcd/peer.key": "{node}-etcd-peer",
 }
 CONTROL_PLANE = {
+    "etcd-proxy/ca.pem": "etcd-ca-1",
+    "etcd-proxy/client.pem": "{node}-apiserver-etcd-client",
+    "etcd-proxy/client.pem.key": "{node}-apiserver-etcd-client",
+    "maintenance/client.pem": "{node}-maintenance",
+    "maintenance/client.key": "{node}-maintenance",
     "kubernetes-ca.pem": "kubernetes-ca-1",
     "kube-apiserver/server.pem": "{node}-apiserver",
     "kube-apiserver/server.key": "{node}-apiserver",

@@ -24,7 +24,9 @@ from clusters import cluster, sha256
 from components.node.payload import APPLY
 from components.node.payload import SCRIPTS as NODE_SCRIPTS
 
-SCRIPTS = (*NODE_SCRIPTS, *(APPLY.parents[1] / "machines" / name for name in ("local.sh", "preflight.sh")))
+# Rendered into releases, or sourced by others.
+FURTHER = tuple(APPLY.with_name(f"{name}.sh") for name in ("etcd_member", "etcd_ask", "membership"))
+SCRIPTS = (*NODE_SCRIPTS, *FURTHER, *(APPLY.parents[1] / "machines" / name for name in ("local.sh", "preflight.sh")))
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
 
 
@@ -100,8 +102,28 @@ def test_another_role_starts_what_is_new_in_its_order(tmp_path: Path) -> None:
     old, new = cluster("stacked"), cluster("stacked", {"nodes[3].roles": ["control-plane", "worker"]})
     restart, reload = changes(tmp_path, old.payload("worker-1"), new.payload("worker-1"))
     # Not the kubelet: a control-plane node that is a worker as well has no taint.
-    assert restart == [f"kube-{name}.service" for name in ("apiserver", "controller-manager", "scheduler")]
+    api = [f"kube-{name}.service" for name in ("apiserver", "controller-manager", "scheduler")]
+    assert restart == ["etcd-proxy.service", *api]
     assert reload == ["kubernetes-api-proxy.service"]
+
+
+def test_a_member_says_goodbye_before_it_is_taken_off(tmp_path: Path) -> None:
+    """And where it may not go, nothing has been switched."""
+    old, new = (
+        cluster("stacked"),
+        cluster("stacked", {"nodes[1].roles": ["control-plane"], "nodes[2].roles": ["worker"]}),
+    )
+    for release, made in (("old", old), ("new", new)):
+        lay_out(made.payload("cp-2"), tmp_path / "releases" / release)
+    hook = tmp_path / "releases/old/leave/etcd.service"
+    assert hook.read_text() == "/opt/kubernetes/cfg/etcd-member.sh leave\n"
+    step = f"take_leave {tmp_path}/releases/old {tmp_path}/releases"
+    hook.write_text("echo leaves\n")
+    assert call(tmp_path, f"{step}/new").stdout == "leaves\n"
+    assert call(tmp_path, f"{step}/old").stdout == ""
+    hook.write_text("exit 1\n")
+    refused = call(tmp_path, f"{step}/new")
+    assert (refused.returncode, "etcd.service cannot leave; release old stays in force" in refused.stderr) == (1, True)
 
 
 def test_a_first_release_starts_everything(tmp_path: Path) -> None:

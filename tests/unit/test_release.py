@@ -96,18 +96,22 @@ def test_another_api_server_is_a_reload_of_every_proxy() -> None:
         assert reloads(before[name], after[name]) == {"kubernetes-api-proxy.service"}, name
 
 
-def test_another_etcd_member_restarts_api_servers_but_no_member() -> None:
-    """What a member reads at its first start only must not restart it later."""
+def test_another_etcd_member_restarts_neither_api_servers_nor_members() -> None:
+    """What a member reads at its first start only must not restart it later; proxies reload."""
     fewer = {"nodes[1].roles": ["control-plane"], "nodes[2].roles": ["control-plane"]}
     before, after = releases(cluster("stacked", fewer)), releases(cluster("stacked"))
-    assert restarts(before["cp-1"], after["cp-1"]) == {"kube-apiserver.service"}
+    assert restarts(before["cp-1"], after["cp-1"]) == set()
+    assert reloads(before["cp-1"], after["cp-1"]) == {"etcd-proxy.service"}
     assert before["cp-1"].digest != after["cp-1"].digest
 
 
 # Material that is new; the services of cp-1 that are restarted for it, and reloaded.
 RENEWALS = {
     ("cp-1-apiserver:cert", "cp-1-apiserver:key"): (set(), set()),
-    ("cp-1-apiserver-etcd-client:cert", "cp-1-apiserver-etcd-client:key"): (set(), set()),
+    ("cp-1-apiserver-etcd-client:cert", "cp-1-apiserver-etcd-client:key"): (set(), {"etcd-proxy"}),
+    ("cp-1-maintenance:cert", "cp-1-maintenance:key"): (set(), set()),
+    # Read by a member that has no data.
+    ("cp-1-etcd:founder",): (set(), set()),
     ("cp-1-apiserver-kubelet-client:cert", "cp-1-apiserver-kubelet-client:key"): (set(), set()),
     ("cp-1-front-proxy-client:cert", "cp-1-front-proxy-client:key"): (set(), set()),
     ("cp-1-etcd-server:cert", "cp-1-etcd-server:key"): (set(), set()),
@@ -120,7 +124,7 @@ RENEWALS = {
     ("cp-1-kube-proxy:cert", "cp-1-kube-proxy:key"): (set(), set()),
     ("bootstrap-token",): (set(), set()),
     ("front-proxy-ca:cert",): (set(), set()),
-    ("etcd-ca:cert",): ({"etcd", "kube-apiserver"}, set()),
+    ("etcd-ca:cert",): ({"etcd", "kube-apiserver"}, {"etcd-proxy"}),
     ("kubernetes-ca:cert",): ({"kube-controller-manager"}, {"kubernetes-api-proxy"}),
     ("kubernetes-ca:key",): ({"kube-controller-manager"}, set()),
     ("service-account:key", "service-account:pub"): ({"kube-apiserver", "kube-controller-manager"}, set()),

@@ -42,10 +42,11 @@ def test_a_payload_has_every_file_and_unit_as_planned() -> None:
     for unit in part.units:
         assert files[f"units/{unit.name}"].content == unit.text
         assert files[f"health/{unit.name}"].content == f"{unit.health}\n"
+        assert (f"leave/{unit.name}" in files) == bool(unit.leave)
     for script in SCRIPTS:
         assert (files[script.name].content, files[script.name].mode) == (script.read_text(), 0o755)
     rest = set(files) - {file.path for file in part.files} - {script.name for script in SCRIPTS}
-    assert {path.partition("/")[0] for path in rest} == {"units", "health", "tables"}
+    assert {path.partition("/")[0] for path in rest} == {"units", "health", "leave", "tables"}
 
 
 def test_tables_are_records_of_words() -> None:

@@ -14,6 +14,7 @@ from components.artifacts.choice import choose_artifacts
 from components.config.ports import RESERVED
 from components.node.model import Directory, NodeFile, Part, Ref, Unit, merge
 from components.node.plan import plan_node
+from components.node.render.etcd_proxy import preferred
 from components.pki.leaves import plan_leaves
 
 EVERY_NODE = [(name, node.name) for name in (*NAMES, "existing") for node in cluster(name).topology.nodes]
@@ -44,7 +45,7 @@ RELOADED = {
     "etcd.service": {
         *_pairs("etcd", "server", "peer"),
         # Read by a member that has no data yet.
-        "cfg/etcd-initial.env",
+        *("cfg/etcd-initial.env", "cfg/etcd-founder", "cfg/etcd-member.sh", "cfg/etcd-functions"),
     },
     "kubelet.service": {
         *("ssl/kubernetes-ca.pem", "ssl/kubelet/server.pem", "ssl/kubelet/server.key"),
@@ -56,6 +57,11 @@ RELOADED = {
     "kube-proxy.service": {"ssl/kubernetes-ca.pem", *_pairs("kube-proxy", "client")},
     # Read for each pull and for each pod.
     "containerd.service": {"cfg/registries", "bin/cni"},
+}
+# Used by the command that takes others out of the cluster.
+MAINTENANCE = {
+    *("cfg/membership.sh", "cfg/maintenance.kubeconfig", "cfg/etcd-functions"),
+    *("ssl/maintenance/client.pem", "ssl/maintenance/client.key"),
 }
 MADE_ON_THE_NODE = {"cfg/kubelet.d", "bin/cni"}
 
@@ -75,7 +81,7 @@ def named_by(unit: Unit, part: Part) -> Iterator[str]:
             if path not in seen:
                 seen.add(path)
                 content = contents.get(path)
-                waiting += [content] if isinstance(content, str) else []
+                waiting += [content.replace("$root/", "/opt/kubernetes/")] if isinstance(content, str) else []
                 yield path
 
 
@@ -118,7 +124,10 @@ def test_every_file_is_used_by_a_unit_or_a_person(name: str, node: str) -> None:
     used = {path for unit in part.units for path in named_by(unit, part)}
     for file in part.files:
         by_folder = any(file.path.startswith(f"{path}/") for path in used)
-        assert file.path in used or by_folder or file.path == "cfg/crictl.yaml", file.path
+        by_person = file.path == "cfg/crictl.yaml" or file.path in MAINTENANCE
+        # haproxy's own way to find the key of a certificate.
+        beside = file.path.endswith(".pem.key") and file.path.removesuffix(".key") in used
+        assert file.path in used or by_folder or by_person or beside, file.path
 
 
 @pytest.mark.parametrize(("name", "node"), EVERY_NODE)
@@ -148,7 +157,7 @@ def test_a_service_can_read_its_keys_and_nobody_else_can(name: str, node: str) -
 
 
 def _is_public(ref: Ref) -> bool:
-    return ref.name.endswith((":cert", ":pub"))
+    return ref.name.endswith((":cert", ":pub", ":founder"))
 
 
 @pytest.mark.parametrize(("name", "node"), EVERY_NODE)
@@ -171,6 +180,9 @@ def test_material_is_of_this_node_or_of_the_whole_cluster(name: str, node: str) 
     for file in made.part(node).files:
         if isinstance(file.content, Ref):
             holder, _, what = file.content.name.partition(":")
+            if what == "founder":
+                assert (holder, file.path) == (f"{node}-etcd", "cfg/etcd-founder")
+                continue
             assert holder in shared or (holder in leaves and holder.startswith(f"{node}-")), file.path
             # A certificate in the place of a key would be found out on the machine only.
             assert (what == "cert") == file.path.endswith(".pem"), file.path
@@ -233,7 +245,7 @@ def test_roles_decide_what_runs(name: str) -> None:
     made = cluster(name)
     for node in made.topology.nodes:
         units = {unit.name.removesuffix(".service") for unit in made.part(node.name).units}
-        control = {"kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+        control = {"etcd-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
         pods = {"kubernetes-kernel", "kubernetes-api-proxy", "containerd", "cni-config", "cni-config.path"} | {
             "kubelet",
             "kube-proxy",
@@ -291,3 +303,27 @@ def test_a_node_is_planned_the_same_way_every_time() -> None:
     assert plan_node(made.page, made.topology, node, made.around) == plan_node(
         made.page, made.topology, node, made.around
     )
+
+
+# --- etcd --------------------------------------------------------------------------------------------------------
+
+
+def test_a_control_plane_node_asks_its_own_member_first_and_others_share() -> None:
+    stacked, dedicated = cluster("stacked").topology, cluster("dedicated_etcd").topology
+    order = {node.name: [m.name for m in preferred(stacked, node)] for node in stacked.control_plane_nodes}
+    assert order == {
+        "cp-1": ["cp-1", "cp-2", "cp-3"],
+        "cp-2": ["cp-2", "cp-3", "cp-1"],
+        "cp-3": ["cp-3", "cp-1", "cp-2"],
+    }
+    firsts = [preferred(dedicated, node)[0].name for node in dedicated.control_plane_nodes]
+    assert firsts == ["etcd-1", "etcd-2"]
+
+
+def test_a_member_more_restarts_nothing_that_is_there() -> None:
+    """Not the members, not the API servers: their proxies reload."""
+    more = cluster("stacked", {"nodes[4].roles": ["etcd"], "nodes[3].roles": ["etcd", "worker"]})
+    old, new = cluster("stacked").release("cp-1"), more.release("cp-1")
+    changed = {unit for unit, digests in new.units.items() if old.units[unit] != digests}
+    assert changed == {"etcd-proxy.service"}
+    assert old.units["etcd-proxy.service"][0] == new.units["etcd-proxy.service"][0], "a restart, not a reload"

@@ -161,6 +161,8 @@ class AwsMachines(pulumi.ComponentResource):
             node.name,
             connection,
             instance,
+            # The volume outlives the instance.
+            volume.id if volume else instance.id,
             become="sudo -n ",
             shell_prefix=self._shell(place.address),
             over_ssh=True,

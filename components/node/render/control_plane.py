@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from components.config import Page
 from components.node.model import ROOT, Directory, NodeFile, Part, Ref, Unit
+from components.node.render import etcd_proxy
 from components.node.render.api_policies import ADMISSION, AUDIT, AUTHENTICATION
 from components.node.render.haproxy import OWN_SERVER, kubernetes_ca
 from components.node.render.systemd import flags, service
@@ -44,7 +45,7 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> Part:
         "audit-log-maxbackup": "10",
         "audit-log-maxsize": "100",
         "encryption-provider-config": f"{ROOT}/cfg/encryption.json",
-        "etcd-servers": ",".join(topology.etcd_client_urls()),
+        "etcd-servers": etcd_proxy.URL,
         "etcd-cafile": f"{at}/etcd-ca.pem",
         "etcd-certfile": f"{at}/etcd-client.pem",
         "etcd-keyfile": f"{at}/etcd-client.key",
@@ -85,7 +86,8 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> Part:
         description="Kubernetes API server",
         documentation=f"{REFERENCE}/{API_SERVER}/",
         command=[f"{ROOT}/bin/{API_SERVER}", *flags(own, page.extra_args.kube_apiserver)],
-        after=["etcd.service"],
+        after=["etcd.service", etcd_proxy.UNIT],
+        wants=[etcd_proxy.UNIT],
         user=API_SERVER,
         writes=[log],
         # It leaves only after the shutdown delay and the requests that are under way (60 s at most).

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from components.config import Page
+from components.config.ports import ETCD_CLIENT, ETCD_PEER
 from components.node.model import ROOT, Directory, NodeFile, Part, Ref, Unit
 from components.node.render.systemd import flags, service
 from components.node.render.tls import CIPHER_SUITES
@@ -10,6 +13,8 @@ from components.topology import NodePlan, Topology
 
 USER = "etcd"
 SSL = "ssl/etcd"
+INITIAL, FOUNDER, SCRIPT = "cfg/etcd-initial.env", "cfg/etcd-founder", "cfg/etcd-member.sh"
+_SCRIPTS = Path(__file__).parents[1]
 
 
 def etcd_member(page: Page, topology: Topology, node: NodePlan) -> Part:
@@ -45,27 +50,30 @@ def etcd_member(page: Page, topology: Topology, node: NodePlan) -> Part:
     if etcd.wal_dir:
         own["wal-dir"] = etcd.wal_dir
     data = [path for path in (etcd.data_dir, etcd.wal_dir) if path]
-    # Read only when a member starts for the first time: a cluster that grows must not restart its members for it.
-    initial = "\n".join(
-        [
-            f"ETCD_INITIAL_ADVERTISE_PEER_URLS=https://{node.address}:2380",
-            f"ETCD_INITIAL_CLUSTER={topology.etcd_initial_cluster()}",
-            f"ETCD_INITIAL_CLUSTER_TOKEN={topology.cluster_name}",
-            "ETCD_INITIAL_CLUSTER_STATE=new",
-            "",
-        ]
-    )
     unit = service(
         description=f"etcd member {node.name}",
         documentation="https://etcd.io/docs/",
         command=[f"{ROOT}/bin/etcd", *flags(own, page.extra_args.etcd)],
         user=USER,
         writes=data,
-        lines=["Type=notify", f"EnvironmentFile={ROOT}/cfg/etcd-initial.env", "TimeoutStartSec=infinity"],
+        lines=[
+            "Type=notify",
+            f"EnvironmentFile={ROOT}/{INITIAL}",
+            # Made for a member without data.
+            "EnvironmentFile=-/run/etcd/cluster.env",
+            "RuntimeDirectory=etcd",
+            f"ExecStartPre={ROOT}/{SCRIPT} start",
+            # As root: what it notes has to outlive the data.
+            f"ExecStartPost=+{ROOT}/{SCRIPT} vote",
+            "TimeoutStartSec=infinity",
+        ],
     )
     return Part(
         files=(
-            NodeFile("cfg/etcd-initial.env", initial),
+            NodeFile(INITIAL, _initial(topology, node, etcd.data_dir, etcd.wal_dir)),
+            NodeFile(FOUNDER, Ref(founder_material(node.name))),
+            NodeFile(SCRIPT, (_SCRIPTS / "etcd_member.sh").read_text(), mode=0o755),
+            asking(),
             NodeFile(f"{SSL}/ca.pem", Ref("etcd-ca:cert")),
             NodeFile(f"{SSL}/server.pem", Ref(f"{leaf}-server:cert")),
             NodeFile(f"{SSL}/server.key", Ref(f"{leaf}-server:key"), USER, 0o640),
@@ -78,13 +86,52 @@ def etcd_member(page: Page, topology: Topology, node: NodePlan) -> Part:
                 unit,
                 # It reads certificates anew for each connection, but its list of authorities only once.
                 restart_on=("etcd", f"{SSL}/ca.pem"),
-                health="curl -fsS --max-time 2 http://127.0.0.1:2381/health",
+                # It is active once it votes.
+                health="systemctl is-active --quiet etcd.service && curl -fsS --max-time 2 http://127.0.0.1:2381/health",
+                leave=f"{ROOT}/{SCRIPT} leave",
             ),
         ),
         artifacts=("etcd",),
         directories=tuple(Directory(path, USER, 0o700) for path in data),
         users=(USER,),
     )
+
+
+def founder_material(node: str) -> str:
+    """The name of what says whether a node's machine founds the cluster, `yes` or `no` (components/founders.py)."""
+    return f"{node}-etcd:founder"
+
+
+def asking() -> NodeFile:
+    """Functions with which scripts ask members."""
+    return NodeFile("cfg/etcd-functions", (_SCRIPTS / "etcd_ask.sh").read_text())
+
+
+def _initial(topology: Topology, node: NodePlan, data: str, wal: str | None) -> str:
+    """How a member starts for the first time. Nothing restarts for it: a growing cluster keeps its members running."""
+    members = topology.etcd_nodes
+    others = [member for member in members if member.name != node.name]
+    values = {
+        "ETCD_INITIAL_ADVERTISE_PEER_URLS": _peer(node),
+        "ETCD_INITIAL_CLUSTER_TOKEN": topology.cluster_name,
+        "MEMBER_NAME": node.name,
+        "MEMBER_OWN": _client(node),
+        "MEMBER_PEER": _peer(node),
+        "MEMBER_DATA": data,
+        "MEMBER_WAL": wal or f"{data}/member/wal",
+        "MEMBER_ALL": " ".join(f"{member.name}={_peer(member)}" for member in members),
+        "MEMBER_PEERS": " ".join(_peer(member) for member in others),
+        "MEMBER_CLIENTS": " ".join(_client(member) for member in others),
+    }
+    return "".join(f'{name}="{value}"\n' for name, value in values.items())
+
+
+def _peer(node: NodePlan) -> str:
+    return f"https://{node.address}:{ETCD_PEER}"
+
+
+def _client(node: NodePlan) -> str:
+    return f"https://{node.address}:{ETCD_CLIENT}"
 
 
 def etcdctl(command: str) -> str:

@@ -76,6 +76,11 @@ class Stack:
         """`make up`, with more arguments for Pulumi and more variables if need be."""
         return self.make("up", arguments, extra)
 
+    def replace(self, node: str) -> Run:
+        """`make replace`."""
+        self._write_page()
+        return self._make("replace", "", {"NODE": node})
+
     def down(self) -> Run:
         """`make down`. Its page has to be there, as that of any stack."""
         return self.make("down")

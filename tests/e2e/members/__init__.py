@@ -1,0 +1,1 @@
+"""A cluster that grows, shrinks, and loses machines."""

@@ -1,0 +1,114 @@
+"""Nodes come and go, and nobody notices: every change under load, with not one failed request."""
+
+from tests.e2e.changes.conftest import Probes, Web
+from tests.e2e.members.conftest import MASTER, MEMBER, WORKER, nodes
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.etcd import voters
+from tests.e2e.support.progress import Say
+from tests.e2e.support.units import connections, invocations, restarted
+
+ONE = {"cp_1": MASTER, "worker_1": WORKER, "worker_2": WORKER}
+FOUR = ONE | {"worker_3": WORKER}
+THREE_MASTERS = ONE | {"cp_2": MASTER, "cp_3": MASTER}
+FIVE_MEMBERS = THREE_MASTERS | {"etcd_1": MEMBER, "etcd_2": MEMBER}
+
+
+def _ready(cluster: Cluster) -> set[str]:
+    return {
+        node["metadata"]["name"]
+        for node in cluster.kubectl.items("nodes")
+        if not node["spec"].get("unschedulable")
+        for condition in node["status"]["conditions"]
+        if (condition["type"], condition["status"]) == ("Ready", "True")
+    }
+
+
+def test_a_worker_comes(cluster: Cluster, probes: Probes, say: Say) -> None:
+    """The others are left alone: only the first control-plane node is asked whether somebody has left."""
+    dialled, before = connections(cluster), invocations(cluster)
+    cluster.change(nodes(**FOUR))
+    with probes() as watch:
+        run = cluster.up()
+        watch.assert_none_failed()
+    say(f"  a worker more in {run.seconds:.1f} s")
+    now = connections(cluster)
+    assert {name: now[name] - count for name, count in dialled.items()} == {"cp-1": 1, "worker-1": 0, "worker-2": 0}
+    assert {machine for machine, _ in restarted(before, invocations(cluster))} == {"worker-3"}
+    assert _ready(cluster) == {"cp-1", "worker-1", "worker-2", "worker-3"}
+
+
+def test_a_worker_goes(cluster: Cluster, web: Web, probes: Probes, say: Say) -> None:
+    """Its pods leave it first, its object goes with it."""
+    kubectl = cluster.kubectl
+    kubectl("cordon", "worker-1").ok()
+    kubectl("rollout", "restart", f"deployment/{web.name}", f"--namespace={web.namespace}").ok()
+    kubectl.rolled_out(web.namespace, web.name)
+    kubectl("uncordon", "worker-1").ok()
+    pods = kubectl.items("pods", f"--namespace={web.namespace}", "--field-selector=status.phase=Running")
+    assert "worker-3" in {pod["spec"]["nodeName"] for pod in pods}, "there is nothing on it to move"
+    before = invocations(cluster)
+    cluster.change(nodes(**ONE))
+    with probes() as watch:
+        run = cluster.up()
+        watch.assert_none_failed()
+    say(f"  a worker less in {run.seconds:.1f} s")
+    assert _ready(cluster) == {"cp-1", "worker-1", "worker-2"}
+    assert {machine for machine, _ in restarted(before, invocations(cluster))} == {"worker-3"}
+
+
+def test_one_control_plane_node_becomes_three(cluster: Cluster, probes: Probes, say: Say) -> None:
+    """Members of etcd learn before they vote; the first one, and its API server, run on."""
+    before = invocations(cluster)
+    first = voters(cluster.machines["cp-1"])
+    cluster.change(nodes(**THREE_MASTERS))
+    with probes(("cp-1", "worker-1")) as watch:
+        run = cluster.up()
+        watch.assert_none_failed()
+    say(f"  two control-plane nodes more in {run.seconds:.1f} s")
+    found = voters(cluster.machines["cp-3"])
+    assert set(found) == {"cp-1", "cp-2", "cp-3"}
+    assert found["cp-1"] == first["cp-1"]
+    assert {machine for machine, _ in restarted(before, invocations(cluster))} == {"cp-2", "cp-3"}
+    assert _ready(cluster) == {"cp-1", "cp-2", "cp-3", "worker-1", "worker-2"}
+
+
+def test_three_members_become_five(cluster: Cluster, probes: Probes, say: Say) -> None:
+    """Machines for etcd alone: workers are not dialled, since nothing on them changes."""
+    before, dialled = invocations(cluster), connections(cluster)
+    cluster.change(nodes(**FIVE_MEMBERS))
+    with probes(("cp-2", "worker-1")) as watch:
+        run = cluster.up()
+        watch.assert_none_failed()
+    say(f"  two members of etcd more in {run.seconds:.1f} s")
+    assert set(voters(cluster.machines["cp-1"])) == {"cp-1", "cp-2", "cp-3", "etcd-1", "etcd-2"}
+    assert {machine for machine, _ in restarted(before, invocations(cluster))} == {"etcd-1", "etcd-2"}
+    now = connections(cluster)
+    assert {name: now[name] - dialled[name] for name in ("worker-1", "worker-2")} == {"worker-1": 0, "worker-2": 0}
+
+
+def test_no_member_leaves_while_one_that_stays_is_not_healthy(cluster: Cluster) -> None:
+    """Not even one that would leave a majority behind."""
+    cp_1, sick, stays = (cluster.machines[name] for name in ("cp-1", "etcd-1", "cp-2"))
+    members = voters(cp_1)
+    wanted = " ".join(f"{machine.name}={machine.address}" for machine in (cp_1, stays, sick))
+    sick.run("systemctl stop etcd.service").ok()
+    try:
+        script = f"env DRAIN_SECONDS=10 MEMBERS='{wanted}' NODES= sh /opt/kubernetes/cfg/membership.sh etcd"
+        refused = cp_1.run(script)
+    finally:
+        sick.run("systemctl start etcd.service").ok()
+    assert refused.code == 1
+    assert "member etcd-1 of etcd is not healthy, so no other one may leave: " in refused.text
+    assert voters(cp_1) == members
+
+
+def test_five_members_become_three(cluster: Cluster, probes: Probes, say: Say) -> None:
+    """They leave one by one; those that stay run on."""
+    before = invocations(cluster)
+    cluster.change(nodes(**THREE_MASTERS))
+    with probes(("cp-2", "worker-1")) as watch:
+        run = cluster.up()
+        watch.assert_none_failed()
+    say(f"  two members of etcd less in {run.seconds:.1f} s")
+    assert set(voters(cluster.machines["cp-1"])) == {"cp-1", "cp-2", "cp-3"}
+    assert {machine for machine, _ in restarted(before, invocations(cluster))} == {"etcd-1", "etcd-2"}

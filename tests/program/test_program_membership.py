@@ -1,0 +1,93 @@
+"""Who founded etcd, and who takes out of the cluster what has left the page."""
+
+import shlex
+from collections.abc import Mapping
+
+import pytest
+from clusters import NAMES, cluster, lock_data
+from recording import LOCAL, REMOTE, Recording, Resource, leaves, page, recorded, run
+from test_program_material import staged
+
+ALL = pytest.mark.parametrize("name", NAMES)
+STASH = "pulumi:index:Stash"
+
+
+def nodes(name: str, role: str) -> list[str]:
+    """Names of the nodes with a role, in the order of the page."""
+    return [node["name"] for node in page(name)["nodes"] if role in node["roles"]]
+
+
+def membership(recording: Recording) -> Resource:
+    """The command."""
+    return recording.named(REMOTE, "membership")
+
+
+def settings(line: str) -> tuple[Mapping[str, str], list[str]]:
+    """The environment of a command line, and the rest of it."""
+    words = shlex.split(line)
+    assert words[0] == "env"
+    return dict(word.split("=", 1) for word in words[1:] if "=" in word), [w for w in words[1:] if "=" not in w]
+
+
+@ALL
+def test_founders_are_written_down_once_with_their_machines(name: str) -> None:
+    recording = recorded(name)
+    stash = recording.named(STASH, "etcd-founders")
+    assert stash.inputs["input"] == {node: f"{node}-machine-id" for node in nodes(name, "etcd")}
+    assert stash.ignore_changes == ("input",)
+    assert not [leaf for leaf in leaves(dict(stash.raw)) if leaf.secret]
+    # Else the engine would replace it together with a machine, and the new machine would be a founder.
+    assert stash.dependencies == ()
+
+
+@ALL
+def test_members_of_a_new_cluster_found_it(name: str) -> None:
+    for node in page(name)["nodes"]:
+        founder = staged(recorded(name), node["name"]).get("cfg/etcd-founder")
+        assert founder == ("yes\n" if "etcd" in node["roles"] else None), node["name"]
+
+
+@pytest.mark.parametrize(
+    ("noted", "found"),
+    [
+        ({"cp-1": "cp-1-machine-id"}, {"cp-1": "yes\n", "cp-2": "no\n", "cp-3": "no\n"}),
+        ({"cp-1": "another", "cp-2": "cp-2-machine-id"}, {"cp-1": "no\n", "cp-2": "yes\n", "cp-3": "no\n"}),
+    ],
+)
+def test_who_is_not_written_down_with_that_machine_joins(noted: dict[str, str], found: dict[str, str]) -> None:
+    """The fake engine answers with what an earlier `up` has noted."""
+    values = page("stacked")
+    later = run(values, lock=lock_data(cluster("stacked").page), extra={"FAKE_FOUNDERS": str(noted).replace("'", '"')})
+    assert later.error is None, later.error
+    assert {node: staged(later, node)["cfg/etcd-founder"] for node in found} == found
+
+
+@ALL
+def test_membership_comes_last_and_ends_with_its_machine(name: str) -> None:
+    recording = recorded(name)
+    command, runner = membership(recording), nodes(name, "control-plane")[0]
+    for other in recording.of(REMOTE):
+        if other.name.endswith("-activate"):
+            assert recording.comes_after(command, other), other.name
+    rights = recording.named("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", "hardway-maintenance")
+    assert recording.comes_after(command, rights)
+    machine = recording.named(LOCAL, f"{runner}-machine")
+    assert command.deleted_with == machine.urn
+    assert not [r for r in recording.resources if command.urn in r.dependencies], "something would wait for it"
+    assert f"{int(command.inputs['connection']['port'])}:22" == machine.inputs["create"].split()[-1]
+
+
+@ALL
+def test_membership_names_who_stays(name: str) -> None:
+    made, inputs = recorded(name), membership(recorded(name)).inputs
+    first, first_words = settings(inputs["create"])
+    later, later_words = settings(inputs["update"])
+    assert first == later
+    assert first_words == ["sh", "/opt/kubernetes/cfg/membership.sh", "etcd"]
+    assert later_words == ["sh", "/opt/kubernetes/cfg/membership.sh", "all"]
+    known = made.outputs["nodes"]
+    assert first["MEMBERS"].split() == [f"{node}={known[node]['address']}" for node in nodes(name, "etcd")]
+    kubelets = [node["name"] for node in page(name)["nodes"] if set(node["roles"]) & {"control-plane", "worker"}]
+    assert first["NODES"].split() == kubelets
+    assert first["MACHINES"].split() == [f"{node['name']}={node['name']}-machine-id" for node in page(name)["nodes"]]
+    assert int(first["DRAIN_SECONDS"]) == cluster(name).page.rollout.drain_timeout.total_seconds()
