@@ -8,6 +8,7 @@ import io
 import os
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.paths import TOOLS
@@ -58,7 +59,7 @@ def reference() -> str:
 
 def is_ready(engine: list[str], store: Store) -> bool:
     """Whether the root file system is made and the engine has the image."""
-    return store.has("machine", digest()) and _has_image(engine)
+    return store.has("machine", digest()) and _has_image(engine, reference())
 
 
 def root_file_system(store: Store, progress: Progress) -> Path:
@@ -70,17 +71,40 @@ def ensure(engine: list[str], store: Store, progress: Progress) -> str:
     """Give the engine the image; return its name."""
     tar = root_file_system(store, progress)
     with store.exclusive("machine-import"):
-        if not _has_image(engine):
-            changes = ['CMD ["/sbin/init"]']
-            if engine[0] == "podman":  # docker takes the signal only when it runs the container
-                changes.append("STOPSIGNAL SIGRTMIN+3")
-            options = [option for change in changes for option in ("--change", change)]
-            run_logged([*engine, "import", *options, str(tar), reference()], _log(store), progress)
+        give(engine, tar, reference(), _log(store), progress)
     return reference()
 
 
-def _has_image(engine: list[str]) -> bool:
-    command = [*engine, "image", "inspect", "--format", "{{.Id}}", reference()]
+def give(engine: list[str], tar: Path, name: str, log: Path, progress: Progress) -> None:
+    """Give the engine a root file system that boots, under this name, unless it has it."""
+    if _has_image(engine, name):
+        return
+    changes = ['CMD ["/sbin/init"]']
+    if engine[0] == "podman":  # docker takes the signal only when it runs the container
+        changes.append("STOPSIGNAL SIGRTMIN+3")
+    options = [option for change in changes for option in ("--change", change)]
+    run_logged([*engine, "import", *options, str(tar), name], log, progress)
+
+
+def bootstrap(tar: Path, packages: Sequence[str], hooks: Sequence[str], log: Path, progress: Progress) -> None:
+    """Make a root file system of Debian with mmdebstrap; `hooks` are its customize hooks."""
+    mirror = os.environ.get("HARDWAY_DEBIAN_MIRROR")
+    command = [
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--include={','.join(packages)}",
+        '--aptopt=Acquire::Languages "none"',
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
+        *(f"--customize-hook={hook}" for hook in hooks),
+        SUITE,
+        str(tar),
+        *([mirror] if mirror else []),
+    ]
+    run_logged(command, log, progress, env={**os.environ, "LC_ALL": "C.UTF-8"})
+
+
+def _has_image(engine: list[str], name: str) -> bool:
+    command = [*engine, "image", "inspect", "--format", "{{.Id}}", name]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -90,26 +114,13 @@ def _log(store: Store) -> Path:
 
 def _make(store: Store, folder: Path, progress: Progress) -> None:
     overlay = folder / "overlay.tar"
-    _write_overlay(overlay)
-    hooks = [f"tar-in {overlay} /", *_CUSTOMIZE]
-    mirror = os.environ.get("HARDWAY_DEBIAN_MIRROR")
-    command = [
-        "mmdebstrap",
-        "--variant=minbase",
-        f"--include={','.join(PACKAGES)}",
-        '--aptopt=Acquire::Languages "none"',
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
-        *(f"--customize-hook={hook}" for hook in hooks),
-        SUITE,
-        str(folder / TAR),
-        *([mirror] if mirror else []),
-    ]
-    run_logged(command, _log(store), progress, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    write_overlay(overlay)
+    bootstrap(folder / TAR, PACKAGES, [f"tar-in {overlay} /", *_CUSTOMIZE], _log(store), progress)
     overlay.unlink()
     write_record(folder)
 
 
-def _write_overlay(path: Path) -> None:
+def write_overlay(path: Path) -> None:
     """Write our files over the distribution's, with rights that do not depend on how the clone was checked out."""
     with tarfile.open(path, "w") as tar:
         for directory, mode in (("root/.ssh", 0o700), ("opt/kubernetes", 0o755)):

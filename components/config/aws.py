@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from components.config.machines import Machines
-from components.config.names import Cidr, CidrOrWorld, Domain
+from components.config.names import Cidr, CidrOrWorld, Domain, Port
 from components.config.section import Choice, Rule, Section, listing, whole
 
 DATA_DIRECTORY = "/var/lib/etcd"
@@ -130,6 +130,8 @@ class AwsBastion(Section):
     """Instance type."""
     clients: Annotated[tuple[Cidr, ...], listing("at least one network such as 203.0.113.0/24", least=1)]
     """Networks that may connect by SSH."""
+    port: Port = 22
+    """Port of its SSH server, for networks that let out no other. One that runs keeps the port it was made with."""
 
 
 class AwsRole(Section):

@@ -1,7 +1,7 @@
-"""A stand-in for the engine and its plugins, run as a program of its own: runs __main__.py once and records it.
+"""A stand-in for the engine and its plugins, in a process of its own: runs __main__.py once and records it.
 
-Its arguments are the project's folder, the file to write, and `up` or `preview`. The working directory is the
-project's folder as far as the program can see; the page comes in PULUMI_CONFIG, as from the engine.
+The working directory is the project's folder as far as the program can see; the page comes in PULUMI_CONFIG, as from
+the engine.
 
 What it answers is made up, but consistent: a certificate says whose key is in it, who signed it and for which names,
 and a signature with another key than the authority's fails as it would for real. Like the engine it makes an output
@@ -212,7 +212,7 @@ class FakeEngine(MockMonitor):
 
 
 def main(project: Path, target: Path, preview: bool) -> None:
-    """Run the program and write the recording; an error of the program is part of it."""
+    """Run the program of a folder and write the recording; an error of the program is part of it."""
     sys.path.insert(0, str(project))
     engine = FakeEngine(preview)
     pulumi.runtime.set_mocks(engine.mocks, project="hardway", stack="test", preview=preview, monitor=engine)
@@ -231,7 +231,3 @@ def main(project: Path, target: Path, preview: bool) -> None:
         error = {"type": type(raised).__name__, "text": str(raised)}
     recording = {"resources": engine.registered, "components": engine.outputs, "outputs": outputs, "error": error}
     target.write_text(json.dumps(recording))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "preview")

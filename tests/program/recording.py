@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -11,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import warm_engine
 from clusters import cluster, lock_data
 from conftest import Values, changed, page_values
 from fake_engine import SECRET, SIGNATURE, plain
@@ -147,12 +146,7 @@ def run(
             **(extra or {}),
         }
         target = folder / "recording.json"
-        engine = Path(__file__).with_name("fake_engine.py")
-        command = [sys.executable, str(engine), str(ROOT), str(target), "preview" if preview else "up"]
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        warm_engine.run([str(ROOT), str(target), "preview" if preview else "up"], folder, environment)
         return _read(json.loads(target.read_text()))
 
 

@@ -234,7 +234,7 @@ def test_kubeconfigs_lead_to_the_load_balancer_and_expect_a_name_of_the_certific
     assert outputs["endpoint"] == "https://cloud-api-0123.elb.amazonaws.com:6443"
     assert (outputs["loadBalancer"], outputs["bastion"]) == ("cloud-api-0123.elb.amazonaws.com", "192.0.2.9")
     assert all(leaf.secret for leaf in leaves(found.outputs["sshKey"]))
-    assert outputs["etcd"].startswith("ssh -J hardway@192.0.2.9 hardway@10.80.8.151 'sudo -n sh -c ")
+    assert outputs["etcd"].startswith("ssh -J hardway@192.0.2.9:22 hardway@10.80.8.151 'sudo -n sh -c ")
 
 
 def test_people_use_the_name_of_the_page_and_the_program_needs_no_dns_record() -> None:

@@ -72,6 +72,11 @@ CHANGES: dict[str, tuple[dict[str, object], set[str], set[str]]] = {
         {"10.1.0.0/16 > machine tcp 22"},
         {line for line in USUAL if "bastion" in line},
     ),
+    "another port of the bastion": (
+        {"machines.bastion.port": 443},
+        {"198.51.100.7/32 > bastion tcp 443"},
+        {"198.51.100.7/32 > bastion tcp 22"},
+    ),
     "node ports": (
         {"machines.nodePortClients": ["10.2.0.0/16"], "network.nodePortRange": "30000-30010"},
         {f"10.2.0.0/16 > node {protocol} 30000-30010" for protocol in ("tcp", "udp")},

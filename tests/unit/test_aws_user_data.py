@@ -1,6 +1,7 @@
 """What a machine in AWS does at its first boot."""
 
 import subprocess
+import sys
 
 import yaml
 
@@ -32,9 +33,26 @@ def test_one_user_gets_in_by_key_and_nobody_by_password() -> None:
 
 
 def test_a_bastion_gives_no_rights_and_installs_nothing() -> None:
-    found = config(user_data("bastion", KEYS, bastion=True))
+    found = config(user_data("bastion", KEYS, bastion_port=22))
     assert "sudo" not in found["users"][0]
-    assert not {"packages", "bootcmd"} & set(found)
+    assert not {"packages", "bootcmd", "write_files"} & set(found)
+
+
+def test_a_bastion_listens_where_the_page_says() -> None:
+    (file,) = config(user_data("bastion", KEYS, bastion_port=443))["write_files"]
+    assert file == {"path": "/etc/ssh/sshd_config.d/hardway-port.conf", "content": "Port 443\n"}
+
+
+def test_the_same_input_gives_the_same_text_in_every_run() -> None:
+    """Whatever order Python gives to sets: a text that differs would be a machine that differs."""
+    call = f"user_data('cp-1', Keys('a', 'b', 'c'), volume={VOLUME!r})"
+    program = f"from components.machines.aws.user_data import *; print({call})"
+    runs = [
+        subprocess.run([sys.executable, "-c", program], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True)
+        for seed in ("1", "2", "3")
+    ]
+    assert len({run.stdout for run in runs}) == 1
+    assert runs[0].stdout.decode().startswith("#cloud-config")
 
 
 def test_a_member_of_etcd_mounts_its_volume_by_a_name_that_stays() -> None:

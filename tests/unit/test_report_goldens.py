@@ -1,8 +1,9 @@
 """Reports of previews that were recorded from a real stack: tests/data/previews/record.py says how.
 
-The stack had one machine with every role and one worker. In `refused-by-policy` the ends of three certificates were
-brought near in the state before the preview, and two rules written for the recording found fault with it.
-`changed-names` was recorded twice: as event log, and as the document of `pulumi preview --json`.
+The stack had one machine with every role and one worker; `aws-first-up` is the example page for AWS. In
+`refused-by-policy` the ends of three certificates were brought near in the state before the preview, and two rules
+written for the recording found fault with it. `changed-names` was recorded twice: as event log, and as the document of
+`pulumi preview --json`.
 """
 
 import json
@@ -31,7 +32,7 @@ def test_golden(name: str) -> None:
 
 def test_every_kind_of_change_is_recorded() -> None:
     wanted = {"first-up", "no-op", "api-server-flag", "changed-names", "refused-by-policy", "one-more-worker"}
-    assert wanted | {"version-bump", "one-worker-less", "machine-replaced", "new-authority"} <= {*NAMES}
+    assert wanted | {"version-bump", "one-worker-less", "machine-replaced", "new-authority", "aws-first-up"} <= {*NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)

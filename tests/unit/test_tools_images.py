@@ -117,7 +117,7 @@ def test_programs_know_their_version() -> None:
 
 def test_files_of_the_machine_do_not_depend_on_the_checkout(tmp_path: Path) -> None:
     overlay = tmp_path / "overlay.tar"
-    node_image._write_overlay(overlay)
+    node_image.write_overlay(overlay)
     with tarfile.open(overlay) as tar:
         entries = {entry.name: entry for entry in tar}
         boot = tar.extractfile("usr/local/lib/hardway/boot")

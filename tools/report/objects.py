@@ -11,6 +11,7 @@ from tools.report.read import HIDDEN, UNKNOWN, Preview, Step, Values
 
 _MACHINES = "hardway:machines:"
 _INSTANCES = ("aws:ec2/instance:Instance",)
+_CONTAINER = "command:local:Command"
 _SUFFIX = "-machine"
 
 
@@ -68,7 +69,9 @@ def other_changes(preview: Preview) -> tuple[ObjectChange, ...]:
 
 
 def _is_machine(step: Step) -> bool:
-    return step.type in _INSTANCES or (_MACHINES in step.chain and step.name.endswith(_SUFFIX))
+    # Firewall rules and roles may have such names, too.
+    made = step.type == _CONTAINER and _MACHINES in step.chain
+    return step.type in _INSTANCES or (made and step.name.endswith(_SUFFIX))
 
 
 def _is_kubernetes(step: Step) -> bool:

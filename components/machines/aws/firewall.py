@@ -108,7 +108,8 @@ def _ssh(machines: AwsMachines) -> Iterator[Rule]:
     clients = [*machines.ssh_clients, *([BASTION] if machines.bastion else [])]
     yield from (Rule(MACHINE, "ssh", client, "tcp", SSH, SSH) for client in clients)
     if machines.bastion:
-        yield from (Rule(BASTION, "ssh", client, "tcp", SSH, SSH) for client in machines.bastion.clients)
+        port = machines.bastion.port
+        yield from (Rule(BASTION, "ssh", client, "tcp", port, port) for client in machines.bastion.clients)
         yield Rule(BASTION, "ssh", MACHINE, "tcp", SSH, SSH, outgoing=True)
 
 

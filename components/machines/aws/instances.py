@@ -47,7 +47,8 @@ class Shape:
     forwards: bool = False
     """It passes on packets that are neither from it nor for it."""
     protected: bool = False
-    bastion: bool = False
+    bastion_port: int | None = None
+    """Set: it is a bastion whose SSH server listens there."""
 
 
 def role_of(page: AwsMachines, node: NodePlan) -> AwsRole:
@@ -72,7 +73,7 @@ def make_instance(making: Making, shape: Shape, parent: pulumi.Resource) -> tupl
                 shape.name,
                 Keys(known["private"], known["public"], known["user"]),
                 volume=known["volume"],
-                bastion=shape.bastion,
+                bastion_port=shape.bastion_port,
             ).encode()
         ).decode()
     )
@@ -105,7 +106,7 @@ def make_instance(making: Making, shape: Shape, parent: pulumi.Resource) -> tupl
             delete_on_termination=True,
             tags=making.tags.of(f"{shape.name}-root"),
         ),
-        tags=making.tags.of(shape.name, found_by_cloud=not shape.bastion),
+        tags=making.tags.of(shape.name, found_by_cloud=shape.bastion_port is None),
         opts=pulumi.ResourceOptions(
             parent=parent,
             depends_on=making.after,

@@ -14,6 +14,7 @@ from components.config import Page
 from components.config.aws import AwsBastion
 from components.config.aws import AwsMachines as AwsPage
 from components.config.aws_places import Place
+from components.config.ports import SSH
 from components.machines.aws.balancer import AwsBalancer
 from components.machines.aws.firewall import BALANCER, BASTION, groups_of
 from components.machines.aws.instances import Making, Shape, attach_volume, make_instance, make_volume, role_of
@@ -112,7 +113,8 @@ class AwsMachines(pulumi.ComponentResource):
 
     def _bastion(self, bastion: AwsBastion) -> command.remote.ProxyConnectionArgs:
         groups = [self._security.ids[BASTION]]
-        shape = Shape("bastion", bastion.type, _BASTION_DISK, self._subnets.front[0], groups, bastion=True)
+        port = bastion.port
+        shape = Shape("bastion", bastion.type, _BASTION_DISK, self._subnets.front[0], groups, bastion_port=port)
         instance, host_key = make_instance(self._making, shape, self)
         # An address of its own: it stays the same when the bastion is made anew.
         address = aws.ec2.Eip("bastion", domain="vpc", tags=self._args.tags.of("bastion"), opts=self._child)
@@ -121,7 +123,7 @@ class AwsMachines(pulumi.ComponentResource):
         )
         return command.remote.ProxyConnectionArgs(
             host=placed.public_ip,
-            port=22,
+            port=port,
             user=USER,
             private_key=self._ssh.private_key_openssh,
             host_key=host_key,
@@ -149,7 +151,7 @@ class AwsMachines(pulumi.ComponentResource):
         attached = (attach_volume(node.name, volume, instance, self),) if volume else ()
         connection = command.remote.ConnectionArgs(
             host=place.address,
-            port=22,
+            port=SSH,
             user=USER,
             private_key=self._ssh.private_key_openssh,
             host_key=host_key,
@@ -176,4 +178,4 @@ class AwsMachines(pulumi.ComponentResource):
         """OpenSSH's client, with the operator's own configuration; the key is the stack's output `sshKey`."""
         if self._proxy is None:
             return pulumi.Output.from_input(f"ssh {USER}@{address}")
-        return pulumi.Output.concat(f"ssh -J {USER}@", self._proxy.host, f" {USER}@{address}")
+        return pulumi.Output.concat(f"ssh -J {USER}@", self._proxy.host, f":{self._proxy.port} {USER}@{address}")

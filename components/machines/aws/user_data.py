@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from components.config.aws import DATA_DIRECTORY
+from components.config.ports import SSH
 
 USER = "hardway"
 ETCD_UID = 961
@@ -17,6 +18,7 @@ PACKAGES = (
     *("kmod", "procps", "haproxy"),
 )
 _UNIT = "var-lib-etcd.mount"
+_SSHD = "/etc/ssh/sshd_config.d/hardway-port.conf"
 
 # Ends when cloud-init is done, whether or not with warnings: what it left out shows in a release that does not start.
 WAIT = "cloud-init status --wait >/dev/null 2>&1 || true"
@@ -36,8 +38,8 @@ class Keys:
     user_public: str
 
 
-def user_data(name: str, keys: Keys, *, volume: str | None = None, bastion: bool = False) -> str:
-    """The user data of a machine; `volume` is the id of its data volume.
+def user_data(name: str, keys: Keys, *, volume: str | None = None, bastion_port: int | None = None) -> str:
+    """The user data of a machine; `volume` is the id of its data volume. With `bastion_port` it is a bastion.
 
     cloud-init installs the host's key before the SSH server starts, so the very first connection finds the one that
     the program expects.
@@ -55,10 +57,13 @@ def user_data(name: str, keys: Keys, *, volume: str | None = None, bastion: bool
         "ssh_keys": {"ed25519_private": keys.host_private, "ed25519_public": keys.host_public.strip()},
         "ssh_pwauth": False,
         "disable_root": True,
-        "users": [user if bastion else {**user, "sudo": "ALL=(ALL) NOPASSWD:ALL"}],
+        "users": [user if bastion_port else {**user, "sudo": "ALL=(ALL) NOPASSWD:ALL"}],
     }
-    if not bastion:
+    if bastion_port is None:
         config |= {"package_update": True, "packages": list(PACKAGES)}
+    elif bastion_port != SSH:
+        # Written before the SSH server starts, as its key is.
+        config["write_files"] = [{"path": _SSHD, "content": f"Port {bastion_port}\n"}]
     if volume:
         config["users"] = [*config["users"], _etcd()]  # type: ignore[misc]
         config["bootcmd"] = [["cloud-init-per", "once", "hardway-data", "sh", "-c", _mount(volume)]]

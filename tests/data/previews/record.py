@@ -6,6 +6,7 @@ To record one, bring a stack up, change its page, preview, and trim:
     python3 tests/data/previews/record.py .state/report/preview.jsonl api-server-flag
     UPDATE_GOLDENS=1 python -m pytest tests/unit/test_report_goldens.py
 
+For one of a stack in AWS, `python -m tests.e2e.aws.record FILE` makes the first of these files.
 What `pulumi preview --json` printed is taken as well. Only properties that the report reads are kept, long texts are
 `(trimmed)`, paths of the host and its address range are made up. The marks of secrets stay as the engine wrote them.
 What is left is read again before it is written, and has to give the same report as the original.

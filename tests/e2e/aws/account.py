@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import subprocess
 import sys
@@ -41,6 +42,15 @@ class Account:
         self.elb: Any = boto3.client("elbv2", **options)
         self.iam: Any = boto3.client("iam", **options)
         self.ssm: Any = boto3.client("ssm", **options)
+
+    def limit_instances(self, quota: int) -> None:
+        """Let no more instances run than that."""
+        self.ssm.put_parameter(Name="/hardway-test/quota", Value=str(quota), Type="String", Overwrite=True)
+
+    def user_data(self, instance: dict[str, Any]) -> str:
+        """What an instance was given for its first boot."""
+        answer = self.ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="userData")
+        return base64.b64decode(answer["UserData"]["Value"]).decode()
 
     def choose_image(self, number: int) -> str:
         """Make another AMI the one for new machines."""

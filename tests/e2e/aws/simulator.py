@@ -6,17 +6,26 @@
 - A NAT gateway that is deleted takes its network interface along.
 - To deregister a target that is not registered succeeds.
 - A security group's rule about another group tells its description.
+- An account has a quota of instances, when the parameter QUOTA says one.
+
+And public names and addresses are those of this host, on which stand-ins for machines can be published.
 """
 
 import sys
 from typing import Any
 
-from moto.ec2.models.instances import Instance
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import elastic_ip_addresses
+from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupRule
-from moto.elbv2.models import FakeTargetGroup
+from moto.elbv2.models import FakeLoadBalancer, FakeTargetGroup
 from moto.server import main
+from moto.ssm.models import ssm_backends
 
+QUOTA = "/hardway-test/quota"
+ADDRESS, NAME = "127.0.0.1", "localhost"
+RUNNING = 16
 _terminate = Instance.terminate
 
 
@@ -29,6 +38,15 @@ def terminate(self: Any, *arguments: Any, **options: Any) -> Any:
         if not mapping.delete_on_termination and mapping.volume_id in self.ec2_backend.volumes:
             self.ec2_backend.detach_volume(mapping.volume_id, self.id, device)
     return _terminate(self, *arguments, **options)
+
+
+def _run_instances(self: Any, *arguments: Any, **options: Any) -> Any:
+    quota = ssm_backends[self.account_id][self.region_name].get_parameter(QUOTA)
+    running = [instance for instance in self.all_instances() if instance.state_code == RUNNING]
+    if quota and len(running) >= int(quota.value):
+        text = "You have requested more vCPU capacity than your current vCPU limit allows for the instance bucket."
+        raise EC2ClientError("VcpuLimitExceeded", text)
+    return _run(self, *arguments, **options)
 
 
 def _groups(self: Any) -> list[Any]:
@@ -57,11 +75,15 @@ def _deregister(self: Any, targets: list[Any]) -> None:
 
 _deregister_registered = FakeTargetGroup.deregister
 FakeTargetGroup.deregister = _deregister  # type: ignore[method-assign]
+_run = InstanceBackend.run_instances
+InstanceBackend.run_instances = _run_instances  # type: ignore[method-assign]
 _delete = NatGatewayBackend.delete_nat_gateway
 NatGatewayBackend.delete_nat_gateway = _delete_nat_gateway  # type: ignore[method-assign]
 SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
 Instance.terminate = terminate  # type: ignore[method-assign]
 Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
+elastic_ip_addresses.random_ip = lambda: ADDRESS
+FakeLoadBalancer.dns_name = property(lambda self: NAME, lambda self, name: None)  # type: ignore[assignment]
 
 if __name__ == "__main__":
     main(sys.argv[1:])

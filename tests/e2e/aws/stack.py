@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -12,25 +13,37 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.aws.account import Account
-from tests.e2e.support.process import Run, ask, run_long
+from tests.e2e.aws.account import IMAGE, Account
+from tests.e2e.support.process import Background, Run, ask, background
 from tests.e2e.support.progress import Say
 from tools.envsh import environment
 from tools.paths import Clone, this_clone
 from tools.store import remove_tree
 from tools.terraform_aws import VARIABLE
 
-NAME = "e2e-aws"
 MACHINES = Path("tests/e2e/aws/program")
 """The program up to its machines."""
 WHOLE = Path()
 """The program itself."""
+STAND_INS = Path("tests/e2e/aws/whole")
+"""The program itself for machines that are containers."""
+
+
+def example_page() -> dict[str, Any]:
+    """The page `Pulumi.aws.yaml`, for the simulated account."""
+    values = yaml.safe_load(this_clone().page("aws").read_text())["config"]
+    page = {key.removeprefix("hardway:"): value for key, value in values.items()}
+    page["machines"] |= {"image": IMAGE}
+    # The lock of this clone's mirror has a digest for everything, upstream's has them only where somebody filled it.
+    page["artifacts"] = {"mirror": "https://mirror.example.com"}
+    return page
 
 
 @dataclass
 class AwsStack:
     """A stack with a state of its own. `page` is as `components.config` has it, and may be changed between two runs."""
 
+    name: str
     account: Account
     page: dict[str, Any]
     terraform: Path
@@ -40,7 +53,7 @@ class AwsStack:
     @property
     def folder(self) -> Path:
         """State, page and logs."""
-        return self.clone.cache / "e2e" / NAME
+        return self.clone.cache / "e2e" / self.name
 
     def environment(self) -> dict[str, str]:
         """What Pulumi finds around it."""
@@ -49,9 +62,14 @@ class AwsStack:
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "of a test",
             VARIABLE: str(self.terraform),
+            # The provider tells everything otherwise, for Terraform to choose from: megabytes in a minute.
+            **dict.fromkeys(("TF_LOG_SDK", "TF_LOG_PROVIDER"), "ERROR"),
             **self.account.environment,
         }
-        return environment(self.clone, NAME, {**user, **own})
+        # On top: what lies in this clone is taken for a value of the stack that `make e2e` has named.
+        around = environment(self.clone, self.name, user)
+        around.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+        return around | own
 
     def init(self) -> None:
         """Begin with an empty state."""
@@ -59,25 +77,35 @@ class AwsStack:
         (self.folder / "state").mkdir(parents=True)
         # Beside Pulumi.yaml there is no page, and none shall come to be there.
         (self.folder / "Pulumi.yaml").write_text("name: hardway\nruntime: python\n")
-        command = ["pulumi", "-C", str(self.folder), "stack", "init", NAME, "--no-select", "--non-interactive"]
+        command = ["pulumi", "-C", str(self.folder), "stack", "init", self.name, "--no-select", "--non-interactive"]
         ask(command, env=self.environment()).ok()
 
     def run(
         self, action: str, *arguments: str, program: Path = MACHINES, extra: Mapping[str, str] | None = None
     ) -> Run:
         """Run `up`, `preview`, `destroy` or `refresh`."""
-        page = self.folder / "page.yaml"
-        page.write_text(yaml.safe_dump({"config": {f"hardway:{key}": value for key, value in self.page.items()}}))
-        sure = () if action == "preview" else ("--yes", "--skip-preview")
-        options = ["--config-file", str(page), "--non-interactive", "--suppress-outputs", *sure, *arguments]
-        return run_long(
-            ["pulumi", "-C", str(self.clone.root / program), action, *options],
+        with self.in_background(action, *arguments, program=program, extra=extra) as run:
+            return run.result()
+
+    def in_background(
+        self, action: str, *arguments: str, program: Path = MACHINES, extra: Mapping[str, str] | None = None
+    ) -> contextlib.AbstractContextManager[Background]:
+        """Let it run beside what happens in the block; it ends with that at the latest."""
+        return background(
+            self._command(action, *arguments, program=program),
             cwd=self.clone.root,
             env={name: value for name, value in {**self.environment(), **(extra or {})}.items() if value},
             log=self.folder / f"{action}.log",
             say=self.say,
-            limit=400,
+            limit=600,
         )
+
+    def _command(self, action: str, *arguments: str, program: Path) -> list[str]:
+        page = self.folder / "page.yaml"
+        page.write_text(yaml.safe_dump({"config": {f"hardway:{key}": value for key, value in self.page.items()}}))
+        sure = () if action == "preview" else ("--yes", "--skip-preview")
+        options = ["--config-file", str(page), "--non-interactive", "--suppress-outputs", *sure, *arguments]
+        return ["pulumi", "-C", str(self.clone.root / program), action, *options]
 
     def ok(self, action: str, *arguments: str, program: Path = MACHINES) -> dict[str, int]:
         """Run it to success and return what was done to how many resources: created, updated, replaced, ..."""

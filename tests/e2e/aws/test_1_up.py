@@ -1,7 +1,5 @@
 """What `up` makes, as AWS' own client sees it."""
 
-import base64
-
 import pytest
 import yaml
 
@@ -71,8 +69,7 @@ def test_user_data_pins_the_hosts_key(stack: AwsStack, account: Account) -> None
     """The first connection already knows whom it talks to: the key is in the user data, and differs by machine."""
     keys = set()
     for name, instance in account.instances().items():
-        answer = account.ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="userData")
-        booting = yaml.safe_load(base64.b64decode(answer["UserData"]["Value"]))
+        booting = yaml.safe_load(account.user_data(instance))
         assert booting["hostname"] == name
         assert booting["ssh_keys"]["ed25519_private"].startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
         keys.add(booting["ssh_keys"]["ed25519_public"])

@@ -1,7 +1,10 @@
-"""What a person reads when the account is not as the page needs it. Nothing is made, and the next `up` goes on."""
+"""What a person reads when the account is not as the page needs it, and that the next `up` goes on."""
+
+import re
 
 import pytest
 
+from tests.e2e.aws.account import Account
 from tests.e2e.aws.stack import WHOLE, AwsStack
 
 
@@ -45,3 +48,24 @@ def test_account_lacks_something(stack: AwsStack, key: str, value: object, wante
         assert wanted in message(stack)
     finally:
         stack.page["machines"] = machines
+
+
+def test_what_aws_refuses_is_named_and_the_next_up_goes_on(stack: AwsStack, account: Account) -> None:
+    """A quota: one error, at the resource that it is about; all else is as it was or as the page says."""
+    before = account.instances()
+    account.limit_instances(len(before))
+    stack.page["nodes"].append({"name": "worker-4", "roles": ["worker"]})
+    run = stack.run("up")
+    assert run.code != 0
+    assert "Traceback" not in run.output
+    told = run.output.partition("Diagnostics:")[2].partition("Resources:")[0]
+    blamed = re.findall(r"^  (\S+ \(\S+\)):$", told, re.MULTILINE)
+    assert sorted(blamed) == ["aws:ec2:Instance (worker-4-machine)", f"pulumi:pulumi:Stack (hardway-{stack.name})"]
+    # The bridge says it twice: as the provider's log line, and as what became of the resource.
+    errors = {line.partition("error: ")[2] for line in told.splitlines() if "error: " in line}
+    (error,) = {line for line in errors if not line.startswith("[ERROR]")} - {"update failed"}
+    assert "VcpuLimitExceeded: You have requested more vCPU capacity" in error
+    assert set(account.instances()) == set(before)
+    account.limit_instances(100)
+    assert set(stack.ok("up")) == {"created", "unchanged"}
+    assert set(account.instances()) == {*before, "worker-4"}

@@ -15,13 +15,7 @@ def test_all_is_there_when_up_returns(cluster: Cluster, say: Say) -> None:
     if cluster.first_up is None:
         pytest.skip("the stack was found up")
     assert cluster.first_up.code == 0
-    ready = {
-        node["metadata"]["name"]: condition["status"]
-        for node in cluster.kubectl.items("nodes")
-        for condition in node["status"]["conditions"]
-        if condition["type"] == "Ready"
-    }
-    assert ready == dict.fromkeys(cluster.machines, "True")
+    assert cluster.readiness() == dict.fromkeys(cluster.machines, "True")
     dns, api = (_address(cluster, *names) for names in (("kube-system", "kube-dns"), ("default", "kubernetes")))
     for machine in cluster.machines.values():
         assert machine.tool("dns", dns, "kubernetes.default.svc.cluster.local").ok().split() == [api], machine.name

@@ -21,7 +21,7 @@ API = "https://127.0.0.1:16443"
 def test_health_is_for_everybody(cluster: Cluster, path: str) -> None:
     """Load balancers ask without a credential."""
     for machine in cluster.having("control-plane"):
-        assert _status(machine, f"https://{machine.address}:6443{path}") == "200", machine.name
+        assert _status(machine, f"https://{machine.address}:{cluster.api_port}{path}") == "200", machine.name
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_health_is_for_everybody(cluster: Cluster, path: str) -> None:
 def test_everything_else_is_401_without_credential(cluster: Cluster, path: str) -> None:
     """Not 403: nobody is known as anonymous there. A wrong token is none either."""
     for machine in cluster.having("control-plane"):
-        url = f"https://{machine.address}:6443{path}"
+        url = f"https://{machine.address}:{cluster.api_port}{path}"
         assert _status(machine, url) == "401", machine.name
         assert _status(machine, url, "--header 'Authorization: Bearer abcdef.0123456789abcdef'") == "401", machine.name
 

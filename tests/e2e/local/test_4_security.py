@@ -102,9 +102,10 @@ def test_etcd_refuses_clients_without_its_certificate(cluster: Cluster, port: in
         assert machine.run(f"{curl} {own} {url}").code == 0, machine.name
 
 
-@pytest.mark.parametrize(("port", "role"), [(6443, "control-plane"), (2379, "etcd"), (2380, "etcd"), (10250, "worker")])
-def test_old_tls_is_refused(cluster: Cluster, port: int, role: str) -> None:
+@pytest.mark.parametrize(("port", "role"), [(None, "control-plane"), (2379, "etcd"), (2380, "etcd"), (10250, "worker")])
+def test_old_tls_is_refused(cluster: Cluster, port: int | None, role: str) -> None:
     """1.0 and 1.1 by their version, 1.2 with old ciphers; 1.2 with a good one and 1.3 are spoken."""
+    port = port or cluster.api_port
     for machine in cluster.having(role):
 
         def offer(version: str, cipher: str = "ALL", machine: Machine = machine) -> str:
@@ -131,7 +132,7 @@ def test_serving_certificates_verify_against_the_authority(cluster: Cluster) -> 
         by_name = machine.address, machine.name
         served = [(10250, kubernetes, by_name)]
         if machine in cluster.having("control-plane"):
-            served.append((6443, kubernetes, by_name))
+            served.append((cluster.api_port, kubernetes, by_name))
             served += [(10257, kubernetes, LOOPBACK), (10259, kubernetes, LOOPBACK)]
         if machine in cluster.having("etcd"):
             served += [(2379, etcd, by_name), (2380, etcd, by_name)]

@@ -52,7 +52,7 @@ def test_control_plane_machine_dies_and_comes_back(
             say(f"  a deployment was available {elapsed():.1f} s after {what} died")
             for machine in survivors:
                 assert "is healthy" in machine.run(etcdctl("endpoint health")).text, machine.name
-                _api_ready(machine)
+                _api_ready(machine, cluster.api_port)
         finally:
             victim.start()
             started = datetime.now(UTC)
@@ -158,12 +158,12 @@ def _rejoined(cluster: Cluster, machine: Machine, since: datetime) -> None:
         health = machine.run(etcdctl("endpoint health"))
         assert "is healthy" in health.text, health.text
     if machine in cluster.having("control-plane"):
-        _api_ready(machine)
+        _api_ready(machine, cluster.api_port)
 
 
-def _api_ready(machine: Machine) -> None:
+def _api_ready(machine: Machine, port: int) -> None:
     ca = "/opt/kubernetes/ssl/kubernetes-ca.pem"
-    answer = machine.run(f"curl -sS --max-time 3 --cacert {ca} https://127.0.0.1:6443/readyz")
+    answer = machine.run(f"curl -sS --max-time 3 --cacert {ca} https://127.0.0.1:{port}/readyz")
     assert answer.stdout == "ok", f"{machine.name}: {answer.text}"
 
 

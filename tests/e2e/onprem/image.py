@@ -6,7 +6,6 @@ from the packages that are kept beside the image and served by the suite's mirro
 
 import hashlib
 import io
-import os
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from tools import node_image
 from tools.node_image import FILES, LEFT_OUT, NEVER, SUITE, TAR
 from tools.paths import shared_cache
-from tools.progress import Progress, run_logged
+from tools.progress import Progress
 from tools.store import Store, digest_of, folder_digest, write_record
 
 NAME = "localhost/hardway-plain-host"
@@ -51,10 +50,7 @@ def ensure(engine: list[str]) -> HostImage:
     digest = digest_of("plain-host-2", SUITE, PACKAGES, LACKING, NEVER, _CUSTOMIZE, LEFT_OUT, files)
     folder = store.make("plain-host", digest, _make)
     reference = f"{NAME}:{digest[:12]}"
-    known = subprocess.run([*engine, "image", "inspect", reference], capture_output=True, check=False)
-    if known.returncode != 0:
-        changes = ["--change", 'CMD ["/sbin/init"]', "--change", "STOPSIGNAL SIGRTMIN+3"]
-        run_logged([*engine, "import", *changes, str(folder / TAR), reference], _log(), Progress(0))
+    node_image.give(engine, folder / TAR, reference, _log(), Progress(0))
     return HostImage(reference, folder / _DEBS)
 
 
@@ -70,19 +66,7 @@ def _make(folder: Path) -> None:
     forget = 'rm -f "$1"/var/cache/apt/archives/*.deb'
     keep = f'for f in "$1"/var/cache/apt/archives/*.deb; do mv "$f" {debs}/; done'
     hooks = [f"tar-in {overlay} /", forget, f"APT_CONFIG=$MMDEBSTRAP_APT_CONFIG {download}", keep, *_CUSTOMIZE]
-    mirror = os.environ.get("HARDWAY_DEBIAN_MIRROR")
-    command = [
-        "mmdebstrap",
-        "--variant=minbase",
-        f"--include={','.join(PACKAGES)}",
-        '--aptopt=Acquire::Languages "none"',
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
-        *(f"--customize-hook={hook}" for hook in hooks),
-        SUITE,
-        str(folder / TAR),
-        *([mirror] if mirror else []),
-    ]
-    run_logged(command, _log(), Progress(0), env={**os.environ, "LC_ALL": "C.UTF-8"})
+    node_image.bootstrap(folder / TAR, PACKAGES, hooks, _log(), Progress(0))
     overlay.unlink()
     (debs / "Packages").write_text("\n".join(_stanza(deb) for deb in sorted(debs.glob("*.deb"))))
     write_record(folder)

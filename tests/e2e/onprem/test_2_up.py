@@ -17,13 +17,7 @@ NAMESPACE = "e2e"
 def test_all_nodes_are_ready_when_up_returns(cluster: Cluster, say: Say) -> None:
     """Exit code 0 after an `up` that failed, and every node is Ready."""
     assert cluster.first_up is not None
-    ready = {
-        node["metadata"]["name"]: condition["status"]
-        for node in cluster.kubectl.items("nodes")
-        for condition in node["status"]["conditions"]
-        if condition["type"] == "Ready"
-    }
-    assert ready == dict.fromkeys(NODES, "True")
+    assert cluster.readiness() == dict.fromkeys(NODES, "True")
     say(f"  first `make up`: {cluster.first_up.seconds:.1f} s")
 
 

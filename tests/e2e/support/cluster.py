@@ -51,6 +51,20 @@ class Cluster:
         """The image of test pods."""
         return agnhost(self.stack.clone)
 
+    @property
+    def api_port(self) -> int:
+        """Port of every API server, on its own machine."""
+        return int(self.stack.page.get("hardway:api", {}).get("port", 6443))
+
+    def readiness(self) -> dict[str, str]:
+        """The condition `Ready` of each node, by its name."""
+        return {
+            node["metadata"]["name"]: condition["status"]
+            for node in self.kubectl.items("nodes")
+            for condition in node["status"]["conditions"]
+            if condition["type"] == "Ready"
+        }
+
     def having(self, role: str) -> list[Machine]:
         """The machines with a role, in the order of the page."""
         nodes = self.stack.page["hardway:nodes"]

@@ -9,8 +9,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag/colors"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -54,7 +56,7 @@ func serve(ctx context.Context, path string) error {
 		return fmt.Errorf("start %s: %w", path, err)
 	}
 	defer tf.Close()
-	info := providerInfo(proto.New(ctx, onlyMapped{tf}))
+	info := providerInfo(proto.New(ctx, &asTerraform{ProviderServer: tf}))
 	pfbridge.Main(ctx, info.Name, info, pfbridge.ProviderMetadata{
 		XGetSchema: func(ctx context.Context, _ plugin.GetSchemaRequest) ([]byte, error) {
 			g, err := tfgen.NewGenerator(tfgen.GeneratorOptions{
@@ -76,11 +78,15 @@ func serve(ctx context.Context, path string) error {
 	return nil
 }
 
-// onlyMapped hides every resource and data source that mapping.go does not name: the bridge then neither keeps nor
-// walks the other thousand schemas.
-type onlyMapped struct{ tfprotov6.ProviderServer }
+// asTerraform stands between the bridge and the provider, and lets each see what it expects.
+type asTerraform struct {
+	tfprotov6.ProviderServer
+	schemas sync.Map // of resources: *tfprotov6.Schema by type name
+}
 
-func (s onlyMapped) GetProviderSchema(
+// GetProviderSchema hides every resource and data source that mapping.go does not name: the bridge then neither keeps
+// nor walks the other thousand schemas.
+func (s *asTerraform) GetProviderSchema(
 	ctx context.Context, req *tfprotov6.GetProviderSchemaRequest,
 ) (*tfprotov6.GetProviderSchemaResponse, error) {
 	all, err := s.ProviderServer.GetProviderSchema(ctx, req)
@@ -91,7 +97,48 @@ func (s onlyMapped) GetProviderSchema(
 	few.ResourceSchemas = keep(all.ResourceSchemas, resources)
 	few.DataSourceSchemas = keep(all.DataSourceSchemas, functions)
 	few.Functions, few.EphemeralResourceSchemas = nil, nil
+	for name, schema := range few.ResourceSchemas {
+		s.schemas.Store(name, schema)
+	}
 	return &few, nil
+}
+
+// ApplyResourceChange sends the configuration as Terraform does: a block that is left out is an empty list or set and
+// never null. The provider panics otherwise when it reads an instance that has a volume from elsewhere.
+func (s *asTerraform) ApplyResourceChange(
+	ctx context.Context, req *tfprotov6.ApplyResourceChangeRequest,
+) (*tfprotov6.ApplyResourceChangeResponse, error) {
+	if schema, ok := s.schemas.Load(req.TypeName); ok && req.Config != nil {
+		config, err := withEmptyBlocks(req.Config, schema.(*tfprotov6.Schema))
+		if err != nil {
+			return nil, fmt.Errorf("configuration of %s: %w", req.TypeName, err)
+		}
+		changed := *req
+		changed.Config = config
+		req = &changed
+	}
+	return s.ProviderServer.ApplyResourceChange(ctx, req)
+}
+
+func withEmptyBlocks(config *tfprotov6.DynamicValue, schema *tfprotov6.Schema) (*tfprotov6.DynamicValue, error) {
+	typ := schema.ValueType()
+	value, err := config.Unmarshal(typ)
+	if err != nil || value.IsNull() || !value.IsKnown() {
+		return config, err
+	}
+	var parts map[string]tftypes.Value
+	if err := value.As(&parts); err != nil {
+		return nil, err
+	}
+	for _, block := range schema.Block.BlockTypes {
+		repeated := block.Nesting == tfprotov6.SchemaNestedBlockNestingModeList ||
+			block.Nesting == tfprotov6.SchemaNestedBlockNestingModeSet
+		if part, ok := parts[block.TypeName]; ok && repeated && part.IsNull() {
+			parts[block.TypeName] = tftypes.NewValue(part.Type(), []tftypes.Value{})
+		}
+	}
+	out, err := tfprotov6.NewDynamicValue(typ, tftypes.NewValue(typ, parts))
+	return &out, err
 }
 
 func keep[T any](all map[string]*tfprotov6.Schema, mapped map[string]T) map[string]*tfprotov6.Schema {

@@ -1,0 +1,65 @@
+"""A cluster on stand-ins: what the tests of local clusters expect of a stack and its machines."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e.aws.stack import STAND_INS, AwsStack
+from tests.e2e.aws.stand_ins import NODES
+from tests.e2e.support import inventory
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.kubectl import write_private
+from tests.e2e.support.machines import machines_of
+from tests.e2e.support.process import Run
+from tests.e2e.support.stack import Stack
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandInStack(Stack):
+    """A stack whose `up` is that of `aws`, with the program for machines that are containers."""
+
+    aws: AwsStack
+
+    @property
+    def kubeconfig(self) -> Any:
+        """Where `up` writes the administrator's kubeconfig."""
+        return self.folder / "kubeconfig"
+
+    def up(self, arguments: str = "", extra: Mapping[str, str] | None = None) -> Run:
+        """`pulumi up`."""
+        run = self.aws.run("up", *shlex.split(arguments), program=STAND_INS, extra=extra)
+        if run.code == 0:
+            write_private(self.kubeconfig, self.output("kubeconfig"))
+        return run
+
+    def down(self) -> Run:
+        """`pulumi destroy`."""
+        return self.aws.run("destroy", program=STAND_INS)
+
+    def forget(self) -> None:
+        """Nothing of it lies in the clone."""
+
+    def output(self, name: str) -> Any:
+        """The value of a stack output."""
+        return self.aws.output(name)
+
+
+def stack_of(aws: AwsStack) -> StandInStack:
+    """The stack as tests of clusters know one."""
+    page = {f"hardway:{key}": value for key, value in aws.page.items()}
+    return StandInStack(aws.name, page, aws.say, clone=aws.clone, aws=aws)
+
+
+def cluster_of(aws: AwsStack, up: Run, before: inventory.Inventory) -> Cluster:
+    """The cluster after its first `up`, with the machines at the addresses of their instances."""
+    stack = stack_of(aws)
+    write_private(stack.kubeconfig, stack.output("kubeconfig"))
+    cluster = Cluster(stack, up, before)
+    addresses = {name: node["address"] for name, node in stack.output("nodes").items()}
+    found = machines_of(stack)
+    cluster.machines = {name: dataclasses.replace(found[name], address=addresses[name]) for name in NODES}
+    return cluster

@@ -1,0 +1,180 @@
+"""Containers on this host that stand in for the instances of the simulated account, and one for its load balancer.
+
+As AWS does it: an instance that appears is booted with its address and its user data, which the real cloud-init obeys,
+and one that is gone takes its machine along. Two ports on 127.0.0.1 lead in, the bastion's and the load balancer's.
+"""
+
+import contextlib
+import ipaddress
+import os
+import re
+import shlex
+import threading
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.config import load
+from components.config.aws import AwsMachines
+from components.config.aws_places import front_subnets
+from components.machines.aws_site import AwsSite
+from components.machines.gateway import API_PORT as INSIDE
+from components.machines.gateway import REGISTRIES, REGISTRY_PORT, gateway_files
+from components.machines.host_facts import HostFacts, read_host_facts
+from components.machines.lab import Lab, reserve
+from components.node.payload import Entry, pack
+from tests.e2e.aws import image
+from tests.e2e.aws.account import REGION, Account
+from tests.e2e.support.machines import Machine
+from tests.e2e.support.process import ask
+from tests.e2e.support.stack import laptop_page
+from tools.paths import Clone
+from tools.store import remove_tree
+
+BASTION, FRONT = "bastion", "front"
+NODES = ("cp-1", "cp-2", "cp-3", "worker-1", "worker-2")
+_SEED = "etc/cloud/cloud.cfg.d/91-instance.cfg"
+# What makes a file system on the disk, and waits for it; mounted is what the image has in its place.
+_DISK = "etc/systemd/system/systemd-makefs@dev-disk-by\\x2did-nvme\\x2d{}.service"
+_NETWORKS = ipaddress.IPv4Network("10.128.0.0/12")
+_AT_ONCE = 3
+
+
+@dataclass
+class StandIns:
+    """The machines of an account while the block lasts in which they are watched over."""
+
+    name: str
+    account: Account
+    clone: Clone
+    lab: Lab
+    facts: HostFacts
+    _running: dict[str, str] = field(default_factory=dict)
+    """Ids of the instances that have a machine, by node name."""
+
+    @property
+    def network(self) -> str:
+        """A network for the VPC that no other lab on this host has: that of the lab is too small for one."""
+        number = int(self.lab.subnet.split(".")[2])
+        return str(list(_NETWORKS.subnets(new_prefix=20))[number])
+
+    @property
+    def front(self) -> str:
+        """Address of what is not the account's: an address that AWS keeps for itself in every subnet."""
+        machines = AwsMachines.model_validate({"region": REGION, "network": {"cidr": self.network}})
+        return str(ipaddress.IPv4Network(front_subnets(machines)["a"])[2])
+
+    @property
+    def log(self) -> Path:
+        """What did not work."""
+        return self.clone.cache / "e2e" / f"{self.name}-stand-ins.log"
+
+    def machine(self, name: str) -> Machine:
+        """The machine of an instance that is there."""
+        address = self.account.instances()[name]["PrivateIpAddress"]
+        return Machine(name, address, f"{self.lab.name}-{name}", tuple(self.facts.engine))
+
+    def page(self, image_parameter: str) -> dict[str, Any]:
+        """The laptop cluster's page with machines in AWS; the ports that lead in are free ones of this host."""
+        page = {key.removeprefix("hardway:"): value for key, value in laptop_page("cloud").items()}
+        return page | {
+            "machines": {
+                "provider": "aws",
+                "region": REGION,
+                "network": {"cidr": self.network},
+                "endpoint": {"public": True, "clients": ["203.0.113.0/24"]},
+                "bastion": {"clients": ["203.0.113.0/24"], "port": self.lab.ssh_port(BASTION)},
+                "image": image_parameter,
+                "protected": False,
+            },
+            "api": {"port": self.lab.port_base},
+            "etcd": {"dataDir": "/var/lib/etcd/data"},
+            "artifacts": {
+                "mirror": f"http://{self.front}",
+                "registryMirrors": dict.fromkeys(REGISTRIES, f"http://{self.front}:{REGISTRY_PORT}"),
+            },
+        }
+
+    def watch(self, over: threading.Event) -> None:
+        """Bring machines in line with the account until it is over."""
+        while not over.wait(0.5):
+            try:
+                self._settle()
+            except Exception:
+                with self.log.open("a") as log:
+                    traceback.print_exc(file=log)
+
+    def _settle(self) -> None:
+        there = self.account.instances()
+        for name in [n for n, i in self._running.items() if n not in there or there[n]["InstanceId"] != i]:
+            self.call("remove-machine", name)
+            del self._running[name]
+        new = [name for name in there if name not in self._running]
+        with ThreadPoolExecutor(_AT_ONCE) as several:
+            list(several.map(lambda name: self._boot(name, there[name]), new))
+
+    def _boot(self, name: str, instance: dict[str, Any]) -> None:
+        files = first_boot(name, instance["InstanceId"], self.account.user_data(instance))
+        port = self.lab.ssh_port(BASTION)
+        published = f"{port}:{port}" if name == BASTION else ""
+        about = {"IMAGE": image.ensure(list(self.facts.engine)), "MIRROR": ""}
+        self.call("machine", name, instance["PrivateIpAddress"], published, stdin=pack(files), **about)
+        self._running[name] = instance["InstanceId"]
+
+    def call(self, action: str, *arguments: str, stdin: str = "", **environment: str) -> None:
+        """Run local.sh, which makes and removes what a lab consists of."""
+        command = ["sh", str(self.clone.root / "components/machines/local.sh"), action, self.lab.name, *arguments]
+        around = os.environ | {"ENGINE": shlex.join(self.facts.engine)} | environment
+        ask(command, env=around, stdin=stdin, timeout=120).ok()
+
+    def begin(self, page: dict[str, Any]) -> None:
+        """Make the network, and the one machine that is there before any instance: load balancer and mirror."""
+        self.call("network", self.network, str(ipaddress.IPv4Network(self.network)[1]))
+        loaded = load(page)
+        assert isinstance(loaded.machines, AwsMachines)
+        topology = AwsSite(loaded, loaded.machines, self.name).topology(loaded)
+        about = {"IMAGE": self.facts.node_image, "MIRROR": self.facts.mirror or ""}
+        ports = f"{self.lab.port_base}:{INSIDE}"
+        self.call("machine", FRONT, self.front, ports, stdin=pack(gateway_files(topology, self.facts)), **about)
+
+    def remove(self) -> None:
+        """Remove whatever there may be."""
+        for name in (*NODES, BASTION, FRONT):
+            self.call("remove-machine", name)
+        self.call("remove-network", self.network)
+
+
+def first_boot(name: str, instance: str, user_data: str) -> list[Entry]:
+    """What AWS' metadata service would tell cloud-init, and the data volume as a disk that needs no file system."""
+    meta = {"instance-id": instance, "local-hostname": name}
+    seed = {"datasource": {"NoCloud": {"user-data": user_data, "meta-data": meta}}, "locale": False}
+    files = [Entry(_SEED, yaml.safe_dump(seed), 0o600)]
+    if disk := re.search(r"/dev/disk/by-id/nvme-(\w+)", user_data):
+        files.append(Entry(_DISK.format(disk[1]), "[Service]\nType=oneshot\nExecStart=/bin/true\n"))
+    return files
+
+
+@contextlib.contextmanager
+def standing_in(clone: Clone, name: str, account: Account) -> Iterator[StandIns]:
+    """Watch over the account's instances as long as the block lasts; nothing is left in the end."""
+    facts = read_host_facts(clone.cache / "local.json", "auto")
+    image.ensure(list(facts.engine))
+    lab = reserve(clone.state / name, name, name, dict.fromkeys([*NODES, BASTION, FRONT]))
+    machines = StandIns(name, account, clone, lab, facts)
+    machines.log.unlink(missing_ok=True)
+    over = threading.Event()
+    watcher = threading.Thread(target=machines.watch, args=[over], name="stand-ins")
+    machines.remove()
+    watcher.start()
+    try:
+        yield machines
+    finally:
+        over.set()
+        watcher.join()
+        machines.remove()
+        remove_tree(clone.state / name)

@@ -1,0 +1,86 @@
+"""Runs the fake engine as often as it is asked, each time in a process of its own.
+
+To import the SDKs takes longer than to run the program. So one process imports them and forks for each run; of the
+program itself it has nothing. It reads a line of JSON for each run, and answers with its exit code.
+"""
+
+import importlib
+import json
+import os
+import select
+import subprocess
+import sys
+import traceback
+from functools import cache
+from pathlib import Path
+
+import fake_engine
+
+_SDKS = (
+    *("pulumi_command.local", "pulumi_command.remote", "pulumi_tls", "pydantic"),
+    *(f"pulumi_kubernetes.{part}" for part in ("apps.v1", "core.v1", "policy.v1", "rbac.v1")),
+    *(f"pulumi_aws.{part}" for part in ("ec2", "ebs", "iam", "lb", "ssm", "vpc")),
+)
+# Loose on purpose: a busy host is no mistake of the program.
+_LIMIT_SECONDS = 300
+
+
+def run(arguments: list[str], folder: Path, environment: dict[str, str]) -> None:
+    """Run it in `folder` with these arguments. Raises AssertionError with what it said when it fails."""
+    said = folder / "said"
+    order = {"arguments": arguments, "folder": str(folder), "environment": environment, "said": str(said)}
+    engine = _warm()
+    assert engine.stdin and engine.stdout
+    engine.stdin.write(json.dumps(order) + "\n")
+    engine.stdin.flush()
+    ready, _, _ = select.select([engine.stdout], [], [], _LIMIT_SECONDS)
+    if not ready:
+        # Its answer would be taken for that of the next run.
+        engine.kill()
+        _warm.cache_clear()
+    answer = engine.stdout.readline().strip() if ready else f"no answer within {_LIMIT_SECONDS} s"
+    assert answer == "0", f"{answer}\n{said.read_text() if said.exists() else ''}"
+
+
+@cache
+def _warm() -> subprocess.Popen[str]:
+    # It ends with its standard input, which ends with this process.
+    command = [sys.executable, __file__]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _serve() -> None:
+    for name in _SDKS:
+        # Some are put off until something of them is looked at.
+        dir(importlib.import_module(name))
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            _run_once(**json.loads(line))
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _run_once(arguments: list[str], folder: str, environment: dict[str, str], said: str) -> None:
+    code = 1
+    try:
+        output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        project, target, mode = arguments
+        fake_engine.main(Path(project), Path(target), mode == "preview")
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Nothing of the process that was forked is to be ended here.
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    _serve()
