@@ -119,8 +119,8 @@ def test_no_kubelet_comes_before_an_api_server_and_no_api_server_before_its_etcd
 
 
 def test_workers_are_changed_as_many_at_a_time_as_the_page_says() -> None:
-    workers = {f"nodes[{5 + index}]": {"name": f"worker-{3 + index}", "roles": ["worker"]} for index in range(2)}
-    made = run(page("stacked", {**workers, "rollout.maxUnavailable": 2}), lock=lock_data(cluster("stacked").page))
+    nodes = [*page("stacked")["nodes"], *({"name": f"worker-{number}", "roles": ["worker"]} for number in (3, 4))]
+    made = run(page("stacked", {"nodes": nodes, "rollout.maxUnavailable": 2}), lock=lock_data(cluster("stacked").page))
     assert made.error is None
     activations = commands(made, "activate")
     names = [f"worker-{number}" for number in range(1, 5)]
