@@ -55,7 +55,7 @@ def test_a_machine_has_leaves_for_its_roles_only(name: str) -> None:
         wanted = {"etcd-server", "etcd-peer"} if node.is_etcd else set()
         if node.is_control_plane:
             wanted |= {"apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "front-proxy-client"}
-            wanted |= {"kube-controller-manager", "kube-controller-manager-server"}
+            wanted |= {"maintenance", "kube-controller-manager", "kube-controller-manager-server"}
             wanted |= {"kube-scheduler", "kube-scheduler-server"}
         wanted |= {"kubelet-server", "kube-proxy"} if node.runs_kubelet else set()
         assert own == wanted, node.name

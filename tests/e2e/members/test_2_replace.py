@@ -8,7 +8,7 @@ from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.etcd import voters
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
-from tests.e2e.support.units import invocations, restarted
+from tests.e2e.support.units import invocations, restarted_beside
 
 CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
@@ -34,7 +34,7 @@ def test_lost_machine_is_replaced(cluster: Cluster, probes: Probes, say: Say, na
     found = voters(other)
     assert set(found) == set(members)
     assert {member for member, id_ in members.items() if found[member] != id_} == {name} & set(members)
-    assert {machine for machine, _ in restarted(before, invocations(cluster))} == {name}
+    assert restarted_beside(before, cluster, {name}) == set()
     # A machine that vanishes takes along what it was answering. A service asks the pods on it until their node is held
     # for dead, which is up to Kubernetes (40 s), so that is printed only.
     assert all(report.failed <= 0.02 * report.requests for report in reports[:3])
@@ -50,5 +50,5 @@ def test_healthy_machine_is_replaced(cluster: Cluster, probes: Probes, say: Say,
         watch.assert_none_failed()
     say(f"  {name} replaced in {run.seconds:.1f} s")
     assert _ready(cluster) == {"cp-1", "cp-2", "cp-3", "worker-1", "worker-2"}
-    assert {machine for machine, _ in restarted(before, invocations(cluster))} == {name}
+    assert restarted_beside(before, cluster, {name}) == set()
     assert set(voters(cluster.machines["cp-2"])) == {"cp-1", "cp-2", "cp-3"}

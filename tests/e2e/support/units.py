@@ -27,6 +27,11 @@ def restarted(before: Invocations, after: Invocations) -> set[tuple[str, str]]:
     return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
 
 
+def restarted_beside(before: Invocations, cluster: Cluster, machines: set[str]) -> set[tuple[str, str]]:
+    """The same on all machines but these, which came, went or were made anew."""
+    return {key for key in restarted(before, invocations(cluster)) if key[0] not in machines}
+
+
 def connections(cluster: Cluster) -> dict[str, int]:
     """How often each machine's sshd has let somebody in."""
     count = "journalctl --unit ssh.service --no-pager --output cat"
