@@ -149,10 +149,10 @@ class FakeEngine(MockMonitor):
     def __init__(self, preview: bool) -> None:
         class Nothing(Mocks):
             def call(self, args: Any) -> Any:
-                if os.environ.get("FAKE_CALLS") == "refused":
-                    return {}, [("", "configuring the provider: no valid credential sources\nfound. See https:...")]
                 if args.token == "pulumi:pulumi:readStackOutputs":
                     return {"outputs": json.loads(os.environ.get("FAKE_OUTPUTS", "{}"))}
+                if os.environ.get("FAKE_CALLS") == "refused":
+                    return {}, [("", "configuring the provider: no valid credential sources\nfound. See https:...")]
                 return CALLS[args.token]
 
             def new_resource(self, args: Any) -> Any:
