@@ -11,12 +11,10 @@ from components.membership import Membership, MembershipArgs
 from components.pki.cluster_pki import ClusterPki, ClusterPkiArgs
 from components.site import Site
 from components.staging import StagingArgs, stage_nodes
-from components.version_steps import refuse_steps, versions
 from components.worker_pool import WorkerPool, WorkerPoolArgs
 
 # What is wanted, and where: pure, known before anything runs
 page = config.from_pulumi()
-refuse_steps(page)
 site = Site(page, pulumi.get_stack())
 topology = site.topology
 
@@ -49,6 +47,5 @@ pulumi.export("endpoint", control_plane.endpoint)
 pulumi.export("nodes", topology.summary())
 pulumi.export("certificates", pki.certificates)
 pulumi.export("etcd", etcd.status)
-pulumi.export("versions", versions(page))
 for name, value in machines.outputs.items():
     pulumi.export(name, value)

@@ -14,8 +14,6 @@ from conftest import DATA, changed
 from fake_engine import plain, unpem
 from recording import LOCAL, Recording, page, recorded, run
 
-from components.version_steps import versions
-
 ALL = pytest.mark.parametrize("name", NAMES)
 WRONG = yaml.safe_load((DATA / "wrong_pages.yaml").read_text())
 # One of each kind: shape, value, rule over the whole page, several lines at once.
@@ -65,7 +63,6 @@ def test_protection_is_for_what_nobody_can_make_again() -> None:
 def test_outputs(name: str) -> None:
     outputs, made = plain(recorded(name).outputs), cluster(name, {"machines.subnet": "192.168.10.0/24"})
     wanted = ["kubeconfig", "kubeconfigSha256", "developerKubeconfigs", "endpoint", "nodes", "certificates", "etcd"]
-    wanted += ["versions"]
     assert sorted(outputs) == sorted(wanted)
     assert outputs["endpoint"] == "https://127.0.0.1:20000"
     assert {node: value["roles"] for node, value in outputs["nodes"].items()} == {
@@ -170,16 +167,3 @@ def test_a_lock_that_lacks_something_is_one_error(section: str, lacking: str) ->
 @pytest.mark.parametrize(("section", "lacking"), LACKING)
 def test_a_lock_that_lacks_something_makes_nothing(section: str, lacking: str) -> None:
     assert without(section, lacking).resources == ()
-
-
-def test_what_the_last_run_has_said_of_versions_is_compared_before_anything_is_made() -> None:
-    last = json.dumps({"versions": {"kubernetes": "1.37.1", "etcd": "3.7.3"}})
-    lock = lock_data(cluster("dedicated_etcd").page)
-    ended = run(page("dedicated_etcd"), lock=lock, preview=True, extra={"FAKE_OUTPUTS": last})
-    assert ended.error is not None
-    assert ended.error["text"] == (
-        "hardway:versions.kubernetes: kubernetes 1.37.1 -> 1.36.4 is a downgrade; "
-        "allowed: from 1.37.1: 1.37.x and 1.38.x"
-    )
-    assert ended.resources == ()
-    assert plain(recorded("stacked").outputs)["versions"] == versions(cluster("stacked").page)

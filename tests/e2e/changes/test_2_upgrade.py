@@ -83,15 +83,14 @@ def test_every_api_server_says_the_new_version(cluster: Cluster) -> None:
 
 
 def test_no_way_back(cluster: Cluster, say: Say) -> None:
-    """A downgrade is refused before any machine is asked, and nothing has changed."""
+    """A downgrade is refused by the machines, and nothing has changed."""
     before, releases = invocations(cluster), _releases(cluster)
     cluster.change({"hardway:versions": {"kubernetes": BEFORE}})
     run = cluster.up(expected=2)
     say(f"  refused after {run.seconds:.1f} s")
     cluster.change({"hardway:versions": {"kubernetes": AFTER}})
-    refused = f"kubernetes {AFTER} -> {BEFORE} is a downgrade; allowed: from {AFTER}: 1.37.x and 1.38.x"
+    refused = f"Kubernetes {AFTER} -> {BEFORE} is a downgrade; allowed from {AFTER}: 1.37.x and 1.38.x"
     assert refused in run.output, run.tail()
-    assert "stage" not in run.output, "a machine was asked"
     assert (invocations(cluster), _releases(cluster)) == (before, releases)
 
 
