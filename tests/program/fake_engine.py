@@ -94,6 +94,12 @@ def aws_load_balancer(name: str, inputs: Values) -> Values:
     return {"arn": f"arn:aws:elasticloadbalancing:{name}", "dnsName": f"{name}-0123.elb.amazonaws.com"}
 
 
+def stash(name: str, inputs: Values) -> Values:
+    """What is given, or what an earlier `up` is said to have written down."""
+    noted = os.environ.get("FAKE_FOUNDERS") if name == "etcd-founders" else None
+    return {"output": json.loads(noted) if noted else inputs["input"]}
+
+
 ANSWERS = {
     "aws:lb/loadBalancer:LoadBalancer": aws_load_balancer,
     "aws:lb/targetGroup:TargetGroup": lambda name, inputs: {"arn": f"arn:aws:elasticloadbalancing:targets:{name}"},
@@ -105,7 +111,7 @@ ANSWERS = {
     "tls:index/certRequest:CertRequest": cert_request,
     "tls:index/selfSignedCert:SelfSignedCert": self_signed_cert,
     "tls:index/locallySignedCert:LocallySignedCert": locally_signed_cert,
-    "pulumi:index:Stash": lambda name, inputs: {"output": inputs["input"]},
+    "pulumi:index:Stash": stash,
     "command:remote:Command": lambda name, inputs: {"stdout": "", "stderr": ""},
     "command:local:Command": lambda name, inputs: {"stdout": "", "stderr": ""},
 }
