@@ -48,7 +48,8 @@ class Kubectl:
         answer = self(*wait, timeout=seconds + 30)
         if answer.code != 0:
             pods = self("describe", "pods", f"--namespace={namespace}").text[-3000:]
-            raise AssertionError(f"{namespace}/{deployment} is not available after {seconds} s: {answer.text}\n{pods}")
+            taints = self("get", "nodes", "--output=custom-columns=NODE:.metadata.name,TAINTS:.spec.taints[*].key").text
+            raise AssertionError(f"{namespace}/{deployment} is not available after {seconds} s: {answer.text}\n{taints}\n{pods}")
 
     def as_other(self, kubeconfig: Path) -> "Kubectl":
         """The same with another person's kubeconfig."""
