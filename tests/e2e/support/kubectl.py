@@ -49,7 +49,8 @@ class Kubectl:
         if answer.code != 0:
             pods = self("describe", "pods", f"--namespace={namespace}").text[-3000:]
             taints = self("get", "nodes", "--output=custom-columns=NODE:.metadata.name,TAINTS:.spec.taints[*].key").text
-            raise AssertionError(f"{namespace}/{deployment} is not available after {seconds} s: {answer.text}\n{taints}\n{pods}")
+            late = f"{namespace}/{deployment} is not available after {seconds} s"
+            raise AssertionError(f"{late}: {answer.text}\n{taints}\n{pods}")
 
     def as_other(self, kubeconfig: Path) -> "Kubectl":
         """The same with another person's kubeconfig."""
