@@ -63,6 +63,30 @@ def test_a_closed_idle_connection_is_retried_and_counted() -> None:
     assert report.kinds["fresh"].retried == 0
 
 
+@pytest.mark.parametrize(("closes", "fails"), [(True, False), (False, True)])
+def test_who_is_sent_away_by_a_server_that_leaves_asks_again(closes: bool, fails: bool) -> None:
+    served = threading.local()  # one thread for each connection
+
+    def send_away(handler: BaseHTTPRequestHandler) -> None:
+        first, served.any = not getattr(served, "any", False), True
+        if first:
+            say(handler, 200)
+            return
+        handler.send_response(429)
+        handler.send_header("Retry-After", "1")
+        handler.send_header("Content-Length", "0")
+        if closes:
+            handler.send_header("Connection", "close")
+        handler.end_headers()
+
+    with serving(send_away) as url:
+        report = probe(url)
+    kept = report.kinds["kept"]
+    assert report.kinds["fresh"].failed == 0
+    assert (kept.failed > 0) == fails
+    assert (kept.retried > 0) == closes
+
+
 def test_an_outage_has_a_length_and_reasons() -> None:
     arrived = itertools.count()
 

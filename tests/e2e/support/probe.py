@@ -5,7 +5,9 @@
 Two kinds of requests go out at the rate each: `fresh` ones, with a new connection (and TLS handshake) of their own, and
 `kept` ones over connections that stay open. They leave on schedule, whether or not earlier ones are answered. A GET
 that meets a kept connection which the other side has closed in the meantime is sent once more, as every HTTP client
-does it; it is counted as retried. Everything else but a status below 300 is a failure. Standard library only.
+does it; it is counted as retried. So is one that a server which leaves sends away over a kept connection with 429,
+`Retry-After` and `Connection: close` (kube-apiserver's --shutdown-send-retry-after): Kubernetes' clients ask again.
+Everything else but a status below 300 is a failure. Standard library only.
 """
 
 import argparse
@@ -158,6 +160,10 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
+class _SentAwayError(ConnectionError):
+    """The server leaves, and ends this connection without having done what it was asked."""
+
+
 class Probe:
     """One run against one target. `stop` may be called from a signal handler."""
 
@@ -209,7 +215,7 @@ class Probe:
             try:
                 self._ask(connection, log, started)
             except (ConnectionError, http.client.RemoteDisconnected, ssl.SSLEOFError, ssl.SSLZeroReturnError):
-                # Closed while it lay idle: nothing of an answer came. On a new connection there is no such excuse.
+                # Closed while it lay idle, or about to be: nothing was done. A new connection has no such excuse.
                 if not used:
                     raise
                 with log.lock:
@@ -228,6 +234,8 @@ class Probe:
         connection.request("GET", self._target.path)
         response = connection.getresponse()
         response.read()
+        if response.status == 429 and response.getheader("Retry-After") and response.will_close:
+            raise _SentAwayError
         if response.status < 300:
             log.succeed(started)
         else:
@@ -235,6 +243,8 @@ class Probe:
 
 
 def _name(error: Exception) -> str:
+    if isinstance(error, _SentAwayError):
+        return "status 429"
     return "timeout" if isinstance(error, TimeoutError) else type(error).__name__
 
 
