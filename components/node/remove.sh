@@ -25,7 +25,12 @@ stop_pods() {
 remove_units() {
     units=$(table units 1)
     # shellcheck disable=SC2086 # unit names have no white space
-    [ -z "$units" ] || quietly systemctl --quiet disable --now $units
+    if [ -n "$units" ]; then
+        quietly systemctl --quiet disable $units
+        # An API server would wait for what an etcd without a majority never answers.
+        timeout 20 systemctl stop $units >/dev/null 2>&1 || quietly systemctl kill --signal=KILL $units
+        quietly systemctl stop $units
+    fi
     for unit in $units; do rm -f "$system/$unit"; done
     systemctl daemon-reload
     # shellcheck disable=SC2086

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tests.e2e.support.machines import Machine
 
-# Left out: what packages, logins and journals make besides their own files.
+# Left out: what packages, logins, journals and systemd's own services at boot make besides their own files.
 _LOOK = """
 find /etc /opt /usr/local /root /home /srv /var/lib /var/log -xdev \\
     -path /var/lib/dpkg -prune -o -path /var/lib/apt -prune -o -path /var/lib/systemd -prune -o \\
@@ -20,7 +20,7 @@ systemctl list-unit-files --no-legend --no-pager | awk '{print "unit " $1}'
 systemctl list-units --no-legend --no-pager --plain --type=service | awk '{print "running " $1}'
 ls /sys/class/net | sed 's/^/interface /'
 ip -4 route show | sed 's/^/route /'
-cut -d' ' -f2 /proc/mounts | sed 's/^/mount /'
+cut -d' ' -f2 /proc/mounts | grep -v '^/run/credentials/' | sed 's/^/mount /'
 command -v nft >/dev/null && nft list tables | sed 's/^/firewall /'
 command -v iptables-save >/dev/null && iptables-save 2>/dev/null | grep -E 'KUBE|CNI|FLANNEL' | sed 's/^/rule /'
 cut -d: -f1 /etc/passwd | grep -v haproxy | sed 's/^/user /'
