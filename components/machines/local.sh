@@ -30,12 +30,22 @@ alone() {
     [ ! -e /proc/$$/status ] || grep -q "^PPid:[[:space:]]*$PPID\$" /proc/$$/status || exit 1
 }
 
+# For a moment podman cannot: what a killed run has started still holds the container's mounts.
+remove_container() {
+    attempt=1
+    until said=$(engine rm --force --volumes "$1" 2>&1 >/dev/null); do
+        [ "$attempt" -lt 10 ] || { echo "$said" >&2; return 1; }
+        attempt=$((attempt + 1))
+        sleep 1
+    done
+}
+
 remove_machine() { # NAME [at-once]
     if owned container "{{index .Config.Labels \"$label\"}}" "$lab-$1"; then
         # An API server answers to the end what it was asked. Where everything goes there is nobody left to care.
         [ -n "${2:-}" ] || engine stop --time 20 "$lab-$1" >/dev/null 2>&1 || true
         engine kill "$lab-$1" >/dev/null 2>&1 || true
-        engine rm --force --volumes "$lab-$1" >/dev/null
+        remove_container "$lab-$1"
     fi
     engine volume rm --force "$lab-$1" >/dev/null 2>&1 || true
 }
@@ -44,7 +54,7 @@ remove_machine() { # NAME [at-once]
 remove_left_overs() {
     for lock in "$locks/$lab"/*; do [ ! -e "$lock" ] || alone "${lock##*/}"; done
     for container in $(engine ps --all --quiet --filter "label=$label=$lab"); do
-        engine rm --force --volumes "$container" >/dev/null
+        remove_container "$container"
     done
     for volume in $(engine volume ls --quiet --filter dangling=true); do
         case $volume in "$lab"-*) engine volume rm --force "$volume" >/dev/null ;; esac
