@@ -30,6 +30,14 @@ alone() {
     [ ! -e /proc/$$/status ] || grep -q "^PPid:[[:space:]]*$PPID\$" /proc/$$/status || exit 1
 }
 
+# Not to be killed half way: podman would keep the address for a container that it does not know to run, and give it to
+# nobody until the network goes. So a process of its own starts it, which holds the lock and is waited for by its output.
+start_container() {
+    own_session=$(command -v setsid || true)
+    said=$( ($own_session sh -c 'trap "" PIPE HUP; "$@" 2>&1 >/dev/null 9>&- && echo started' start $ENGINE start "$1" &))
+    [ "$said" = started ] || { echo "$said" >&2; return 1; }
+}
+
 # For a moment podman cannot: what a killed run has started still holds the container's mounts.
 remove_container() {
     attempt=1
@@ -99,7 +107,7 @@ machine)
     export TMPDIR
     trap 'rm -rf "$TMPDIR"' EXIT
     base64 -d | gzip -d | engine cp - "$lab-$name:/"
-    engine start "$lab-$name" >/dev/null
+    start_container "$lab-$name"
     ;;
 files)
     base64 -d | gzip -d | engine exec -i "$lab-$1" tar -xpf - -C /

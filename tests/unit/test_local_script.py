@@ -7,8 +7,10 @@ import base64
 import gzip
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -225,3 +227,28 @@ def test_a_call_whose_caller_is_gone_does_nothing_when_its_turn_comes(tmp_path: 
     holder.wait()
     subprocess.run(["flock", str(lock), "true"], check=True, timeout=20)
     assert not (tmp_path / "calls").exists()
+
+
+def test_a_start_is_finished_when_its_caller_is_killed(tmp_path: Path) -> None:
+    """A half one would leave its address with podman for ever; who comes next has to wait for it."""
+    variables = in_folder(tmp_path)
+    (tmp_path / "podman").write_text(
+        "#!/bin/sh\n[ $2 != inspect ] || exit 1\n"
+        "[ $1 != start ] || { echo begun >>calls; sleep 1; echo finished >>calls; }\n"
+    )
+    arguments = ["sh", str(SCRIPT), *MACHINE]
+    script = subprocess.Popen(
+        arguments, env=variables | ENVIRONMENT, cwd=tmp_path, stdin=subprocess.PIPE, start_new_session=True
+    )
+    assert script.stdin
+    script.stdin.write(ARCHIVE.encode())
+    script.stdin.close()
+    calls = tmp_path / "calls"
+    deadline = time.monotonic() + 20
+    while not calls.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(script.pid, signal.SIGKILL)
+    script.wait()
+    assert calls.read_text() == "begun\n"
+    subprocess.run(["flock", str(tmp_path / ".cache/labs/lab-1/cp-1"), "true"], check=True, timeout=20)
+    assert calls.read_text() == "begun\nfinished\n"
