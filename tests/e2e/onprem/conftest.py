@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.local.conftest import namespace, web
 from tests.e2e.onprem import footprint, pages
 from tests.e2e.onprem.footprint import Footprint
 from tests.e2e.onprem.site import Site, site
@@ -16,6 +17,8 @@ from tests.e2e.support.stack import Stack
 from tools.paths import this_clone
 
 NAME = "e2e-onprem"
+
+__all__ = ["cluster", "masters", "namespace", "place", "stack", "untouched", "web"]
 
 
 @pytest.fixture(scope="session")

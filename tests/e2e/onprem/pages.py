@@ -6,6 +6,7 @@ from typing import Any
 from components.machines.gateway import REGISTRIES, REGISTRY_PORT
 from tests.e2e.onprem import image
 from tests.e2e.onprem.site import BASTION, Site
+from tests.e2e.support.stack import laptop_page
 
 NODES = ("linux-node1", "linux-node2", "linux-node3")
 Page = dict[str, Any]
@@ -34,6 +35,7 @@ def with_ssh(page: Page, changes: Mapping[str, Mapping[str, Any]]) -> Page:
 
 
 def _page(place: Site, cluster: str, roles: Iterable[list[str]]) -> Page:
+    laptop = laptop_page(cluster)
     return {
         "hardway:cluster": {"name": cluster},
         "hardway:machines": {
@@ -49,8 +51,8 @@ def _page(place: Site, cluster: str, roles: Iterable[list[str]]) -> Page:
             {"name": name, "roles": own, "address": place.address(name), "ssh": {"hostKey": place.keys[name].public}}
             for name, own in zip(place.names, roles, strict=True)
         ],
-        "hardway:network": {"nodePortRange": "20000-22767"},
-        "hardway:dns": {"upstreams": []},
+        # What the tests of local clusters ask for: a node port, a developer, no names of the world outside.
+        **{key: laptop[key] for key in ("hardway:network", "hardway:dns", "hardway:access")},
         "hardway:artifacts": {
             "mirror": f"http://{place.mirror}",
             "registryMirrors": dict.fromkeys(REGISTRIES, f"http://{place.mirror}:{REGISTRY_PORT}"),

@@ -5,13 +5,10 @@ import re
 
 from tests.e2e.onprem.pages import NODES
 from tests.e2e.onprem.site import Site
-from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.wait import eventually
-
-NAMESPACE = "e2e"
 
 
 def test_all_nodes_are_ready_when_up_returns(cluster: Cluster, say: Say) -> None:
@@ -29,19 +26,6 @@ def test_programs_were_installed_and_nothing_else_was_started(cluster: Cluster, 
         assert host.run("systemctl is-enabled haproxy.service").stdout.strip() == "disabled", host.name
         assert host.run("systemctl is-active haproxy.service").stdout.strip() == "inactive", host.name
         assert host.run("systemctl is-active kubernetes-api-proxy.service").code == 0, host.name
-
-
-def test_pods_run_and_names_resolve(cluster: Cluster) -> None:
-    """A deployment over both workers, asked by its name from a pod."""
-    cluster.kubectl.create(pods.namespace(NAMESPACE)).ok()
-    cluster.kubectl.create(pods.web(NAMESPACE, "web", cluster.image, 2)).ok()
-    cluster.kubectl.create(pods.service(NAMESPACE, "web", 80)).ok()
-    cluster.kubectl.rolled_out(NAMESPACE, "web")
-    placed = {p["spec"]["nodeName"] for p in cluster.kubectl.items("pods", f"--namespace={NAMESPACE}")}
-    assert placed == set(NODES[1:])
-    ask_ = ("exec", "deployment/web", f"--namespace={NAMESPACE}", "--", "/agnhost", "connect", "--timeout=5s", "web:80")
-    # kube-proxy hears of the pods when they are ready, as the one that waited for them does.
-    eventually(lambda: cluster.kubectl(*ask_).ok(), 30, "the service answers by its name")
 
 
 def test_second_up_changes_nothing_and_dials_no_host(cluster: Cluster, place: Site, say: Say) -> None:
