@@ -3,8 +3,8 @@
 STACK      ?= dev
 SUITE      ?= local
 SUITES     ?= local
-# A suite that upgrades needs both ends of its way.
-KUBERNETES ?= $(if $(filter changes,$(SUITE)),1.36.4 1.37.1)
+# Suites that upgrade need both ends of their way.
+KUBERNETES ?= $(if $(filter changes resume,$(SUITE)),1.36.4 1.37.1)
 export KUBERNETES
 UPSTREAM   ?=
 PR         ?=

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.e2e.changes.conftest import BEFORE
 from tests.e2e.support.cluster import Cluster, keeping
 from tests.e2e.support.inventory import Inventory, take
 from tests.e2e.support.killing import SEED, seeded
@@ -42,7 +43,8 @@ class Begin:
 @pytest.fixture(scope="session")
 def begin(say: Say) -> Iterator[Begin]:
     """The stack, without what an earlier run may have left; in the end all goes."""
-    stack = Stack(NAME, laptop_page(NAME) | {"hardway:nodes": NODES}, say)
+    page = laptop_page(NAME) | {"hardway:nodes": NODES, "hardway:versions": {"kubernetes": BEFORE}}
+    stack = Stack(NAME, page, say)
     _down(stack)
     stack.folder.mkdir(parents=True, exist_ok=True)
     (stack.folder / "killed.log").unlink(missing_ok=True)

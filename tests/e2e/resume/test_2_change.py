@@ -1,22 +1,21 @@
-"""A change of both machines, killed while it is staged and while it comes into force."""
+"""An upgrade of both machines, killed while it is staged and while it comes into force."""
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
+from tests.e2e.changes.conftest import AFTER
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.killing import begun, kill
 from tests.e2e.support.progress import Say
 
-KILLS = 4
+KILLS = 5
 STEPS = 4
 """Two machines are staged and activated."""
 
 
 def flagged(cluster: Cluster, pods: int) -> None:
     """Put another number of pods on the page: every kubelet restarts for it."""
-    page = dict(cluster.stack.page) | {"hardway:extraConfig": {"kubelet": {"maxPods": pods}}}
-    cluster.stack = replace(cluster.stack, page=page)
+    cluster.change({"hardway:extraConfig": {"kubelet": {"maxPods": pods}}})
 
 
 def in_force(cluster: Cluster, pods: int) -> None:
@@ -28,6 +27,7 @@ def in_force(cluster: Cluster, pods: int) -> None:
 def test_killed_while_it_rolls(cluster: Cluster, chance: random.Random, say: Say) -> None:
     """After a random number of its steps have begun, and up to three seconds later; then it is in force everywhere."""
     flagged(cluster, 90)
+    cluster.change({"hardway:versions": {"kubernetes": AFTER}})
     updates: Callable[[], int] = lambda: begun(cluster.stack, "update")  # noqa: E731
     for number, moment in enumerate(sorted(chance.choices(range(1, STEPS), k=KILLS))):
         later = chance.uniform(0, 3)
@@ -38,5 +38,8 @@ def test_killed_while_it_rolls(cluster: Cluster, chance: random.Random, say: Say
     assert run.code == 0, run.tail(60)
     say(f"  the last run took {run.seconds:.1f} s")
     in_force(cluster, 90)
+    for node in cluster.kubectl.items("nodes"):
+        assert node["status"]["nodeInfo"]["kubeletVersion"] == f"v{AFTER}", node["metadata"]["name"]
+        assert not node["spec"].get("unschedulable"), node["metadata"]["name"]
     for machine in cluster.machines.values():
         assert machine.run("test -e /opt/kubernetes/unproven").code == 1, machine.name
