@@ -252,6 +252,7 @@ activate() {
     fi
     [ "$back" != "$digest" ] || back=''
     deadline=$(($(date +%s) + health_limit))
+    start_unchanged
     for unit in $(units "$root/current"); do
         bring_up "$unit" || roll_back "$unit"
         wait_healthy "$unit" || roll_back "$unit"
@@ -288,12 +289,21 @@ take_leave() {
     done
 }
 
-# Never waits for a start: a kubelet that has no certificate yet starts when the API lets it in, which may be later
-# than this. Starting a unit that runs does nothing; one that should run but does not was left by a killed run.
+# All that neither restarts nor reloads, at once. Starting a unit that runs does nothing; one that should run but does
+# not was left by a killed run. Never waits for a start: a kubelet that has no certificate yet starts when the API lets
+# it in, which may be later than this.
+start_unchanged() {
+    unchanged=''
+    for unit in $(units "$root/current"); do
+        case "$restart$reload " in *" $unit "*) ;; *) unchanged="$unchanged $unit" ;; esac
+    done
+    # shellcheck disable=SC2086 # unit names have no white space
+    [ -z "$unchanged" ] || systemctl start --no-block $unchanged
+}
+
 bring_up() {
-    case " $restart " in *" $1 "*) restart_unit "$1" && return ;; esac
-    case " $reload " in *" $1 "*) systemctl reload-or-restart "$1" && return ;; esac
-    systemctl start --no-block "$1"
+    case "$restart " in *" $1 "*) restart_unit "$1" || systemctl start --no-block "$1"; return ;; esac
+    case "$reload " in *" $1 "*) systemctl reload-or-restart "$1" || systemctl start --no-block "$1" ;; esac
 }
 
 # Ends when the old process is gone; whether the new one does its work is a question of health.
@@ -331,6 +341,7 @@ roll_back() {
     remove_units "$root/releases/$digest" "$root/releases/$back"
     install_units "$root/current"
     deadline=$(($(date +%s) + health_limit))
+    start_unchanged
     for unit in $(units "$root/current"); do bring_up "$unit" || true; done
     uncordon || say 'the node stays cordoned' >&2
     rm -f "$root/unproven"
