@@ -1,4 +1,4 @@
-"""Says in one sentence which machines did not answer, from what Pulumi wrote about a run that failed."""
+"""Says in one sentence which machines did not answer, or went away, from what Pulumi wrote about a run that failed."""
 
 import json
 import re
@@ -11,25 +11,34 @@ _DIAL = re.compile(
     r"(?P<what>dial[^:]*?) (?P<address>\S+:\d+): after (?P<dials>\d+) failed attempts: (?P<why>.*)", re.S
 )
 _OFFICIAL = re.compile(r"after (?P<dials>\d+) failed attempts: (?P<why>.*)", re.S)
+# What Go's SSH client says of a command whose connection broke (ssh.ExitMissingError).
+_BROKEN = "remote command exited without exit status or exit signal"
 _STEP = re.compile(r"(?P<node>.+)-(?P<step>stage|activate)$")
 
 
 def sentences(events: str, stack: str) -> list[str]:
-    """One for each machine that did not answer, in the order of their failures. `events` is an event log."""
+    """One for each machine that did not answer or went away, in the order of their failures. `events` is an event log."""
     found: dict[str, str] = {}
     for urn, message in _errors(events):
         step = _STEP.match(urn.rpartition("::")[2])
-        failed = _DIAL.search(message) or _OFFICIAL.search(message)
-        if not step or not failed or step["node"] in found:
-            continue
+        sentence = _sentence(step["node"], step["step"], message) if step else ""
+        if step and sentence and step["node"] not in found:
+            found[step["node"]] = f"{sentence}; when it answers again, `make up STACK={stack}` goes on from here"
+    return list(found.values())
+
+
+def _sentence(node: str, step: str, message: str) -> str:
+    failed = _DIAL.search(message) or _OFFICIAL.search(message)
+    if failed:
         parts = failed.groupdict()
         where = f" at {parts['address']}" if "address" in parts else ""
-        found[step["node"]] = (
-            f"{step['node']} did not answer by SSH{where} ({failed['dials']} attempts; {_last_cause(failed['why'])}): "
-            f"nothing was changed on it by this run's {step['step']}, what was done elsewhere is recorded; "
-            f"when it answers again, `make up STACK={stack}` goes on from here"
+        return (
+            f"{node} did not answer by SSH{where} ({failed['dials']} attempts; {_last_cause(failed['why'])}): "
+            f"nothing was changed on it by this run's {step}, what was done elsewhere is recorded"
         )
-    return list(found.values())
+    if _BROKEN in message:
+        return f"{node} went away while this run's {step} was at work on it, which may be half done"
+    return ""
 
 
 def _errors(events: str) -> Iterator[tuple[str, str]]:

@@ -37,6 +37,15 @@ def test_a_bastion_and_the_official_plugin_are_understood() -> None:
     assert sentence.startswith("n-1 did not answer by SSH (60 attempts; i/o timeout): ")
 
 
+def test_a_machine_that_goes_away_in_the_middle_is_named() -> None:
+    broken = 'wait: remote command exited without exit status or exit signal: running "sh -euc ...":'
+    (sentence,) = unreachable.sentences(event("worker-1-stage", broken), "dev")
+    assert sentence == (
+        "worker-1 went away while this run's stage was at work on it, which may be half done; when it answers again, "
+        "`make up STACK=dev` goes on from here"
+    )
+
+
 def test_other_failures_say_nothing() -> None:
     events = [
         event("cp-1-activate", "Process exited with status 1: running ..."),

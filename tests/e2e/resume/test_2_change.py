@@ -25,15 +25,19 @@ def in_force(cluster: Cluster, pods: int) -> None:
 
 
 def test_killed_while_it_rolls(cluster: Cluster, chance: random.Random, say: Say) -> None:
-    """After a random number of its steps have begun, and up to three seconds later; then it is in force everywhere."""
-    flagged(cluster, 90)
+    """After a random number of its steps have begun, and a little later; then it is in force everywhere.
+
+    Each time the page wants something else of the kubelets as well, so that there is something to kill until the end.
+    """
     cluster.change({"hardway:versions": {"kubernetes": AFTER}})
     updates: Callable[[], int] = lambda: begun(cluster.stack, "update")  # noqa: E731
-    for number, moment in enumerate(sorted(chance.choices(range(1, STEPS), k=KILLS))):
-        later = chance.uniform(0, 3)
+    for number, moment in enumerate(chance.choices(range(1, STEPS + 1), k=KILLS)):
+        flagged(cluster, 91 + number)
+        later = chance.uniform(0, 1.5)
         done = kill(cluster.stack, "up", updates, moment, later, plugins_too=number % 2 == 0)
         say(f"  kill {number + 1} at step {moment} + {later:.1f} s{' (engine only)' if number % 2 else ''}: {done}")
         assert done.code in (None, 0), cluster.stack.folder / "killed.log"
+    flagged(cluster, 90)
     run = cluster.stack.up()
     assert run.code == 0, run.tail(60)
     say(f"  the last run took {run.seconds:.1f} s")

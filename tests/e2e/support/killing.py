@@ -53,13 +53,14 @@ def recorded(stack: Stack) -> int:
 
 
 def begun(stack: Stack, operation: str) -> int:
-    """Steps of an operation, such as `update`, that the run which is under way has begun."""
+    """Steps on machines of an operation, such as `update`, that the run which is under way has begun."""
     steps = 0
     with contextlib.suppress(OSError):
         for line in _events(stack).read_text().splitlines():
             with contextlib.suppress(ValueError):
                 event = json.loads(line).get("resourcePreEvent")
-                steps += bool(event and event["metadata"]["op"] == operation)
+                done = event["metadata"] if event else {"op": "", "type": ""}
+                steps += done["op"] == operation and done["type"].startswith("command:remote:")
     return steps
 
 
