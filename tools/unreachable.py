@@ -17,7 +17,7 @@ _STEP = re.compile(r"(?P<node>.+)-(?P<step>stage|activate)$")
 
 
 def sentences(events: str, stack: str) -> list[str]:
-    """One for each machine that did not answer or went away, in the order of their failures. `events` is an event log."""
+    """One for each machine that did not answer or went away, in the order of failure. `events` is an event log."""
     found: dict[str, str] = {}
     for urn, message in _errors(events):
         step = _STEP.match(urn.rpartition("::")[2])
