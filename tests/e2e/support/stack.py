@@ -78,8 +78,7 @@ class Stack:
 
     def replace(self, node: str) -> Run:
         """`make replace`."""
-        self._write_page()
-        return self._make("replace", "", {"NODE": node})
+        return self.make("replace", "", {"NODE": node})
 
     def down(self) -> Run:
         """`make down`. Its page has to be there, as that of any stack."""
