@@ -15,6 +15,9 @@ PYTHON     ?= python3
 TOOLS       = $(PYTHON) -m tools
 PYTEST      = .venv/bin/python -m pytest -ra
 JUDGED      = $(if $(POLICIES),$(addprefix --policy-pack ,$(POLICIES)) $(addprefix --policy-pack-config ,$(LIMITS)))
+# What is missing is built before anything else; in the same process, since each costs a start of Python.
+BUILT       = $(TOOLS) build $(BUILD) then
+BUILD       = $(addprefix --kubernetes ,$(KUBERNETES)) $(if $(UPSTREAM),--upstream --stack $(STACK)) $(if $(filter aws,$(SUITE)),--aws)
 ENV         = eval "$$($(TOOLS) env --stack $(STACK))" &&
 
 .DEFAULT_GOAL := help
@@ -29,31 +32,31 @@ help: ## list the targets
 	@echo '  HARDWAY_ENGINE=podman|docker  HARDWAY_DEBIAN_MIRROR=URL  for the image of local machines'
 	@echo '  POLICIES=  LIMITS=policies/config/prod.json  the policies of previews, and their settings'
 
-up: tools ## bring the stack up and write its kubeconfig
-	@$(TOOLS) up --stack $(STACK) $(ARGS)
+up: ## bring the stack up and write its kubeconfig
+	@$(BUILT) up --stack $(STACK) $(ARGS)
 
-down: tools ## remove the stack and everything it made
-	@$(TOOLS) destroy --stack $(STACK) $(ARGS)
+down: ## remove the stack and everything it made
+	@$(BUILT) destroy --stack $(STACK) $(ARGS)
 
 .PHONY: replace
-replace: tools ## make the machine of a node anew, dead or alive: make replace NODE=cp-1
-	@$(TOOLS) replace --stack $(STACK) --node $(or $(NODE),$(error say which node: make replace NODE=cp-1)) $(ARGS)
+replace: ## make the machine of a node anew, dead or alive: make replace NODE=cp-1
+	@$(BUILT) replace --stack $(STACK) --node $(or $(NODE),$(error say which node: make replace NODE=cp-1)) $(ARGS)
 
-preview: tools ## show what `make up` would change, and write it as a report for a pull request
-	@$(TOOLS) preview --stack $(STACK) $(JUDGED) $(ARGS)
+preview: ## show what `make up` would change, and write it as a report for a pull request
+	@$(BUILT) preview --stack $(STACK) $(JUDGED) $(ARGS)
 
 comment: ## put the report of the last preview into a pull request: make comment PR=12
 	@$(TOOLS).report.comment --pr $(or $(PR),$(error say which pull request: make comment PR=12)) .state/$(STACK)/preview.md
 
-renew: tools ## renew the certificates that are due; refuses when anything else would change
-	@$(TOOLS) renew --stack $(STACK) $(JUDGED) $(ARGS)
+renew: ## renew the certificates that are due; refuses when anything else would change
+	@$(BUILT) renew --stack $(STACK) $(JUDGED) $(ARGS)
 
 .PHONY: policy-check
 policy-check: tools ## show what is left of each certificate; fails when it is too little
 	@$(TOOLS).policy_check --stack $(STACK) $(addprefix --config ,$(LIMITS)) $(ARGS)
 
 tools: ## build what is missing: programs, images, machine image, Python environment
-	@$(TOOLS) build $(addprefix --kubernetes ,$(KUBERNETES)) $(if $(UPSTREAM),--upstream --stack $(STACK)) $(if $(filter aws,$(SUITE)),--aws)
+	@$(TOOLS) build $(BUILD)
 
 venv: ## make the Python environment only
 	@$(TOOLS) venv

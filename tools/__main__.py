@@ -1,4 +1,4 @@
-"""Command line of the tools."""
+"""Command line of the tools: python3 -m tools [build ... then] COMMAND ..."""
 
 import sys
 
@@ -19,9 +19,18 @@ from tools.replace import replace
 from tools.stack import Stack
 from tools.store import Store
 
+THEN = "then"
+
 
 def main(arguments: list[str]) -> int:
-    """Runs one command and returns its exit code."""
+    """Runs a command, or builds first and then runs another one, and returns the exit code."""
+    if arguments[:1] == ["build"] and THEN in arguments:
+        here = arguments.index(THEN)
+        return _command(arguments[:here]) or _command(arguments[here + 1 :])
+    return _command(arguments)
+
+
+def _command(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m tools", description="Builds and runs this project.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="build what is missing")
