@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tools.errors import ToolError
-from tools.replace import check_data, machine
+from tools.replace import check_data, given_up, machine
 
 PREFIX = "urn:pulumi:dev::hardway::"
 
@@ -51,3 +51,19 @@ def test_only_copy_of_the_data_is_not_given_away() -> None:
     check_data(state(("cp-1",)), "worker-1")
     check_data(state(), "cp-1")
     check_data(state(("cp-1",), ("aws:ebs/volume:Volume", "cp-1-data")), "cp-1")
+
+
+def test_pods_of_a_dead_machine_are_given_up_where_a_second_one_does_no_harm() -> None:
+    def pod(name: str, *owners: tuple[str, bool]) -> dict[str, Any]:
+        references = [{"kind": kind, "controller": controller} for kind, controller in owners]
+        return {"metadata": {"namespace": "shop", "name": name, "ownerReferences": references}}
+
+    pods = [
+        pod("of-a-deployment", ("ReplicaSet", True)),
+        pod("of-a-daemon-set", ("DaemonSet", True)),
+        pod("of-a-stateful-set", ("StatefulSet", True)),
+        pod("static", ("Node", True)),
+        pod("watched", ("ReplicaSet", False)),
+        {"metadata": {"namespace": "shop", "name": "of-nobody"}},
+    ]
+    assert given_up(pods) == [("shop", "of-a-deployment"), ("shop", "of-a-daemon-set")]

@@ -35,9 +35,11 @@ def test_lost_machine_is_replaced(cluster: Cluster, probes: Probes, say: Say, na
     assert set(found) == set(members)
     assert {member for member, id_ in members.items() if found[member] != id_} == {name} & set(members)
     assert restarted_beside(before, cluster, {name}) == set()
-    # A machine that vanishes takes along what it was answering. A service asks the pods on it until their node is held
-    # for dead, which is up to Kubernetes (40 s), so that is printed only.
-    assert all(report.failed <= 0.02 * report.requests for report in reports[:3])
+    # A machine that vanishes takes along what it was answering. Half of a service's requests meet the pod on it until
+    # `make replace` has found out that nobody answers there, and has given it up.
+    *api, service = reports
+    assert all(report.failed <= 0.02 * report.requests for report in api)
+    assert service.failed <= 0.1 * service.requests, service.line()
 
 
 @pytest.mark.parametrize("name", ["worker-1", "cp-3"])
