@@ -60,6 +60,8 @@ class CoreDns(pulumi.ComponentResource):
             metadata=metadata,
             spec={
                 "replicas": args.replicas,
+                # Proxies hear of a pod up to a second after it is ready: none is counted on, or replaced, before that.
+                "min_ready_seconds": 2,
                 "selector": {"match_labels": _LABELS},
                 "strategy": {"rolling_update": {"max_unavailable": 1}},
                 "template": {"metadata": {"labels": _LABELS}, "spec": _pod(args.image, config.metadata.name)},
@@ -68,7 +70,8 @@ class CoreDns(pulumi.ComponentResource):
         )
         k8s.core.v1.Service(
             f"{name}-service",
-            metadata=metadata | {"name": "kube-dns"},
+            # To wait for the deployment is enough; the provider would wait ten seconds more for pods to settle.
+            metadata=metadata | {"name": "kube-dns", "annotations": {"pulumi.com/skipAwait": "true"}},
             spec={
                 "cluster_ip": args.address,
                 "selector": _LABELS,
