@@ -5,7 +5,10 @@ SUITE      ?= local
 SUITES     ?= local
 # Suites that upgrade need both ends of their way.
 KUBERNETES ?= $(if $(filter changes resume,$(SUITE)),1.36.4 1.37.1)
+# Their own `make up` has to know. An empty value would keep the suites of `make test` from choosing theirs.
+ifneq ($(KUBERNETES),)
 export KUBERNETES
+endif
 UPSTREAM   ?=
 PR         ?=
 # The policies that judge a preview and a renewal: none with POLICIES=. LIMITS is a file with their settings.
