@@ -236,6 +236,8 @@ class Stack:
             env = environment(self.clone, self.name, os.environ) | {"TMPDIR": str(temporary)} | variables
             # Engine and plugins live for seconds: a tenth of their time would go into collecting garbage.
             env.setdefault("GOGC", "300")
+            # Python would compile the program anew in every run.
+            env.pop("PYTHONDONTWRITEBYTECODE", None)
             return subprocess.run(["pulumi", *arguments], cwd=self.clone.root, env=env, check=False).returncode
 
     @contextlib.contextmanager
