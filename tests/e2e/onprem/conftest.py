@@ -47,20 +47,20 @@ def stack(place: Site, say: Say) -> Stack:
 
 
 @pytest.fixture(scope="session")
-def cluster(stack: Stack, untouched: dict[str, Footprint], say: Say) -> Iterator[Cluster]:
+def cluster(place: Site, stack: Stack, untouched: dict[str, Footprint]) -> Iterator[Cluster]:
     """The study notes' cluster, up."""
     assert untouched
-    yield from _up(stack)
+    yield from _up(place, stack)
 
 
 @pytest.fixture(scope="session")
 def masters(place: Site, stack: Stack) -> Iterator[Cluster]:
     """Three masters behind a virtual address, up; the hosts hold nothing of an earlier cluster."""
     place.forward_api(f"{place.virtual_address}:8443")
-    yield from _up(dataclasses.replace(stack, page=pages.three_masters(place)))
+    yield from _up(place, dataclasses.replace(stack, page=pages.three_masters(place)))
 
 
-def _up(stack: Stack) -> Iterator[Cluster]:
+def _up(place: Site, stack: Stack) -> Iterator[Cluster]:
     stack.say(f"make up STACK={stack.name}")
     run = stack.up()
     if run.code != 0:
@@ -69,6 +69,8 @@ def _up(stack: Stack) -> Iterator[Cluster]:
         raise AssertionError(f"make up ended with {run.code}; {folder}\n{run.tail(60)}\n{said}")
     stack.say(f"up after {run.seconds:.1f} s")
     cluster = Cluster(stack, run, None)
+    # Not the bastion, and not the mirror.
+    cluster.machines = place.hosts
     yield cluster
     if not cluster.is_down:
         cluster.destroy()
