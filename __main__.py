@@ -9,9 +9,12 @@ from components.control_plane import ControlPlane, ControlPlaneArgs
 from components.etcd import EtcdCluster, EtcdClusterArgs
 from components.membership import Membership, MembershipArgs
 from components.pki.cluster_pki import ClusterPki, ClusterPkiArgs
+from components.sdk import lighten
 from components.site import Site
 from components.staging import StagingArgs, stage_nodes
 from components.worker_pool import WorkerPool, WorkerPoolArgs
+
+lighten()
 
 # What is wanted, and where: pure, known before anything runs
 page = config.from_pulumi()
