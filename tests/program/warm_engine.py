@@ -4,6 +4,7 @@ To import the SDKs takes longer than to run the program. So one process imports 
 program itself it has nothing. It reads a line of JSON for each run, and answers with its exit code.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -53,6 +54,9 @@ def _serve() -> None:
     for name in _SDKS:
         # Some are put off until something of them is looked at.
         dir(importlib.import_module(name))
+    # A collection in a child would touch, and so copy, all that was imported here.
+    gc.disable()
+    gc.freeze()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

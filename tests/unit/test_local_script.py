@@ -50,7 +50,7 @@ esac
 
 @dataclass(frozen=True)
 class Host:
-    """A host with stand-ins for its engines and for `ip` and `id`."""
+    """A host with stand-ins for its engines and for `ip`, `id` and `sleep`."""
 
     owners: dict[str, str] = field(default_factory=dict)
     """What exists, `container NAME` or `network NAME`, and the lab in its label."""
@@ -69,6 +69,8 @@ class Host:
             for program in ("podman", "docker", "ip", "id"):
                 (folder / program).write_text(STAND_IN)
                 (folder / program).chmod(0o755)
+            # Between attempts nothing changes here.
+            (folder / "sleep").symlink_to("/bin/true")
             for what, owner in self.owners.items():
                 (folder / what).write_text(owner)
             (folder / "user").write_text(str(self.user))
