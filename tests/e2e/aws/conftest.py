@@ -47,7 +47,7 @@ def terraform() -> Path:
 def account(terraform: Path, _beginning: object) -> Iterator[Account]:
     """An account of AWS with nothing in it but what every new one has."""
     assert terraform
-    with _account(NAME) as found:
+    with new_account(NAME) as found:
         yield found
 
 
@@ -88,7 +88,7 @@ def _beginning(request: pytest.FixtureRequest, terraform: Path, say: Say) -> Ite
         return
     clone = this_clone()
     before = inventory.take(clone)
-    with _account(WHOLE_NAME) as own, standing_in(clone, WHOLE_NAME, own) as machines:
+    with new_account(WHOLE_NAME) as own, standing_in(clone, WHOLE_NAME, own) as machines:
         page = machines.page(IMAGE)
         aws = AwsStack(WHOLE_NAME, own, page, terraform, say)
         aws.init()
@@ -118,7 +118,8 @@ def stand_ins(cluster: Cluster, _beginning: _Beginning) -> StandIns:
 
 
 @contextlib.contextmanager
-def _account(name: str) -> Iterator[Account]:
+def new_account(name: str) -> Iterator[Account]:
+    """A simulated account of its own, with an AMI in it, until the end of the block."""
     clone = this_clone()
     with simulated(clone.cache / "e2e" / f"{name}-moto.log", clone.root) as found:
         found.choose_image(0)
