@@ -13,7 +13,9 @@ import pulumi_command as command
 from components.machines.base import Machine
 from components.node.model import ROOT
 from components.node.render.maintenance import SCRIPT
-from components.topology import Topology
+from components.topology import NodePlan, Topology
+
+_DEPARTURES = "python3 -m components.departures"
 
 
 @dataclass(frozen=True)
@@ -30,26 +32,21 @@ class MembershipArgs:
 
 
 class Membership(pulumi.ComponentResource):
-    """One command on the first control-plane node, which stays when others go.
+    """One command on the operator's machine, which has the first control-plane node let go who leaves.
 
-    A machine that leaves the page may be dead, and nothing is run on it when it goes; so those that stay let its pods
+    A machine that leaves the page may be dead, and nothing is run on it when it goes; so one that stays lets its pods
     go, and its member of etcd. Pulumi deletes machines at the very end of an `up`: after this, and only if this
-    succeeded. The command runs again when a node comes or goes, or has another machine; else nobody is dialled.
+    succeeded. Whether somebody leaves is found out without dialling anybody (`components/departures.py`).
     """
 
     def __init__(self, name: str, args: MembershipArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:membership:Membership", name, {}, opts)
         runner = args.machines[args.topology.control_plane_nodes[0].name]
-        identities = {node.name: args.machines[node.name].identity for node in args.topology.nodes}
-        text = pulumi.Output.all(**identities).apply(lambda known: _command(args, runner, known))
-        command.remote.Command(
+        command.local.Command(
             name,
-            connection=runner.connection,
-            # Of a new cluster nothing can have left but members of an `up` that was ended half way.
-            create=text.apply(lambda line: f"{line} etcd"),
-            update=text.apply(lambda line: f"{line} all"),
-            logging=command.remote.Logging.NONE,
-            add_previous_output_in_env=False,
+            create=_DEPARTURES,
+            stdin=pulumi.Output.secret(_order(args, runner)),
+            logging=command.local.Logging.NONE,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*([runner.resource] if runner.resource else []), *runner.after, *args.after],
@@ -59,14 +56,33 @@ class Membership(pulumi.ComponentResource):
         self.register_outputs({"nodes": [node.name for node in args.topology.nodes]})
 
 
-def _command(args: MembershipArgs, runner: Machine, identities: Mapping[str, str]) -> str:
-    """The command line but for what to do; machines are named in it so that it changes with them."""
-    topology = args.topology
+def _order(args: MembershipArgs, runner: Machine) -> pulumi.Output[str]:
+    """What `Order.from_json` reads."""
+    topology, way = args.topology, runner.connection
     words = {
         "DRAIN_SECONDS": str(int(args.drain.total_seconds())),
         "MEMBERS": " ".join(f"{node.name}={node.address}" for node in topology.etcd_nodes),
         "NODES": " ".join(node.name for node in topology.kubelet_nodes),
-        "MACHINES": " ".join(f"{name}={identity}" for name, identity in identities.items()),
     }
     settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in words.items())
-    return f"{runner.become}env {settings} sh {ROOT}/{SCRIPT}"
+    line = f"{runner.become}env {settings} sh {ROOT}/{SCRIPT}"
+    return pulumi.Output.json_dumps(
+        {
+            "nodes": {node.name: _node(node, args.machines[node.name]) for node in topology.nodes},
+            "runner": runner.name,
+            "route": _route(way),
+            "bastion": _route(way.proxy) if way.proxy else None,
+            # Of a new cluster nothing can have left but members of an `up` that was ended half way.
+            "first": f"{line} etcd",
+            "later": f"{line} all",
+            "privateKey": way.private_key,
+        }
+    )
+
+
+def _node(node: NodePlan, machine: Machine) -> dict[str, object]:
+    return {"address": node.address, "identity": machine.identity, "roles": sorted(node.roles)}
+
+
+def _route(way: command.remote.ConnectionArgs | command.remote.ProxyConnectionArgs) -> dict[str, object]:
+    return {"host": way.host, "port": way.port, "user": way.user, "host_key": way.host_key}

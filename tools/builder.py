@@ -70,6 +70,7 @@ class Builder:
         if engine and engine[0] == "podman":
             host_packages.ensure(host_packages.PODMAN, log)
         if self.local:
+            host_packages.ensure(host_packages.SSH, log)
             host_limits.ensure()
         official = pulumi_home.official(os.environ.get("PATH", os.defpath))
         if self.upstream and official is None:

@@ -38,6 +38,8 @@ PODMAN = (
     Need("nftables", "nft"),
     Need("iproute2", "ip"),
 )
+# How the program reaches a node when others leave the cluster.
+SSH = (Need("openssh-client", "ssh"),)
 MACHINE_IMAGE = (
     Need("mmdebstrap", "mmdebstrap"),
     Need("debian-archive-keyring", files=("/usr/share/keyrings/debian-archive-keyring.gpg",)),

@@ -10,9 +10,11 @@ import yaml
 from clusters import lock_data
 from conftest import Values, changed, page_values
 from fake_engine import plain
-from recording import PROVIDER, REMOTE, Recording, Resource, leaves, run
+from recording import LOCAL, PROVIDER, REMOTE, Recording, Resource, leaves, run
 
 from components.config import load
+from components.departures import Order
+from components.machines.preflight import Route
 
 INSTANCE, VOLUME, ATTACHMENT = (
     "aws:ec2/instance:Instance",
@@ -103,8 +105,7 @@ def test_user_data_is_secret_and_has_the_key_that_the_program_expects() -> None:
 
 def test_commands_go_through_the_bastion_to_known_hosts() -> None:
     for command in usual().of(REMOTE):
-        # Who takes others out of the cluster is the first control-plane node.
-        node = CONTROL_PLANE[0] if command.name == "membership" else command.name.rpartition("-")[0]
+        node = command.name.rpartition("-")[0]
         connection = command.inputs["connection"]
         assert connection["host"] == machine(usual(), node).inputs["privateIp"]
         assert (connection["user"], connection["hostKey"]) == ("hardway", f"ssh-ed25519 {node}-ssh-host")
@@ -115,7 +116,17 @@ def test_commands_go_through_the_bastion_to_known_hosts() -> None:
             "ssh-ed25519 bastion-ssh-host",
         )
         assert command.deleted_with == machine(usual(), node).urn
-        assert command.inputs["create"].startswith(("sudo -n sh ", "sudo -n env "))
+        assert command.inputs["create"].startswith("sudo -n sh ")
+
+
+def test_who_takes_others_out_of_the_cluster_is_reached_through_the_bastion_too() -> None:
+    told = Order.from_json(usual().named(LOCAL, "membership").inputs["stdin"])
+    first = machine(usual(), CONTROL_PLANE[0])
+    assert told.route == Route(first.inputs["privateIp"], 22, "hardway", f"ssh-ed25519 {CONTROL_PLANE[0]}-ssh-host")
+    assert told.bastion is not None
+    assert (told.bastion.host, told.bastion.user) == ("192.0.2.9", "hardway")
+    assert told.bastion.host_key == "ssh-ed25519 bastion-ssh-host"
+    assert told.later.startswith("sudo -n env ")
 
 
 def test_a_release_waits_for_the_first_boot_and_the_data_volume() -> None:

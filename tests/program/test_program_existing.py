@@ -20,16 +20,15 @@ def commands(run_: Recording, what: str) -> dict[str, Resource]:
 
 
 def preflight(run_: Recording) -> Resource:
-    """The one command that runs on the operator's machine."""
-    (found,) = run_.of(LOCAL)
-    return found
+    """The command that looks at all hosts."""
+    return run_.named(LOCAL, "hosts-preflight")
 
 
 def test_no_machine_is_made_and_a_node_is_dialled_twice_at_most() -> None:
     recording = recorded(NAME)
     twice = [f"{node}-{what}" for node in NODES for what in ("stage", "activate")]
-    assert sorted(r.name for r in recording.of(REMOTE)) == sorted([*twice, "membership"])
-    assert [r.name for r in recording.of(LOCAL)] == ["hosts-preflight"]
+    assert sorted(r.name for r in recording.of(REMOTE)) == sorted(twice)
+    assert [r.name for r in recording.of(LOCAL)] == ["hosts-preflight", "membership"]
 
 
 def test_all_hosts_are_looked_at_before_any_is_touched() -> None:

@@ -8,6 +8,8 @@ from clusters import NAMES, cluster, lock_data
 from recording import LOCAL, REMOTE, Recording, Resource, leaves, page, recorded, run
 from test_program_material import staged
 
+from components.departures import Member, Order
+
 ALL = pytest.mark.parametrize("name", NAMES)
 STASH = "pulumi:index:Stash"
 
@@ -19,7 +21,12 @@ def nodes(name: str, role: str) -> list[str]:
 
 def membership(recording: Recording) -> Resource:
     """The command."""
-    return recording.named(REMOTE, "membership")
+    return recording.named(LOCAL, "membership")
+
+
+def order(recording: Recording) -> Order:
+    """What it is told."""
+    return Order.from_json(membership(recording).inputs["stdin"])
 
 
 def settings(line: str) -> tuple[Mapping[str, str], list[str]]:
@@ -74,14 +81,24 @@ def test_membership_comes_last_and_ends_with_its_machine(name: str) -> None:
     machine = recording.named(LOCAL, f"{runner}-machine")
     assert command.deleted_with == machine.urn
     assert not [r for r in recording.resources if command.urn in r.dependencies], "something would wait for it"
-    assert f"{int(command.inputs['connection']['port'])}:22" == machine.inputs["create"].split()[-1]
+    told = order(recording)
+    assert (told.runner, told.route.host, told.route.user) == (runner, "127.0.0.1", "root")
+    assert f"{told.route.port}:22" == machine.inputs["create"].split()[-1]
+    host_key = recording.named("tls:index/privateKey:PrivateKey", f"{runner}-ssh-host")
+    assert told.route.host_key == f"ssh-ed25519 {host_key.name}"
+
+
+@ALL
+def test_what_membership_is_told_is_secret(name: str) -> None:
+    told = [leaf for leaf in leaves(dict(membership(recorded(name)).raw)) if leaf.path == "stdin"]
+    assert [leaf.secret for leaf in told] == [True]
 
 
 @ALL
 def test_membership_names_who_stays(name: str) -> None:
-    made, inputs = recorded(name), membership(recorded(name)).inputs
-    first, first_words = settings(inputs["create"])
-    later, later_words = settings(inputs["update"])
+    made, told = recorded(name), order(recorded(name))
+    first, first_words = settings(told.first)
+    later, later_words = settings(told.later)
     assert first == later
     assert first_words == ["sh", "/opt/kubernetes/cfg/membership.sh", "etcd"]
     assert later_words == ["sh", "/opt/kubernetes/cfg/membership.sh", "all"]
@@ -89,5 +106,8 @@ def test_membership_names_who_stays(name: str) -> None:
     assert first["MEMBERS"].split() == [f"{node}={known[node]['address']}" for node in nodes(name, "etcd")]
     kubelets = [node["name"] for node in page(name)["nodes"] if set(node["roles"]) & {"control-plane", "worker"}]
     assert first["NODES"].split() == kubelets
-    assert first["MACHINES"].split() == [f"{node['name']}={node['name']}-machine-id" for node in page(name)["nodes"]]
+    assert told.nodes == {
+        node["name"]: Member(known[node["name"]]["address"], f"{node['name']}-machine-id", tuple(sorted(node["roles"])))
+        for node in page(name)["nodes"]
+    }
     assert int(first["DRAIN_SECONDS"]) == cluster(name).page.rollout.drain_timeout.total_seconds()

@@ -31,7 +31,7 @@ def test_a_node_is_dialled_twice_at_most(name: str) -> None:
     run = recorded(name)
     nodes = [node["name"] for node in page(name)["nodes"]]
     twice = [f"{node}-{what}" for node in nodes for what in ("stage", "activate")]
-    assert sorted(r.name for r in run.of(REMOTE)) == sorted([*twice, "membership"])
+    assert sorted(r.name for r in run.of(REMOTE)) == sorted(twice)
 
 
 @ALL
@@ -66,8 +66,7 @@ def test_a_command_keeps_quiet_and_changes_in_place(name: str) -> None:
         inputs = command.inputs
         assert inputs["logging"] == "none"
         assert inputs["addPreviousOutputInEnv"] is False
-        allowed = {"update"} if command.name == "membership" else set()
-        assert not {"triggers", "update", "delete", "environment"} & set(inputs) - allowed, command.name
+        assert not {"triggers", "update", "delete", "environment"} & set(inputs), command.name
 
 
 @ALL
