@@ -28,6 +28,8 @@ def replace(stack: Stack, node: str, arguments: Sequence[str] = ()) -> int:
     if admin.answers(node):
         admin.drain(node, was_cordoned)
     else:
+        # Its Node looks alive for a while: what takes the place of these pods must not be sent there.
+        admin.cordon(node)
         gone = admin.give_up_pods(node)
         say(f"no kubelet answers on {node}: {gone} of its pods are given up, and run on elsewhere")
     code = stack.up(["--replace", urn, *arguments])
@@ -95,7 +97,9 @@ class Admin:
 
     def answers(self, node: str) -> bool:
         """Whether its kubelet does."""
-        return self._run("get", "--raw", f"/api/v1/nodes/{node}/proxy/healthz").returncode == 0
+        # Meanwhile services go on asking the pods of a machine that is dead.
+        at_most = "--request-timeout=3s"
+        return self._run("get", "--raw", f"/api/v1/nodes/{node}/proxy/healthz", at_most).returncode == 0
 
     def give_up_pods(self, node: str) -> int:
         """Delete the objects of pods on a machine that is dead, and return how many.
@@ -124,6 +128,10 @@ class Admin:
             if not was_cordoned:
                 self.uncordon(node)
             raise ToolError(f"{node} was not replaced, its pods do not leave: {done.stderr.strip()}")
+
+    def cordon(self, node: str) -> None:
+        """Let it take no pods."""
+        self._run("cordon", node)
 
     def uncordon(self, node: str) -> None:
         """Let it take pods again."""

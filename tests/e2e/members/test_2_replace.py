@@ -21,6 +21,7 @@ def test_lost_machine_is_replaced(cluster: Cluster, probes: Probes, say: Say, na
     certificate = machine.read(CERTIFICATE)
     uid = cluster.kubectl.get("node", name)["metadata"]["uid"]
     with probes(("cp-2", "worker-1")) as watch:
+        machine.kill()
         ask([*machine.engine, "rm", "--force", "--volumes", machine.container]).ok()
         ask([*machine.engine, "volume", "rm", "--force", machine.container]).ok()
         run = cluster.stack.replace(name)
@@ -36,10 +37,10 @@ def test_lost_machine_is_replaced(cluster: Cluster, probes: Probes, say: Say, na
     assert {member for member, id_ in members.items() if found[member] != id_} == {name} & set(members)
     assert restarted_beside(before, cluster, {name}) == set()
     # A machine that vanishes takes along what it was answering. Half of a service's requests meet the pod on it until
-    # `make replace` has found out that nobody answers there, and has given it up.
+    # `make replace` has found out that nobody answers there, and has given it up: some seconds of half a minute.
     *api, service = reports
     assert all(report.failed <= 0.02 * report.requests for report in api)
-    assert service.failed <= 0.1 * service.requests, service.line()
+    assert service.failed <= 0.15 * service.requests, service.line()
 
 
 @pytest.mark.parametrize("name", ["worker-1", "cp-3"])

@@ -11,6 +11,7 @@ Everything else but a status below 300 is a failure. Standard library only.
 """
 
 import argparse
+import errno
 import http.client
 import itertools
 import json
@@ -20,6 +21,7 @@ import ssl
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -70,11 +72,15 @@ class Tally:
     p50: float
     p99: float
     reasons: dict[str, int]
+    failed_between: tuple[float, float] | None = None
+    """When the first and the last of those that failed were sent, in seconds since the probe began."""
 
     def line(self) -> str:
         """It as a part of a line."""
         retried = f" ({self.retried} retried)" if self.retried else ""
         why = "".join(f" [{count}x {reason}]" for reason, count in self.reasons.items())
+        if self.failed_between:
+            why += " sent at {:.1f} to {:.1f} s".format(*self.failed_between)
         return (
             f"{self.requests} requests, {self.failed} failed{why}{retried}, longest gap {self.longest_gap:.2f} s, "
             f"p50 {self.p50:.0f} ms, p99 {self.p99:.0f} ms"
@@ -128,7 +134,7 @@ class _Log:
     sent: int = 0
     retried: int = 0
     successes: list[tuple[float, float]] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
+    failures: list[tuple[float, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def succeed(self, started: float) -> None:
@@ -136,23 +142,25 @@ class _Log:
         with self.lock:
             self.successes.append((now, now - started))
 
-    def fail(self, reason: str) -> None:
+    def fail(self, started: float, reason: str) -> None:
         with self.lock:
-            self.reasons.append(reason)
+            self.failures.append((started, reason))
 
     def tally(self, end: float) -> Tally:
         times = sorted(moment for moment, _ in self.successes)
         edges = [self.begin, *times, max(end, times[-1] if times else end)]
         latencies = sorted(latency * 1000 for _, latency in self.successes)
-        reasons = {reason: self.reasons.count(reason) for reason in sorted(set(self.reasons))}
+        sent = sorted(started - self.begin for started, _ in self.failures)
+        reasons = Counter(sorted(reason for _, reason in self.failures))
         return Tally(
             requests=self.sent,
-            failed=len(self.reasons),
+            failed=len(self.failures),
             retried=self.retried,
             longest_gap=max(after - before for before, after in itertools.pairwise(edges)),
             p50=_quantile(latencies, 0.5),
             p99=_quantile(latencies, 0.99),
-            reasons=reasons,
+            reasons=dict(reasons),
+            failed_between=(sent[0], sent[-1]) if sent else None,
         )
 
 
@@ -202,7 +210,7 @@ class Probe:
         try:
             self._ask(connection, log, started)
         except (OSError, http.client.HTTPException) as error:
-            log.fail(_name(error))
+            log.fail(started, _name(error))
         finally:
             connection.close()
 
@@ -223,7 +231,7 @@ class Probe:
                 connection.close()
                 self._ask(connection, log, started)
         except (OSError, http.client.HTTPException) as error:
-            log.fail(_name(error))
+            log.fail(started, _name(error))
             connection.close()
         if self._idle.qsize() < KEPT_CONNECTIONS and connection.sock:
             self._idle.put(connection)
@@ -239,13 +247,16 @@ class Probe:
         if response.status < 300:
             log.succeed(started)
         else:
-            log.fail(f"status {response.status}")
+            log.fail(started, f"status {response.status}")
 
 
 def _name(error: Exception) -> str:
     if isinstance(error, _SentAwayError):
         return "status 429"
-    return "timeout" if isinstance(error, TimeoutError) else type(error).__name__
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    # Of what Python has no class for, such as EHOSTUNREACH, the number says more than the class.
+    return errno.errorcode.get(error.errno or 0, "OSError") if type(error) is OSError else type(error).__name__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
