@@ -61,7 +61,7 @@ def _etcd_paths(page: Page) -> tuple[str | None, ...]:
 def _ports(page: Page, hosts: ExistingPage, node: NodePlan) -> Iterator[tuple[str | int, str]]:
     """Ports that the node's services listen on, each with the unit that does; flannel's runs below the kubelet."""
     if node.is_etcd:
-        for port in (ports.ETCD_CLIENT, ports.ETCD_PEER, ports.ETCD_METRICS):
+        for port in (ports.ETCD_CLIENT, ports.ETCD_PEER, ports.ETCD_HTTP):
             yield port, "etcd.service"
     if node.runs_kubelet:
         yield ports.NODE_LOCAL_API, "kubernetes-api-proxy.service"
@@ -89,6 +89,8 @@ def _peers(page: Page, topology: Topology, node: NodePlan) -> Iterator[str]:
             yield f"{other.address}:{ports.ETCD_PEER}"
         if other.is_etcd and (node.is_control_plane or node.is_etcd):
             yield f"{other.address}:{ports.ETCD_CLIENT}"
+        if other.is_etcd and node.is_control_plane:
+            yield f"{other.address}:{ports.ETCD_HTTP}"
         if other.is_control_plane and node.runs_kubelet:
             yield f"{other.address}:{page.api.port}"
         if other.runs_kubelet and node.is_control_plane:

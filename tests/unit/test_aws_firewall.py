@@ -42,6 +42,7 @@ USUAL = {
     "machine > machine icmp 3-4",
     "machine > 0.0.0.0/0 (out)",
     "control-plane > etcd tcp 2379",
+    "control-plane > etcd tcp 2381",
     "etcd > etcd tcp 2379",
     "etcd > etcd tcp 2380",
     "balancer > control-plane tcp 6443",

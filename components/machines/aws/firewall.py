@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from components.config import Page
 from components.config.aws import AwsMachines
 from components.config.network import Flannel
-from components.config.ports import ETCD_CLIENT, ETCD_PEER, KUBELET, SSH
+from components.config.ports import ETCD_CLIENT, ETCD_HTTP, ETCD_PEER, KUBELET, SSH
 from components.topology import NodePlan
 
 # Groups. Each machine is in MACHINE, and in one for each thing that runs on it.
@@ -82,6 +82,8 @@ def rules(page: Page, machines: AwsMachines) -> tuple[Rule, ...]:
         Rule(MACHINE, "path-mtu", MACHINE, "icmp", 3, 4),
         Rule(MACHINE, "everything", "0.0.0.0/0", outgoing=True),
         tcp(ETCD, "clients", CONTROL_PLANE, ETCD_CLIENT),
+        # API servers' proxies ask members whether they are ready.
+        tcp(ETCD, "health", CONTROL_PLANE, ETCD_HTTP),
         tcp(ETCD, "clients", ETCD, ETCD_CLIENT),
         tcp(ETCD, "peers", ETCD, ETCD_PEER),
         tcp(CONTROL_PLANE, "api", BALANCER, api),

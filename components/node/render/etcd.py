@@ -26,6 +26,9 @@ def etcd_member(page: Page, topology: Topology, node: NodePlan) -> Part:
         "data-dir": etcd.data_dir,
         "listen-client-urls": f"https://{node.address}:2379,https://127.0.0.1:2379",
         "advertise-client-urls": f"https://{node.address}:2379",
+        # With HTTP on the same port gRPC cannot end in order: a member that stops would break off every request that is
+        # under way (embed/etcd.go, stopServers).
+        "listen-client-http-urls": f"https://{node.address}:2381",
         "listen-peer-urls": f"https://{node.address}:2380",
         "listen-metrics-urls": "http://127.0.0.1:2381",
         "client-cert-auth": "true",

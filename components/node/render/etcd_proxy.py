@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from components.config.ports import ETCD_CLIENT, ETCD_PROXY
+from components.config.ports import ETCD_CLIENT, ETCD_HTTP, ETCD_PROXY
 from components.node.model import ROOT, NodeFile, Part, Ref, Unit
 from components.node.render.systemd import service
 from components.topology import NodePlan, Topology
@@ -95,7 +95,7 @@ def _config(members: Sequence[NodePlan]) -> str:
         "  srvtcpka-idle 5s",
         "  srvtcpka-intvl 2s",
         "  srvtcpka-cnt 3",
-        f"  default-server check check-ssl verify required ca-file {at}/ca.pem crt {at}/client.pem "
+        f"  default-server check port {ETCD_HTTP} check-ssl verify required ca-file {at}/ca.pem crt {at}/client.pem "
         # As for API servers (haproxy.py), a check takes no longer than its interval. One that refuses is left at once.
         "inter 2s downinter 1s fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down tcp-ut 10s",
         *(f"  server {member.name} {member.address}:{ETCD_CLIENT}" for member in members),

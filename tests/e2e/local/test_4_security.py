@@ -16,6 +16,8 @@ from tests.e2e.support.machines import Machine
 
 SSL = "/opt/kubernetes/ssl"
 LOOPBACK = "127.0.0.1", "localhost"
+SPOKEN = {2379: "--http2"}
+"""What a port speaks that is gRPC's alone; it answers anything else by hanging up."""
 AUDIT_LOG = "/opt/kubernetes/log/kube-apiserver/audit.log"
 MARK, OPEN = (f"{kind}-value-of-a-test-{secrets.token_hex(8)}" for kind in ("secret", "open"))
 
@@ -86,13 +88,13 @@ def test_pod_security_refuses(cluster: Cluster, namespace: str, field: str, spec
     assert 'violates PodSecurity "baseline:latest"' in answer.text and field in answer.text
 
 
-@pytest.mark.parametrize("port", [2379, 2380])
+@pytest.mark.parametrize("port", [2379, 2380, 2381])
 def test_etcd_refuses_clients_without_its_certificate(cluster: Cluster, port: int) -> None:
     """No certificate is refused, and so is one of another authority; a member's own is let in."""
     path = "/version"
     for machine in cluster.having("etcd"):
         url = f"https://{machine.address}:{port}{path}"
-        curl = f"curl -sS --http1.1 --max-time 5 --cacert {SSL}/etcd/ca.pem --output /dev/null"
+        curl = f"curl -sS {SPOKEN.get(port, '--http1.1')} --max-time 5 --cacert {SSL}/etcd/ca.pem --output /dev/null"
         foreign = f"--cert {SSL}/kubelet/server.pem --key {SSL}/kubelet/server.key"
         own = f"--cert {SSL}/etcd/peer.pem --key {SSL}/etcd/peer.key"
         for options in ("", foreign):
@@ -119,7 +121,8 @@ def test_old_tls_is_refused(cluster: Cluster, port: int | None, role: str) -> No
         own = f"--cert {SSL}/etcd/peer.pem --key {SSL}/etcd/peer.key" if role == "etcd" else ""
         for good in ("--tls-max 1.2 --ciphers ECDHE-ECDSA-AES256-GCM-SHA384", "--tlsv1.3"):
             url = f"https://{machine.address}:{port}/version"
-            curl = machine.run(f"curl -sS --http1.1 --insecure --max-time 5 --output /dev/null {good} {own} {url}")
+            how = SPOKEN.get(port, "--http1.1")
+            curl = machine.run(f"curl -sS {how} --insecure --max-time 5 --output /dev/null {good} {own} {url}")
             assert curl.code == 0, f"{machine.name} {good}: {curl.text}"
 
 
