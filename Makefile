@@ -2,7 +2,7 @@
 
 STACK      ?= dev
 SUITE      ?= local
-SUITES     ?= local
+SUITES     ?= local changes members resume onprem aws
 # Suites that upgrade need both ends of their way.
 KUBERNETES ?= $(if $(filter changes resume,$(SUITE)),1.36.4 1.37.1)
 # Their own `make up` has to know. An empty value would keep the suites of `make test` from choosing theirs.
