@@ -41,8 +41,13 @@ def test_cluster_address_answers_from_nodes_and_pods(
     names = set(pods.names(servers))
     for machine in cluster.machines.values():
         assert machine.run(f"curl -fsS --max-time 5 http://{address}:8080/hostname").ok() in names, machine.name
-    for pod in servers:
-        assert _dial(cluster, pod, address, tries=30) == names, f"from {pod['metadata']['name']}"
+
+    def over_all() -> None:
+        # A proxy that has come up only now hears of one pod after the other.
+        for pod in servers:
+            assert _dial(cluster, pod, address, tries=30) == names, f"from {pod['metadata']['name']}"
+
+    eventually(over_all, 20, "every pod reaches every replica")
 
 
 @pytest.mark.parametrize("protocol", ["http", "udp"])
