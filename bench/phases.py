@@ -59,7 +59,7 @@ def phases(run: Measured, groups: Mapping[str, Sequence[str]]) -> list[Phase]:
         Phase("make, tools checked, engine started", 0, prelude - begin),
         Phase("plugins and program loaded", prelude - begin, first - begin),
         _span("certificates and keys", run, lambda event: event.type.startswith("tls:")),
-        _span("machines started", run, lambda event: event.type.startswith("command:local:")),
+        _span("machines started", run, lambda event: event.name.endswith(("-machine", "-network"))),
         *(_span(f"stage {node}", run, _named(f"{node}-stage")) for nodes in groups.values() for node in nodes),
         *(
             Phase(f"{what}: first start to last ready", times.started - begin, times.ready - begin)

@@ -89,10 +89,11 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
         register_with_taints="nodes[].taints",
     ),
     "etcd": _managed(
-        """name config-file listen-client-urls listen-peer-urls listen-metrics-urls advertise-client-urls
-        initial-advertise-peer-urls initial-cluster initial-cluster-state initial-cluster-token force-new-cluster
-        cert-file key-file client-cert-auth trusted-ca-file auto-tls enable-grpc-gateway peer-cert-file peer-key-file
-        peer-client-cert-auth peer-trusted-ca-file peer-auto-tls discovery discovery-srv""",
+        """name config-file listen-client-urls listen-client-http-urls listen-peer-urls listen-metrics-urls
+        advertise-client-urls initial-advertise-peer-urls initial-cluster initial-cluster-state initial-cluster-token
+        force-new-cluster cert-file key-file client-cert-auth trusted-ca-file auto-tls enable-grpc-gateway
+        peer-cert-file peer-key-file peer-client-cert-auth peer-trusted-ca-file peer-auto-tls discovery
+        discovery-srv""",
         data_dir="etcd.dataDir",
         wal_dir="etcd.walDir",
         heartbeat_interval="etcd.heartbeatInterval",
