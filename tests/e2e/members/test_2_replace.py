@@ -6,7 +6,7 @@ ask it again by chance: a new connection with the source port of that one is led
 
 import pytest
 
-from tests.e2e.changes.conftest import Probes
+from tests.e2e.changes.conftest import Probes, Web
 from tests.e2e.members.test_1_scale import _ready
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.etcd import voters
@@ -32,8 +32,13 @@ def test_healthy_machine_is_replaced(cluster: Cluster, probes: Probes, say: Say,
 
 
 @pytest.mark.parametrize("name", ["cp-1", "worker-2"])
-def test_lost_machine_is_replaced(cluster: Cluster, probes: Probes, say: Say, name: str) -> None:
+def test_lost_machine_is_replaced(cluster: Cluster, web: Web, probes: Probes, say: Say, name: str) -> None:
     """Its container and its volume are gone. One command: a member joins anew, a kubelet asks for a certificate."""
+    # One web server on each worker: they have moved together when a worker was emptied.
+    for replicas in (1, 2):
+        scaled = ("scale", f"deployment/{web.name}", f"--namespace={web.namespace}", f"--replicas={replicas}")
+        cluster.kubectl(*scaled).ok()
+        cluster.kubectl.rolled_out(web.namespace, web.name)
     machine, other = cluster.machines[name], cluster.machines["cp-2"]
     before, members = invocations(cluster), voters(other)
     certificate = machine.read(CERTIFICATE)
