@@ -1,7 +1,7 @@
 """Machines are made anew under the same name, healthy ones and lost ones; nothing else restarts for it.
 
-The healthy ones come first. For two minutes after a machine died, whoever had asked a pod on it without an answer may
-ask it again by chance: a new connection with the source port of that one is led where that one was (conntrack).
+The healthy ones come first. For two minutes after a machine died, whoever had asked a pod on it without an answer seems
+to ask it again by chance: a new connection with the source port of that one is led where that one was (conntrack).
 """
 
 import pytest
