@@ -102,7 +102,7 @@ class Admin:
         return any(self._run(*ask).returncode == 0 for _ in range(2))
 
     def give_up_pods(self, node: str) -> int:
-        """Delete the objects of pods on a machine that is dead, and return how many.
+        """Delete the objects of pods on a machine that is dead, and return how many that were.
 
         Services send nothing to them any more; Kubernetes itself would go on with that until it holds the node for
         dead (40 s), and would start others in their place only minutes later.
@@ -112,11 +112,12 @@ class Admin:
         by_namespace: dict[str, list[str]] = {}
         for namespace, name in pods:
             by_namespace.setdefault(namespace, []).append(name)
-        for namespace, names in by_namespace.items():
-            self._run(
-                "delete", "pod", f"--namespace={namespace}", "--force", "--grace-period=0", "--wait=false", *names
-            )
-        return len(pods)
+        at_once = ("--force", "--grace-period=0", "--wait=false")
+        return sum(
+            len(names)
+            for namespace, names in by_namespace.items()
+            if self._run("delete", "pod", f"--namespace={namespace}", *at_once, *names).returncode == 0
+        )
 
     def drain(self, node: str, was_cordoned: bool) -> None:
         """Raises ToolError, with the node as it was, when pods stay."""

@@ -58,9 +58,8 @@ def begun(stack: Stack, operation: str) -> int:
     with contextlib.suppress(OSError):
         for line in _events(stack).read_text().splitlines():
             with contextlib.suppress(ValueError):
-                event = json.loads(line).get("resourcePreEvent")
-                done = event["metadata"] if event else {"op": "", "type": ""}
-                steps += done["op"] == operation and done["type"].startswith("command:remote:")
+                step = json.loads(line).get("resourcePreEvent", {}).get("metadata", {})
+                steps += step.get("op") == operation and step["type"].startswith("command:remote:")
     return steps
 
 
