@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -130,6 +131,27 @@ def test_the_line_says_everything(capsys: pytest.CaptureFixture[str]) -> None:
         assert main([f"--url={url}", "--rate=20", "--seconds=0.5", "--kinds=fresh"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert f"probe {url}" in line and "fresh: 10 requests, 0 failed" in line and "p99" in line
+
+
+def test_it_can_be_told_to_stop_at_any_moment() -> None:
+    """By a signal handler, which may run between any two steps of the thread that it interrupts."""
+    told = Probe(Target("http://127.0.0.1:1/"), RATE, SECONDS)
+    steps = itertools.count()
+
+    def tell(*_: object) -> Callable[..., object]:
+        next(steps)
+        told.stop()
+        return tell
+
+    def run() -> None:
+        sys.settrace(tell)
+        told.run()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert next(steps) > 10
 
 
 @pytest.mark.parametrize("wrong", [["--rate=1000"], ["--seconds=0"], ["--seconds=10000"], ["--kinds=old"]])

@@ -12,6 +12,7 @@ Everything else but a status below 300 is a failure. Standard library only.
 
 import argparse
 import errno
+import faulthandler
 import http.client
 import itertools
 import json
@@ -30,6 +31,9 @@ from urllib.parse import urlsplit
 MAX_RATE, MAX_SECONDS = 200.0, 900.0
 KEPT_CONNECTIONS = 4
 _WORKERS = 256
+_NAP = 0.1
+_LATE = 25.0
+"""Seconds after `stop` at which a program that still runs says where: answers take 5 s, a second attempt 5 more."""
 
 
 @dataclass(frozen=True)
@@ -181,11 +185,13 @@ class Probe:
         self._target, self._rate, self._seconds, self._kinds = target, rate, seconds, kinds
         self._connect = target.connector()
         self._idle: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
-        self._stopped = threading.Event()
+        self._stopped = False
 
     def stop(self) -> None:
         """End early."""
-        self._stopped.set()
+        # Not an Event: a signal handler runs in the thread that waits, at times between taking and giving back the lock
+        # which `set` takes too. That probe would never end.
+        self._stopped = True
 
     def run(self) -> Report:
         """Send requests until the time is over or `stop` is called, and wait for the answers."""
@@ -195,7 +201,9 @@ class Probe:
         with ThreadPoolExecutor(_WORKERS) as workers:
             for number in range(int(self._rate * self._seconds)):
                 due = begin + number / self._rate
-                if self._stopped.wait(max(0.0, due - time.monotonic())):
+                while not self._stopped and (early := due - time.monotonic()) > 0:
+                    time.sleep(min(early, _NAP))
+                if self._stopped:
                     break
                 for kind, log in logs.items():
                     log.sent += 1
@@ -279,8 +287,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         probe = Probe(target, options.rate, options.seconds, kinds)
     except (ValueError, OSError) as error:
         parser.error(str(error))
+
+    def end(*_: object) -> None:
+        probe.stop()
+        faulthandler.dump_traceback_later(_LATE)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: probe.stop())
+        signal.signal(number, end)
     print("started", file=sys.stderr, flush=True)
     report = probe.run()
     print(report.to_json() if options.json else report.line())

@@ -27,7 +27,11 @@ class Probing:
         """End the probe (once) and give its findings."""
         if self.done is None:
             self.process.terminate()
-            text, problems = self.process.communicate(timeout=30)
+            try:
+                text, problems = self.process.communicate(timeout=30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                text, problems = self.process.communicate()
             assert text.strip(), f"the probe said nothing: {problems}"
             self.done = Report.from_json(text)
         return self.done
