@@ -69,10 +69,8 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     match options.command:
         case "venv":
             if not venv.is_ready(clone, store):
-                progress = Progress(1)
-                progress.start("Python packages")
-                venv.make(clone, store, progress)
-                progress.done()
+                with Progress("Python packages") as progress:
+                    venv.make(clone, store, progress)
             venv.link(clone, store)
         case "build":
             versions = tuple(options.kubernetes or (KUBERNETES_DEFAULT,))

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tools.catalogue import Image, Program
 from tools.errors import ToolError
 from tools.mirror import Mirror, write_lock
 from tools.paths import Clone
+from tools.pieces import Piece, make_all
 from tools.progress import Progress, say
 from tools.store import Store, place, write_atomically
 
@@ -33,15 +34,6 @@ def has_local_machines(page: Path) -> bool:
     """Whether a stack's machines may be containers here. The standard library reads no YAML: in doubt they may."""
     text = page.read_text() if page.is_file() else ""
     return not re.search(r"^[^#\n]*\bprovider: *[\"']?(?!local\b)\w", text, re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One line of the progress: what is made, whether it is there, and how it is made."""
-
-    label: str
-    is_done: Callable[[], bool]
-    make: Callable[[Progress], object]
 
 
 @dataclass(frozen=True)
@@ -82,11 +74,7 @@ class Builder:
         missing = [piece for piece in self._pieces(engine, programs) if not piece.is_done()]
         if missing:
             self._check_host(missing, log)
-        progress = Progress(len(missing))
-        for piece in missing:
-            progress.start(piece.label)
-            piece.make(progress)
-            progress.done()
+        make_all(missing, 1 if self.upstream else gobuild.modules_at_once())
         venv.link(self.clone, self.store)
         self._lay_out(engine, official)
         if missing:
@@ -108,7 +96,10 @@ class Builder:
         store = self.store
         pieces = [
             Piece(
-                "Python packages", lambda: venv.is_ready(self.clone, store), lambda p: venv.make(self.clone, store, p)
+                "Python packages",
+                lambda: venv.is_ready(self.clone, store),
+                lambda p: venv.make(self.clone, store, p),
+                "venv",
             )
         ]
         if engine:
@@ -117,6 +108,7 @@ class Builder:
                     "image of local machines",
                     lambda: node_image.is_ready(engine, store),
                     lambda p: node_image.ensure(engine, store, p),
+                    "machine",
                 )
             )
         pieces += [self._program(program) for program in programs]
@@ -127,6 +119,7 @@ class Builder:
             f"{program.name} {program.version}",
             lambda: gobuild.find(program, self.store) is not None,
             lambda progress: gobuild.build(program, self.store, progress),
+            program.folder,
         )
 
     def _image(self, image: Image) -> Piece:
@@ -134,6 +127,7 @@ class Builder:
             f"image {image.reference}",
             lambda: images.find(image, self.store) is not None,
             lambda progress: images.build(image, self.store, progress),
+            images.module(image),
         )
 
     def _check_host(self, missing: Sequence[Piece], log: Path) -> None:
@@ -160,7 +154,7 @@ class Builder:
                     mirror.add_file(file)
             mirror.add_images(catalogue.IMAGES, self.store)
             write_lock(self.clone.cache / "artifacts.lock.json", self.store)
-            registry = mirror.add_file(gobuild.build(catalogue.REGISTRY, self.store, Progress(0)))
+            registry = mirror.add_file(gobuild.build(catalogue.REGISTRY, self.store, Progress(catalogue.REGISTRY.name)))
             host |= {"mirror": str(mirror.root), "registryBinary": registry}
             self._put_on_path()
         pulumi_home.lay_out(self.clone, self.store, ours=official is None, aws=self.aws)

@@ -4,6 +4,7 @@ The user's Go settings stay in force (GOPROXY, GOFLAGS, GOTOOLCHAIN, caches); no
 """
 
 import functools
+import math
 import os
 import platform
 import shutil
@@ -18,7 +19,8 @@ from tools.progress import Progress
 from tools.store import Store, digest_of, folder_digest, recorded, write_record
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-_BYTES_PER_BUILD = 4 << 30
+_BYTES_PER_COMPILER = 4 << 30
+_MODULES_AT_ONCE = 2
 
 
 def architecture() -> str:
@@ -91,14 +93,24 @@ def _build(program: Program, store: Store, folder: Path, progress: Progress) -> 
     for name, path in _sources(program.folder).items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, source / name)
-    # One at a time for all clones: two large programs at once need more memory than a laptop has.
-    with store.exclusive("go-build"):
+    # For all clones together: large programs at once need more memory than a laptop has.
+    with store.one_of("go-build", modules_at_once()):
         job = preparations.Job(program, source, folder, go_command(program), environment(program), log, progress)
         if program.preparation:
             preparations.STEPS[program.preparation](job)
         job.go_build(program.package, folder / program.name)
     shutil.rmtree(source)
     write_record(folder)
+
+
+def _compilers() -> int:
+    """How many compilers this host has memory for."""
+    return max(1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _BYTES_PER_COMPILER)
+
+
+def modules_at_once() -> int:
+    """How many modules are built side by side: while one is downloaded or linked, the other keeps all cores busy."""
+    return min(_MODULES_AT_ONCE, _compilers())
 
 
 def go_command(program: Program) -> list[str]:
@@ -108,12 +120,15 @@ def go_command(program: Program) -> list[str]:
     if program.uses_c:
         link += ["-linkmode external", '-extldflags "-static"']
         tags += ["netgo", "osusergo"]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    parallel = max(1, min(os.cpu_count() or 1, memory // _BYTES_PER_BUILD))
-    flags = ["-buildvcs=false", "-mod=readonly", "-trimpath", "-p", str(parallel), "-ldflags", " ".join(link)]
+    parallel = min(os.cpu_count() or 1, math.ceil(_compilers() / modules_at_once()))
+    flags = ["-buildvcs=false", "-mod=readonly", "-trimpath", "-p", str(parallel)]
+    # The linker drops what debuggers want (-s -w): an eighth of the compilers' time goes into it.
+    flags += ["-gcflags=all=-dwarf=false", "-ldflags", " ".join(link)]
     return ["go", "build", *flags, *(["-tags", ",".join(tags)] if tags else [])]
 
 
 def environment(program: Program) -> dict[str, str]:
     """Give the user's environment with what a build needs on top."""
-    return {**os.environ, "CGO_ENABLED": "1" if program.uses_c else "0", "GOWORK": "off"}
+    ours = {"CGO_ENABLED": "1" if program.uses_c else "0", "GOWORK": "off"}
+    # Compilers are short-lived: they need not tidy up as often as a server.
+    return {"GOGC": "400", **os.environ, **ours}

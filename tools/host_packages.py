@@ -107,11 +107,9 @@ def ensure(needs: Iterable[Need], log: Path) -> None:
             "and then make again"
         )
     say(f"missing on this host, installed now: {' '.join(packages)}")
-    progress = Progress(1)
-    progress.start("Debian packages")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    # A broken entry among the user's sources fails this command; the packages may be found all the same.
-    with contextlib.suppress(ToolError):
-        run_logged(["apt-get", "update"], log, progress, env=env)
-    run_logged(["apt-get", "install", "-y", "--no-install-recommends", *packages], log, progress, env=env)
-    progress.done()
+    with Progress("Debian packages") as progress:
+        # A broken entry among the user's sources fails this command; the packages may be found all the same.
+        with contextlib.suppress(ToolError):
+            run_logged(["apt-get", "update"], log, progress, env=env)
+        run_logged(["apt-get", "install", "-y", "--no-install-recommends", *packages], log, progress, env=env)

@@ -39,6 +39,11 @@ def digest(image: Image) -> str:
     return digest_of("image-1", image.reference, gobuild.architecture(), programs, debian, pause)
 
 
+def module(image: Image) -> str:
+    """Name the folder below tools/go that the image's programs come from."""
+    return _PROGRAMS[image.name][0].folder if _PROGRAMS[image.name] else catalogue.PAUSE_FOLDER
+
+
 def entry_name(image: Image) -> str:
     """Name an image's folder in the store; it holds an OCI layout."""
     return f"image-{image.name}-{image.version}"

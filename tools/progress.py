@@ -4,13 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from tools.errors import ToolError
 
 HEARTBEAT_SECONDS = 10.0
+_GLANCE_SECONDS = 1.0
 _SHOWN_LOG_LINES = 30
 
 
@@ -20,28 +23,29 @@ def say(text: str) -> None:
 
 
 class Progress:
-    """Counts pieces of work: `[3/12] kubelet`, then `[3/12] kubelet: done in 20 s`."""
+    """One piece of work: `[3/12] kubelet ...` when it is entered, `[3/12] kubelet: done in 20 s` when it is left."""
 
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.number = 0
-        self.label = ""
-        self._started = 0.0
+    def __init__(self, label: str, stopped: threading.Event | None = None) -> None:
+        """Work with others has an event that ends all of it."""
+        self.label = label
+        self.stopped = stopped or threading.Event()
+        self._started = self._heard = time.monotonic()
 
-    def start(self, what: str) -> None:
-        """Begins the next piece."""
-        self.number += 1
-        self._started = time.monotonic()
-        self.label = f"[{self.number}/{self.total}] {what}"
+    def __enter__(self) -> Self:
+        self._started = self._heard = time.monotonic()
         say(f"{self.label} ...")
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            say(f"{self.label}: done in {time.monotonic() - self._started:.1f} s")
 
     def beat(self) -> None:
-        """Says that the piece is still being worked on."""
-        say(f"{self.label}: {time.monotonic() - self._started:.0f} s so far")
-
-    def done(self) -> None:
-        """Ends the piece."""
-        say(f"{self.label}: done in {time.monotonic() - self._started:.1f} s")
+        """Says every ten seconds that the piece is still being worked on."""
+        now = time.monotonic()
+        if now - self._heard >= HEARTBEAT_SECONDS:
+            self._heard = now
+            say(f"{self.label}: {now - self._started:.0f} s so far")
 
 
 def run_logged(
@@ -54,8 +58,8 @@ def run_logged(
 ) -> None:
     """Runs a long command with its output appended to a log.
 
-    Beats while it runs; ends it when this process is interrupted. Raises ToolError with the end of the log when it
-    fails.
+    Beats while it runs; ends it when this process is interrupted, or the work that it is a part of is stopped. Raises
+    ToolError, with the end of the log when the command fails.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as output:
@@ -67,9 +71,11 @@ def run_logged(
         try:
             while True:
                 try:
-                    code = process.wait(HEARTBEAT_SECONDS)
+                    code = process.wait(_GLANCE_SECONDS)
                     break
                 except subprocess.TimeoutExpired:
+                    if progress.stopped.is_set():
+                        raise ToolError(f"{progress.label} was stopped") from None
                     progress.beat()
         except BaseException:
             os.killpg(process.pid, signal.SIGTERM)

@@ -8,15 +8,18 @@ and what it left behind is removed by the next one.
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tools.progress import say
 
 RECORD = "sha256.json"
+_PATIENCE_SECONDS = 0.2
 
 
 def digest_of(*inputs: object) -> str:
@@ -89,6 +92,21 @@ class Store:
         """Keeps everybody else who uses this store from doing `what` at the same time."""
         with locked(self._locks / what, what):
             yield
+
+    @contextlib.contextmanager
+    def one_of(self, what: str, count: int) -> Iterator[None]:
+        """Keeps all but `count` of those who use this store from doing `what` at the same time."""
+        for number in itertools.cycle(range(count)):
+            path = self._locks / f"{what}-{number}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("w") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    time.sleep(_PATIENCE_SECONDS)
+                    continue
+                yield
+                return
 
     def _remove_left_overs(self) -> None:
         """Removes temporary folders that nobody is working in: their lock is free."""

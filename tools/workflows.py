@@ -20,7 +20,9 @@ from tools.store import Store
 def actionlint() -> Path:
     """The checker. Raises ToolError when there is none and it cannot be built."""
     found = shutil.which("actionlint")
-    return Path(found) if found else gobuild.build(ACTIONLINT, Store(shared_cache() / "store"), Progress(0))
+    if found:
+        return Path(found)
+    return gobuild.build(ACTIONLINT, Store(shared_cache() / "store"), Progress(ACTIONLINT.name))
 
 
 def check(files: Sequence[str]) -> int:

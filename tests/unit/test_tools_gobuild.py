@@ -39,7 +39,7 @@ def program(tmp_path: Path) -> Program:
 
 @needs_go
 def test_program_is_built_stamped_recorded_and_kept(program: Program, tmp_path: Path) -> None:
-    store, progress = Store(tmp_path / "store"), Progress(1)
+    store, progress = Store(tmp_path / "store"), Progress("hello")
     file = gobuild.build(program, store, progress)
     assert subprocess.run([file], capture_output=True, text=True, check=True).stdout == "v1.2.3"
     assert gobuild.sha256(file) == file_digest(file)
@@ -54,7 +54,7 @@ def test_failed_build_shows_the_end_of_its_log(program: Program, tmp_path: Path)
     Path(program.folder, "main.go").write_text("package main\n\nfunc main() { undefined() }\n")
     store = Store(tmp_path / "store")
     with pytest.raises(ToolError, match=r"(?s)failed with exit code 1.*undefined: undefined"):
-        gobuild.build(program, store, Progress(1))
+        gobuild.build(program, store, Progress("hello"))
     assert gobuild.find(program, store) is None
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,22 @@ def test_lock_ends_with_its_holder(tmp_path: Path) -> None:
         assert process.wait() == -signal.SIGKILL
     with (tmp_path / ".locks" / "go-build").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_only_so_many_do_the_same_at_the_same_time(tmp_path: Path) -> None:
+    store, third = Store(tmp_path), threading.Event()
+
+    def wait() -> None:
+        with store.one_of("go-build", 2):
+            third.set()
+
+    thread = threading.Thread(target=wait)
+    with store.one_of("go-build", 2):
+        with store.one_of("go-build", 2):
+            thread.start()
+            assert not third.wait(0.5)
+        assert third.wait(10)
+    thread.join()
 
 
 def test_digest_is_stable_and_sees_every_input() -> None:

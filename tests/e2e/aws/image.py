@@ -56,7 +56,7 @@ def ensure(engine: list[str]) -> str:
     digest = digest_of("cloud-host-1", SUITE, PACKAGES, _MORE, NEVER, _FILES, _CUSTOMIZE, LEFT_OUT, files)
     folder = store.make("cloud-host", digest, _make)
     reference = f"{NAME}:{digest[:12]}"
-    node_image.give(engine, folder / TAR, reference, _log(), Progress(0))
+    node_image.give(engine, folder / TAR, reference, _log(), Progress("image of cloud hosts"))
     return reference
 
 
@@ -73,7 +73,7 @@ def _make(folder: Path) -> None:
             entry.size, entry.mode = len(text), 0o644
             tar.addfile(entry, io.BytesIO(text.encode()))
     hooks = [f"tar-in {machine} /", f"tar-in {own} /", *_CUSTOMIZE]
-    node_image.bootstrap(folder / TAR, [*PACKAGES, *_MORE], hooks, _log(), Progress(0))
+    node_image.bootstrap(folder / TAR, [*PACKAGES, *_MORE], hooks, _log(), Progress("image of cloud hosts"))
     machine.unlink()
     own.unlink()
     write_record(folder)

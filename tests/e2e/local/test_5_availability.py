@@ -95,7 +95,7 @@ def test_restarted_machine_keeps_its_data(cluster: Cluster, namespace: str, say:
 
 def test_power_cut(cluster: Cluster, namespace: str, say: Say) -> None:
     """All machines at the same moment: the cluster comes back without Pulumi, with a pod, its data and its service."""
-    name, worker, kubectl = "survivor", cluster.machines["worker-1"], cluster.kubectl
+    name, worker, kubectl = "survivor", cluster.having("worker")[0], cluster.kubectl
     main = pods.container(cluster.image, "netexec", f"--http-port={pods.PORT}")
     main["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
     volumes = [{"name": "data", "emptyDir": {}}]

@@ -50,7 +50,7 @@ def ensure(engine: list[str]) -> HostImage:
     digest = digest_of("plain-host-2", SUITE, PACKAGES, LACKING, NEVER, _CUSTOMIZE, LEFT_OUT, files)
     folder = store.make("plain-host", digest, _make)
     reference = f"{NAME}:{digest[:12]}"
-    node_image.give(engine, folder / TAR, reference, _log(), Progress(0))
+    node_image.give(engine, folder / TAR, reference, _log(), Progress("image of plain hosts"))
     return HostImage(reference, folder / _DEBS)
 
 
@@ -66,7 +66,7 @@ def _make(folder: Path) -> None:
     forget = 'rm -f "$1"/var/cache/apt/archives/*.deb'
     keep = f'for f in "$1"/var/cache/apt/archives/*.deb; do mv "$f" {debs}/; done'
     hooks = [f"tar-in {overlay} /", forget, f"APT_CONFIG=$MMDEBSTRAP_APT_CONFIG {download}", keep, *_CUSTOMIZE]
-    node_image.bootstrap(folder / TAR, PACKAGES, hooks, _log(), Progress(0))
+    node_image.bootstrap(folder / TAR, PACKAGES, hooks, _log(), Progress("image of plain hosts"))
     overlay.unlink()
     (debs / "Packages").write_text("\n".join(_stanza(deb) for deb in sorted(debs.glob("*.deb"))))
     write_record(folder)

@@ -1,0 +1,5 @@
+"""What a power cut does, as on local machines: hosts keep their kernel settings, swap stays off, units start."""
+
+from tests.e2e.local.test_5_availability import test_power_cut
+
+__all__ = ["test_power_cut"]
