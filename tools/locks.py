@@ -78,7 +78,8 @@ def release_dead(state: Path) -> None:
     """Remove the locks of processes of this host that are gone, as after a power cut or a kill, and say so."""
     for lock in locks(state):
         if lock.is_dead:
-            lock.path.unlink(missing_ok=True)
+            for path in (lock.path, lock.path.with_name(f"{lock.path.name}.attrs")):
+                path.unlink(missing_ok=True)
             say(f"removed the lock that pulumi process {lock.pid} left on stack {lock.stack} when it was killed")
 
 

@@ -67,8 +67,10 @@ def repair(files: Iterable[Path]) -> None:
     """Put the backup in the place of a state file that is not whole. Raises ToolError when there is no good one.
 
     Pulumi replaces the file in one step, so a kill does not hurt it; a power cut can. The backup is one step older.
+    What it writes beside the file can be cut off by a kill.
     """
     for path in files:
+        _clear(path)
         if _is_whole(path):
             continue
         backup = path.with_name(f"{path.name}.bak")
@@ -80,6 +82,24 @@ def repair(files: Iterable[Path]) -> None:
             )
         write_atomically(path, backup.read_text(), 0o600)
         say(f"{path} was damaged, as after a power cut: replaced by its backup, which is one step older")
+
+
+def _clear(path: Path) -> None:
+    """Remove what the file backend's library writes beside a state file, where a kill has cut it off.
+
+    The next version of the file, under a name of its own; and its attributes, which are overwritten in place
+    (gocloud.dev/blob/fileblob, setAttrs). Nothing needs these, but of some that cannot be read Pulumi says `EOF`.
+    """
+    for next_version in path.parent.glob(f"{path.name}.*.tmp"):
+        next_version.unlink()
+    for name in (path.name, f"{path.name}.bak"):
+        attributes = path.with_name(f"{name}.attrs")
+        try:
+            json.loads(attributes.read_text())
+        except FileNotFoundError:
+            continue
+        except ValueError:
+            attributes.unlink()
 
 
 def has_operations(files: Iterable[Path]) -> bool:

@@ -183,6 +183,18 @@ def test_a_state_that_was_cut_off_comes_back(stack: Stack, capfd: pytest.Capture
     assert stack.clone.kubeconfig("dev").read_text().strip() == "first secret"
 
 
+def test_attributes_of_the_state_that_were_cut_off_do_not_matter(stack: Stack) -> None:
+    """A kill while Pulumi writes them: it would then read none of its state."""
+    assert stack.up() == 0
+    attributes = state(stack).with_name(f"{state(stack).name}.attrs")
+    assert attributes.stat().st_size > 0
+    attributes.write_text("")
+    assert "EOF" in stack._ask("stack", "export").stderr
+    assert stack.up() == 0
+    attributes.write_text("")
+    assert stack.destroy() == 0
+
+
 def test_what_a_killed_destroy_has_left_goes_with_the_next(stack: Stack) -> None:
     """It had removed the stack, and not yet the folder with its kubeconfig."""
     assert stack.up() == 0

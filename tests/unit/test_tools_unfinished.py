@@ -80,6 +80,28 @@ def test_a_damaged_state_is_replaced_by_its_backup(
     assert f"{state} was damaged" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("cut_off", ["", '{"user.cache_control":'])
+def test_what_was_being_written_beside_the_state_goes(state: Path, cut_off: str) -> None:
+    state.write_text(WHOLE)
+    whole = '{"md5": null}'
+    beside = {
+        "dev.json.attrs": cut_off,
+        "dev.json.bak.attrs": cut_off,
+        "dev.json.18eba98067592bd7.tmp": WHOLE[:-5],
+        "dev.json.bak": WHOLE,
+        "other.json.attrs": whole,
+        "other.json.1.tmp": "",
+    }
+    for name, text in beside.items():
+        state.with_name(name).write_text(text)
+    unfinished.repair([state])
+    left = {path.name for path in state.parent.iterdir()}
+    assert left == {"dev.json", "dev.json.bak", "other.json.attrs", "other.json.1.tmp"}
+    state.with_name("dev.json.attrs").write_text(whole)
+    unfinished.repair([state])
+    assert state.with_name("dev.json.attrs").read_text() == whole
+
+
 def test_without_a_good_backup_a_person_is_told_where_to_look(state: Path) -> None:
     state.write_text("")
     with pytest.raises(ToolError, match=r"dev\.json is damaged and so is its backup .*\.pulumi/backups/hardway/dev to"):
