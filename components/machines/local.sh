@@ -34,6 +34,7 @@ alone() {
 # nobody until the network goes. So a process of its own starts it, which holds the lock and is waited for by its output.
 start_container() {
     own_session=$(command -v setsid || true)
+    # shellcheck disable=SC2086 # the engine may have options
     said=$( ($own_session sh -c 'trap "" PIPE HUP; "$@" 2>&1 >/dev/null 9>&- && echo started' start $ENGINE start "$1" &))
     [ "$said" = started ] || { echo "$said" >&2; return 1; }
 }

@@ -14,8 +14,8 @@ from components.artifacts.lock import Artifact
 from components.node.model import Part, Ref
 from components.node.release import Release
 
-APPLY, VERSIONS, DRAIN, REMOVE = SCRIPTS = tuple(
-    Path(__file__).with_name(f"{name}.sh") for name in ("apply", "versions", "drain", "remove")
+APPLY, STAGE, VERSIONS, DRAIN, REMOVE = SCRIPTS = tuple(
+    Path(__file__).with_name(f"{name}.sh") for name in ("apply", "stage", "versions", "drain", "remove")
 )
 
 

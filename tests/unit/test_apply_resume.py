@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from components.node.payload import APPLY
+from components.node.payload import APPLY, SCRIPTS, STAGE
 
-SCRIPTS = tuple(APPLY.with_name(name) for name in ("apply.sh", "drain.sh", "remove.sh", "versions.sh"))
 _MAIN = "session=$(ssh_session)\nexec 9>/run/hardway.lock"
 # An InvocationID that is another one after each restart; health is what the file `sick` does not name.
 _STAND_IN = """\
@@ -61,7 +60,7 @@ class Machine:
         assert marker
         places = f"root={shlex.quote(str(self.root))} system={shlex.quote(str(self.folder / 'system'))} session=''"
         shortcuts = "hostname() { echo node; }; journalctl() { :; }; health_limit=2"
-        profile = text.replace("/etc/profile.d/kubernetes.sh", str(self.folder / "profile"))
+        profile = (text + STAGE.read_text()).replace("/etc/profile.d/kubernetes.sh", str(self.folder / "profile"))
         return ["sh", "-c", f"{profile}\n{places}\n{shortcuts}\n{commands}\n"]
 
     def run(self, commands: str) -> subprocess.CompletedProcess[str]:

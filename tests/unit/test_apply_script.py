@@ -21,7 +21,7 @@ import pytest
 from archives import unpack
 from clusters import cluster, sha256
 
-from components.node.payload import APPLY
+from components.node.payload import APPLY, STAGE
 from components.node.payload import SCRIPTS as NODE_SCRIPTS
 
 # Rendered into releases, or sourced by others.
@@ -46,10 +46,10 @@ def test_shellcheck_has_nothing_to_say(script: Path) -> None:
 
 
 def functions() -> str:
-    """The script without what it does when it is called: its settings and functions."""
+    """Both halves of the script without what it does when it is called: its settings and functions."""
     text, marker, _ = APPLY.read_text().partition("exec 9>/run/hardway.lock")
     assert marker
-    return text
+    return text + STAGE.read_text()
 
 
 def call(root: Path, commands: str, **environment: str) -> subprocess.CompletedProcess[str]:
