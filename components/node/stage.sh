@@ -26,9 +26,11 @@ stage() {
         install -m 0755 "$new"/*.sh "$root/releases/$digest/"
     fi
     start_first "$digest"
-    # Back to what the machine had when the step to another release was interrupted: nothing else would do that, since
-    # whoever keeps the records never heard of the other one.
-    if [ "$back" = "$digest" ]; then activate "$digest"; fi
+    # Back to what the machine had when the step to another release was interrupted, be it while pods left for it:
+    # nothing else would do that, since whoever keeps the records never heard of the other one.
+    if [ "$back" = "$digest" ] || { [ "$(current)" = "$digest" ] && [ -e "$root/cordoned" ]; }; then
+        activate "$digest"
+    fi
     say "release $digest is staged"
 }
 

@@ -54,6 +54,14 @@ class Machine:
             (release / "units" / name).write_text(f"[Install]\n# {digest}\n")
             (release / "health" / name).write_text(f"! grep -qx '{digest} {name}' {self.folder}/sick\n")
 
+    def incoming(self) -> Path:
+        """A folder with a release that came in, of which only the scripts matter."""
+        new = self.root / "releases" / ".new-x"
+        new.mkdir()
+        for script in SCRIPTS:
+            shutil.copy(script, new)
+        return new
+
     def script(self, commands: str) -> list[str]:
         """The script's functions with this machine's folders, then some commands."""
         text, marker, _ = APPLY.read_text().partition(_MAIN)
@@ -165,13 +173,36 @@ def test_going_back_that_was_interrupted_restarts_all(machine: Machine) -> None:
 def test_staging_what_there_was_before_takes_an_interrupted_step_back(machine: Machine) -> None:
     """As when somebody kills a run because the page was wrong, and takes the change back."""
     interrupted(machine, "one", "two")
-    new = machine.root / "releases" / ".new-x"
-    new.mkdir()
-    for script in SCRIPTS:
-        shutil.copy(script, new)
-    done = machine.run(f"stage one {new}")
+    done = machine.run(f"stage one {machine.incoming()}")
     assert done.returncode == 0, done.stderr
     assert (machine.told("restart"), machine.current, machine.unproven) == (["a.service"], "one", None)
+
+
+_KUBECTL = """\
+#!/bin/sh
+case $* in
+*" get node "*) printf 'v True' ;; # Ready, with the version that the release has: none
+*) echo "$*" >>"$(dirname "$0")/asked" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("digest", ["one", "two"])
+def test_staging_what_there_was_before_takes_a_drain_back(machine: Machine, digest: str) -> None:
+    """Not staging what the pods left for: its activation follows."""
+    in_force(machine, "one")
+    (machine.root / "cordoned").touch()
+    release = machine.root / "releases" / "one"
+    (release / "bin").mkdir()
+    (release / "bin/kubectl").write_text(_KUBECTL)
+    (release / "bin/kubectl").chmod(0o755)
+    (release / "units/kubelet.service").write_text("  --hostname-override=worker-1 \\\n")
+    done = machine.run(f"stage {digest} {machine.incoming()}")
+    assert done.returncode == 0, done.stderr
+    assert (machine.told("restart"), machine.current) == ([], "one")
+    assert (machine.root / "cordoned").exists() == (digest == "two")
+    if digest == "one":
+        assert 'patch node worker-1 --patch {"spec":{"unschedulable":false}}' in (release / "bin/asked").read_text()
 
 
 @pytest.mark.parametrize("moment", ["install_units", "ln", "switch", "systemctl"])
