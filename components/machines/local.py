@@ -32,7 +32,10 @@ class LocalMachinesArgs:
 
 
 class LocalMachines(pulumi.ComponentResource):
-    """A network that leads nowhere else, a gateway (mirror, registry, load balancer), and a machine for each node."""
+    """A network, a gateway (mirror, registry, load balancer), and a machine for each node.
+
+    The network leads nowhere else, unless there is no mirror and machines fetch from upstream.
+    """
 
     machines: Machines
 
@@ -81,12 +84,7 @@ class LocalMachines(pulumi.ComponentResource):
             f"{node.name}-ssh-host", algorithm="ED25519", opts=pulumi.ResourceOptions(parent=self)
         )
         files = pulumi.Output.all(host=host_key.private_key_openssh, user=self._ssh.public_key_openssh).apply(
-            lambda keys: pack(
-                [
-                    Entry("etc/ssh/ssh_host_ed25519_key", keys["host"], 0o600),
-                    Entry("root/.ssh/authorized_keys", keys["user"], 0o600),
-                ]
-            )
+            lambda keys: pack(machine_files(keys["host"], keys["user"], facts))
         )
         container = self._container(node.name, node.address, f"{port}:22", files, mirror="", update=":")
         connection = command.remote.ConnectionArgs(
@@ -123,6 +121,18 @@ class LocalMachines(pulumi.ComponentResource):
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._network], delete_before_replace=True),
         )
+
+
+def machine_files(host_key: str, user_key: str, facts: HostFacts) -> tuple[Entry, ...]:
+    """Files of a machine before its first boot: its private host key and the public key that it lets in, OpenSSH's.
+
+    Where there is no mirror the image's boot script leaves it the way to upstream.
+    """
+    return (
+        Entry("etc/ssh/ssh_host_ed25519_key", host_key, 0o600),
+        Entry("root/.ssh/authorized_keys", user_key, 0o600),
+        *([] if facts.mirror else [Entry("etc/hardway/connected", "")]),
+    )
 
 
 def _call(*arguments: str) -> str:
