@@ -89,8 +89,10 @@ JOBS       ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 unit: lint ## check style, pure code, and the program against a fake engine
 	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS) tests/engine tests/policies tests/program tests/unit
 
+# Two stacks of which each waits most of the time.
+AT_ONCE     = $(if $(filter aws,$(SUITE)),-n 2 --dist loadgroup)
 e2e: tools ## run one suite on real machines: make e2e SUITE=local
-	$(ENV) $(PYTEST) $(ARGS) tests/e2e/$(SUITE)
+	$(ENV) $(PYTEST) $(AT_ONCE) $(ARGS) tests/e2e/$(SUITE)
 
 # A suite that fails does not keep the others from saying what they find.
 test: tools unit ## run every check there is

@@ -1,6 +1,8 @@
 """What every suite has: lines that somebody sees at once, and a look at the cluster when a test has failed."""
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,12 +24,16 @@ def pytest_sessionstart() -> None:
 
 @pytest.fixture(scope="session")
 def say(pytestconfig: pytest.Config) -> Say:
-    """Print a line past pytest's capture."""
+    """Print a line past pytest's capture; one of several processes has no terminal but this one's standard error."""
     capture: Any = pytestconfig.pluginmanager.getplugin("capturemanager")
     terminal: Any = pytestconfig.pluginmanager.getplugin("terminalreporter")
+    process = os.environ.get("PYTEST_XDIST_WORKER")
 
     def show(line: str) -> None:
         with capture.global_and_fixture_disabled():
+            if process:
+                print(f"{process} {line}", file=sys.stderr, flush=True)
+                return
             terminal.ensure_newline()
             terminal.write_line(line)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from tests.e2e.aws.stack import STAND_INS, AwsStack
 from tests.e2e.aws.stand_ins import NODES
-from tests.e2e.support import inventory
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubectl import write_private
 from tests.e2e.support.machines import machines_of
@@ -54,11 +53,11 @@ def stack_of(aws: AwsStack) -> StandInStack:
     return StandInStack(aws.name, page, aws.say, clone=aws.clone, aws=aws)
 
 
-def cluster_of(aws: AwsStack, up: Run, before: inventory.Inventory) -> Cluster:
+def cluster_of(aws: AwsStack, up: Run) -> Cluster:
     """The cluster after its first `up`, with the machines at the addresses of their instances."""
     stack = stack_of(aws)
     write_private(stack.kubeconfig, stack.output("kubeconfig"))
-    cluster = Cluster(stack, up, before)
+    cluster = Cluster(stack, up, None)
     addresses = {name: node["address"] for name, node in stack.output("nodes").items()}
     found = machines_of(stack)
     cluster.machines = {name: dataclasses.replace(found[name], address=addresses[name]) for name in NODES}

@@ -1,12 +1,11 @@
 """One stack for the suite. Without the test fixture's parts on this host its tests say what is missing, and skip.
 
-A second one, with a whole cluster on machines that stand in for its instances, comes up while the first is tested:
-most of the time of both is waiting.
+A second one has a whole cluster on machines that stand in for its instances. Most of the time of both is waiting, so
+`make e2e SUITE=aws` tests them in two processes at the same time.
 """
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,8 @@ from tests.e2e.aws.cluster import cluster_of, stack_of
 from tests.e2e.aws.stack import STAND_INS, AwsStack, example_page
 from tests.e2e.aws.stand_ins import StandIns, standing_in
 from tests.e2e.local.conftest import namespace, web
-from tests.e2e.support import diagnostics, inventory
+from tests.e2e.support import diagnostics
 from tests.e2e.support.cluster import Cluster
-from tests.e2e.support.process import Background
 from tests.e2e.support.progress import Say
 from tools import catalogue, pulumi_home, terraform_aws
 from tools.paths import this_clone
@@ -26,6 +24,14 @@ from tools.paths import this_clone
 NAME, WHOLE_NAME = "e2e-aws", "e2e-aws-cluster"
 
 __all__ = ["account", "cluster", "empty", "namespace", "stack", "stand_ins", "web"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a stack stay in one process, where its fixtures are."""
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("cluster" if {"cluster", "stand_ins"} & names else "account"))
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +50,7 @@ def terraform() -> Path:
 
 
 @pytest.fixture(scope="session")
-def account(terraform: Path, _beginning: object) -> Iterator[Account]:
+def account(terraform: Path) -> Iterator[Account]:
     """An account of AWS with nothing in it but what every new one has."""
     assert terraform
     with new_account(NAME) as found:
@@ -70,51 +76,28 @@ def stack(account: Account, terraform: Path, empty: dict[str, list[str]], say: S
     return found
 
 
-@dataclass(frozen=True)
-class _Beginning:
-    """The whole program's `up`, under way."""
-
-    machines: StandIns
-    aws: AwsStack
-    before: inventory.Inventory
-    up: Background
+@pytest.fixture(scope="session")
+def stand_ins(terraform: Path) -> Iterator[StandIns]:
+    """Machines for the instances of an account of their own."""
+    assert terraform
+    with new_account(WHOLE_NAME) as own, standing_in(this_clone(), WHOLE_NAME, own) as machines:
+        yield machines
 
 
 @pytest.fixture(scope="session")
-def _beginning(request: pytest.FixtureRequest, terraform: Path, say: Say) -> Iterator[_Beginning | None]:
-    """Begun before the first test if any test of this session needs it."""
-    if not any("cluster" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        yield None
-        return
-    clone = this_clone()
-    before = inventory.take(clone)
-    with new_account(WHOLE_NAME) as own, standing_in(clone, WHOLE_NAME, own) as machines:
-        page = machines.page(IMAGE)
-        aws = AwsStack(WHOLE_NAME, own, page, terraform, say)
-        aws.init()
-        machines.begin(page)
-        with aws.in_background("up", program=STAND_INS) as up:
-            yield _Beginning(machines, aws, before, up)
-
-
-@pytest.fixture(scope="session")
-def cluster(_beginning: _Beginning, say: Say) -> Cluster:
+def cluster(terraform: Path, stand_ins: StandIns, say: Say) -> Cluster:
     """The cluster on stand-ins, up. What is left of it goes with its machines."""
-    run = _beginning.up.result()
+    page = stand_ins.page(IMAGE)
+    aws = AwsStack(WHOLE_NAME, stand_ins.account, page, terraform, say)
+    aws.init()
+    stand_ins.begin(page)
+    run = aws.run("up", program=STAND_INS)
     if run.code != 0:
-        log = _beginning.machines.log
-        folder = diagnostics.collect(stack_of(_beginning.aws), "up")
-        said = log.read_text() if log.exists() else ""
+        folder = diagnostics.collect(stack_of(aws), "up")
+        said = stand_ins.log.read_text() if stand_ins.log.exists() else ""
         raise AssertionError(f"pulumi up ended with {run.code}; {folder}\n{run.tail(60)}\n{said}")
-    say(f"the cluster is up; {run.tail(1)}")
-    return cluster_of(_beginning.aws, run, _beginning.before)
-
-
-@pytest.fixture(scope="session")
-def stand_ins(cluster: Cluster, _beginning: _Beginning) -> StandIns:
-    """Its machines, and the account that they belong to."""
-    assert cluster
-    return _beginning.machines
+    say(f"the cluster is up after {run.seconds:.1f} s; {run.tail(1)}")
+    return cluster_of(aws, run)
 
 
 @contextlib.contextmanager

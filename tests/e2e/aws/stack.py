@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -14,7 +13,7 @@ from typing import Any
 import yaml
 
 from tests.e2e.aws.account import IMAGE, Account
-from tests.e2e.support.process import Background, Run, ask, background
+from tests.e2e.support.process import Run, ask, run_long
 from tests.e2e.support.progress import Say
 from tools.envsh import environment
 from tools.paths import Clone, this_clone
@@ -84,14 +83,7 @@ class AwsStack:
         self, action: str, *arguments: str, program: Path = MACHINES, extra: Mapping[str, str] | None = None
     ) -> Run:
         """Run `up`, `preview`, `destroy` or `refresh`."""
-        with self.in_background(action, *arguments, program=program, extra=extra) as run:
-            return run.result()
-
-    def in_background(
-        self, action: str, *arguments: str, program: Path = MACHINES, extra: Mapping[str, str] | None = None
-    ) -> contextlib.AbstractContextManager[Background]:
-        """Let it run beside what happens in the block; it ends with that at the latest."""
-        return background(
+        return run_long(
             self._command(action, *arguments, program=program),
             cwd=self.clone.root,
             env={name: value for name, value in {**self.environment(), **(extra or {})}.items() if value},

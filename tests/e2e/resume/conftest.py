@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.changes.conftest import BEFORE
 from tests.e2e.support.cluster import Cluster, keeping
 from tests.e2e.support.inventory import Inventory, take
-from tests.e2e.support.killing import SEED, seeded
+from tests.e2e.support.killing import SEED, end_orphans, seeded
 from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack, laptop_page
 
@@ -53,6 +53,7 @@ def begin(say: Say) -> Iterator[Begin]:
         say(f"{NAME} stays up; remove it with `make down STACK={NAME}`")
     else:
         _down(stack)
+    say(f"  {end_orphans(stack.clone.pulumi_home)} plugins had outlived their engine")
 
 
 @pytest.fixture(scope="session")

@@ -111,6 +111,20 @@ def kill_tree(pid: int, *, plugins_too: bool) -> int:
     return len(victims)
 
 
+def end_orphans(programs: Path) -> int:
+    """End what runs from a folder of plugins without an engine: some do not notice that theirs was killed."""
+    orphans = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            if (process / "exe").readlink().is_relative_to(programs) and _name(parent) != "pulumi":
+                orphans.append(int(process.name))
+    for orphan in orphans:
+        with contextlib.suppress(OSError):
+            os.kill(orphan, signal.SIGTERM)
+    return len(orphans)
+
+
 def _children(pid: int) -> list[int]:
     return [
         int(child) for thread in Path(f"/proc/{pid}/task").glob("*/children") for child in thread.read_text().split()

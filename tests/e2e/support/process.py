@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,50 +71,26 @@ def ask(
     return Answer(tuple(command), done.returncode, _text(done.stdout), _text(done.stderr))
 
 
-class Background:
-    """A long run that goes on while other things happen; its output is in `log`."""
+def run_long(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, say: Say, limit: float) -> Run:
+    """Run a long program to its end, at most `limit` seconds, with its output in `log`.
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path, say: Say, limit: float) -> None:
-        self._process, self._log, self._say, self._limit = process, log, say, limit
-        self._elapsed = stopwatch()
-
-    def result(self) -> Run:
-        """Wait for its end, and say the last line of its output every ten seconds."""
-        while True:
-            try:
-                return Run(self._process.wait(BEAT_SECONDS), self._elapsed(), self._log)
-            except subprocess.TimeoutExpired:
-                self._say(f"  {self._elapsed():.0f} s so far: {_last_line(self._log)}")
-                if self._elapsed() > self._limit:
-                    raise AssertionError(f"not done within {self._limit:.0f} s; see {self._log}") from None
-
-
-@contextlib.contextmanager
-def background(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, say: Say, limit: float
-) -> Iterator[Background]:
-    """Let a long program run, at most `limit` seconds and at most until the block ends: then it is interrupted.
-
-    It gets time to end in order.
+    Says the last line of it every ten seconds. When this process is interrupted the program is, too, and gets time to
+    end in order.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
         process = subprocess.Popen(
             command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-        try:
-            yield Background(process, log, say, limit)
-        finally:
-            _end(process)
-
-
-def run_long(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, say: Say, limit: float) -> Run:
-    """Run a long program to its end, at most `limit` seconds, with its output in `log`.
-
-    When this process is interrupted the program is, too.
-    """
-    with background(command, cwd=cwd, env=env, log=log, say=say, limit=limit) as run:
-        return run.result()
+    elapsed = stopwatch()
+    try:
+        while elapsed() <= limit:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return Run(process.wait(BEAT_SECONDS), elapsed(), log)
+            say(f"  {elapsed():.0f} s so far: {_last_line(log)}")
+    finally:
+        _end(process)
+    raise AssertionError(f"not done within {limit:.0f} s; see {log}")
 
 
 def _text(output: bytes | None) -> str:
