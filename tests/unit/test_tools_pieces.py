@@ -85,11 +85,14 @@ def test_a_failure_ends_the_others_and_is_raised(tmp_path: Path) -> None:
 
 def test_an_interruption_ends_what_is_being_made(tmp_path: Path) -> None:
     script = """
+        import signal
         import sys
         from pathlib import Path
         from tools.pieces import Piece, make_all
         from tools.progress import run_logged
 
+        # A shell starts what runs in the background with the signal ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         log = Path(sys.argv[1])
         def make(progress):
             run_logged(["sh", "-c", "echo $$ >> " + sys.argv[2] + "; exec sleep 60"], log, progress)
