@@ -90,7 +90,7 @@ unit: lint ## check style, pure code, and the program against a fake engine
 	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS) tests/engine tests/policies tests/program tests/unit
 
 # Two stacks of which each waits most of the time.
-AT_ONCE     = $(if $(filter aws,$(SUITE)),-n 2 --dist loadgroup)
+AT_ONCE     = $(if $(filter aws,$(SUITE)),-n 2)
 e2e: tools ## run one suite on real machines: make e2e SUITE=local
 	$(ENV) $(PYTEST) $(AT_ONCE) $(ARGS) tests/e2e/$(SUITE)
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.e2e.aws.account import IMAGE, Account, simulated
 from tests.e2e.aws.cluster import cluster_of, stack_of
@@ -23,15 +25,22 @@ from tools.paths import this_clone
 
 NAME, WHOLE_NAME = "e2e-aws", "e2e-aws-cluster"
 
+_OF_CLUSTER = {"test_5_cluster", "test_6_workloads", "test_7_access", "test_8_security", "test_9_availability"}
+"""Modules with tests of the whole cluster; others have tests of the account."""
+
 __all__ = ["account", "cluster", "empty", "namespace", "stack", "stand_ins", "web"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class _ByStack(LoadScopeScheduling):
     """Tests of a stack stay in one process, where its fixtures are."""
-    for item in items:
-        names = set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("cluster" if {"cluster", "stand_ins"} & names else "account"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "cluster" if Path(nodeid.partition("::")[0]).stem in _OF_CLUSTER else "account"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Who gets which tests when there are several processes."""
+    return _ByStack(config, log)
 
 
 @pytest.fixture(scope="session")
