@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from tools.stack import Stack
 MACHINES = ("command:local:Command", "aws:ec2/instance:Instance")
 """Types of the resources that are machines."""
 DRAIN_SECONDS = 300
+READY_SECONDS = 120
 
 
 def replace(stack: Stack, node: str, arguments: Sequence[str] = ()) -> int:
@@ -24,7 +26,7 @@ def replace(stack: Stack, node: str, arguments: Sequence[str] = ()) -> int:
     urn = machine(state, node)
     check_data(state, node)
     admin = Admin(stack)
-    was_cordoned = admin.is_cordoned(node)
+    was_cordoned, before = admin.is_cordoned(node), admin.machine_id(node)
     if admin.answers(node):
         admin.drain(node, was_cordoned)
     else:
@@ -33,8 +35,10 @@ def replace(stack: Stack, node: str, arguments: Sequence[str] = ()) -> int:
         gone = admin.give_up_pods(node)
         say(f"no kubelet answers on {node}: {gone} of its pods are given up, and run on elsewhere")
     code = stack.up(["--replace", urn, *arguments])
-    if code == 0 and not was_cordoned:
-        admin.uncordon(node)
+    if code == 0:
+        admin.await_ready(node, before)
+        if not was_cordoned:
+            admin.uncordon(node)
     return code
 
 
@@ -52,6 +56,16 @@ def machine(state: Mapping[str, Any], node: str) -> str:
             )
         raise ToolError(f"there is no machine {node!r}; machines that can be replaced: {', '.join(known)}")
     return found[wanted]
+
+
+def is_new_and_ready(node: Mapping[str, Any], before: str) -> bool:
+    """Whether a node is Ready in the words of a kubelet on another machine than `before`, a machine id.
+
+    What the old one said last stands for 40 s after its end, and the new one begins with "not Ready".
+    """
+    status = node["status"]
+    ready = any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", []))
+    return ready and status.get("nodeInfo", {}).get("machineID", "") != before
 
 
 def given_up(pods: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -90,10 +104,28 @@ class Admin:
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
 
+    def _node(self, node: str) -> Mapping[str, Any]:
+        found = self._run("get", "node", node, "--output=json")
+        known: Mapping[str, Any] = json.loads(found.stdout) if found.returncode == 0 else {"spec": {}, "status": {}}
+        return known
+
     def is_cordoned(self, node: str) -> bool:
         """Whether somebody has cordoned it before."""
-        found = self._run("get", "node", node, "--output=json")
-        return found.returncode == 0 and bool(json.loads(found.stdout)["spec"].get("unschedulable"))
+        return bool(self._node(node)["spec"].get("unschedulable"))
+
+    def machine_id(self, node: str) -> str:
+        """What its kubelet said of its machine, machine-id(5); empty when that is not known."""
+        return str(self._node(node)["status"].get("nodeInfo", {}).get("machineID", ""))
+
+    def await_ready(self, node: str, before: str) -> None:
+        """Wait until its new machine holds it for Ready. Raises ToolError when that takes too long."""
+        limit = time.monotonic() + READY_SECONDS
+        while not is_new_and_ready(self._node(node), before):
+            if time.monotonic() > limit:
+                raise ToolError(
+                    f"{node} has a new machine, but is not Ready after {READY_SECONDS} s; it stays cordoned"
+                )
+            time.sleep(0.5)
 
     def answers(self, node: str) -> bool:
         """Whether its kubelet does."""

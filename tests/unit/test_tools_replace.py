@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tools.errors import ToolError
-from tools.replace import check_data, given_up, machine
+from tools.replace import check_data, given_up, is_new_and_ready, machine
 
 PREFIX = "urn:pulumi:dev::hardway::"
 
@@ -51,6 +51,23 @@ def test_only_copy_of_the_data_is_not_given_away() -> None:
     check_data(state(("cp-1",)), "worker-1")
     check_data(state(), "cp-1")
     check_data(state(("cp-1",), ("aws:ebs/volume:Volume", "cp-1-data")), "cp-1")
+
+
+@pytest.mark.parametrize(
+    ("ready", "machine_id", "expected"),
+    [
+        ("True", "new", True),
+        ("True", "old", False),  # of the machine that is gone: nobody has contradicted it yet
+        ("False", "new", False),
+        ("Unknown", "old", False),
+    ],
+)
+def test_a_node_is_ready_when_its_new_machine_says_so(ready: str, machine_id: str, expected: bool) -> None:
+    conditions = [{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": ready}]
+    node = {"status": {"conditions": conditions, "nodeInfo": {"machineID": machine_id}}}
+    assert is_new_and_ready(node, "old") == expected
+    assert is_new_and_ready(node, "") == (ready == "True")  # the API was not there to tell
+    assert not is_new_and_ready({"status": {}}, "old")
 
 
 def test_pods_of_a_dead_machine_are_given_up_where_a_second_one_does_no_harm() -> None:

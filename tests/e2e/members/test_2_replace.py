@@ -60,7 +60,7 @@ def test_lost_machine_is_replaced(cluster: Cluster, web: Web, probes: Probes, sa
     assert {member for member, id_ in members.items() if found[member] != id_} == {name} & set(members)
     assert restarted_beside(before, cluster, {name}) == set()
     # A machine that vanishes takes along what it was answering. Half of a service's requests meet the pod on it until
-    # `make replace` has found out that nobody answers there, and has given it up: some seconds of half a minute.
+    # `make replace` has found out that nobody answers there, and has given it up: ten seconds of half a minute.
     *api, service = reports
     assert all(report.failed <= 0.02 * report.requests for report in api)
-    assert service.failed <= 0.15 * service.requests, service.line()
+    assert service.failed <= 0.2 * service.requests, service.line()
