@@ -26,7 +26,8 @@ def replace(stack: Stack, node: str, arguments: Sequence[str] = ()) -> int:
     urn = machine(state, node)
     check_data(state, node)
     admin = Admin(stack)
-    was_cordoned, before = admin.is_cordoned(node), admin.machine_id(node)
+    known = admin.node(node)
+    was_cordoned = bool(known["spec"].get("unschedulable"))
     if admin.answers(node):
         admin.drain(node, was_cordoned)
     else:
@@ -36,7 +37,7 @@ def replace(stack: Stack, node: str, arguments: Sequence[str] = ()) -> int:
         say(f"no kubelet answers on {node}: {gone} of its pods are given up, and run on elsewhere")
     code = stack.up(["--replace", urn, *arguments])
     if code == 0:
-        admin.await_ready(node, before)
+        admin.await_ready(node, machine_id(known))
         if not was_cordoned:
             admin.uncordon(node)
     return code
@@ -63,9 +64,14 @@ def is_new_and_ready(node: Mapping[str, Any], before: str) -> bool:
 
     What the old one said last stands for 40 s after its end, and the new one begins with "not Ready".
     """
-    status = node["status"]
-    ready = any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", []))
-    return ready and status.get("nodeInfo", {}).get("machineID", "") != before
+    conditions = node["status"].get("conditions", [])
+    ready = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+    return ready and machine_id(node) != before
+
+
+def machine_id(node: Mapping[str, Any]) -> str:
+    """What a node's kubelet says of its machine, machine-id(5); empty when that is not known."""
+    return str(node["status"].get("nodeInfo", {}).get("machineID", ""))
 
 
 def given_up(pods: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -104,23 +110,16 @@ class Admin:
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
 
-    def _node(self, node: str) -> Mapping[str, Any]:
+    def node(self, node: str) -> Mapping[str, Any]:
+        """A Node; one of which nothing is known when the API does not show it."""
         found = self._run("get", "node", node, "--output=json")
         known: Mapping[str, Any] = json.loads(found.stdout) if found.returncode == 0 else {"spec": {}, "status": {}}
         return known
 
-    def is_cordoned(self, node: str) -> bool:
-        """Whether somebody has cordoned it before."""
-        return bool(self._node(node)["spec"].get("unschedulable"))
-
-    def machine_id(self, node: str) -> str:
-        """What its kubelet said of its machine, machine-id(5); empty when that is not known."""
-        return str(self._node(node)["status"].get("nodeInfo", {}).get("machineID", ""))
-
     def await_ready(self, node: str, before: str) -> None:
         """Wait until its new machine holds it for Ready. Raises ToolError when that takes too long."""
         limit = time.monotonic() + READY_SECONDS
-        while not is_new_and_ready(self._node(node), before):
+        while not is_new_and_ready(self.node(node), before):
             if time.monotonic() > limit:
                 raise ToolError(
                     f"{node} has a new machine, but is not Ready after {READY_SECONDS} s; it stays cordoned"

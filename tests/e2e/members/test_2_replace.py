@@ -63,4 +63,4 @@ def test_lost_machine_is_replaced(cluster: Cluster, web: Web, probes: Probes, sa
     # `make replace` has found out that nobody answers there, and has given it up: ten seconds of half a minute.
     *api, service = reports
     assert all(report.failed <= 0.02 * report.requests for report in api)
-    assert service.failed <= 0.2 * service.requests, service.line()
+    assert service.failed <= 0.15 * service.requests, service.line()
