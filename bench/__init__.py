@@ -1,1 +1,1 @@
-"""Measures what the README says about speed. Nothing here passes or fails by a time: that is for people to judge."""
+"""Measures the times that README.md lists. No result passes or fails."""

@@ -1,4 +1,4 @@
-"""Times of the laptop cluster as a Markdown table: python -m bench [--what up|upgrade|worker] [--runs N]."""
+"""Prints the times of a local cluster as a Markdown table: python -m bench [--what up|upgrade|worker] [--runs N]."""
 
 import argparse
 import os
@@ -11,25 +11,27 @@ from bench.rolling import Rolled, median_steps
 from bench.run import OLD, measure, measure_upgrade, measure_worker
 from tests.e2e.support.progress import Reporter, Say
 from tests.e2e.support.stack import Stack, laptop_page
-from tools.catalogue import KUBERNETES_DEFAULT
+from tools.from_source.catalogue import KUBERNETES_DEFAULT
 
 NAME = "bench"
 MOST_RUNS = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, with signs of life on standard error, and print the table."""
+    """Measure, print progress to standard error and the table to standard output, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--runs", type=int, default=3, help=f"the median of how many, 1 to {MOST_RUNS} (default 3)")
+    parser.add_argument(
+        "--runs", type=int, default=3, help=f"number of runs, 1 to {MOST_RUNS} (default 3); the table shows medians"
+    )
     parser.add_argument(
         "--what",
         choices=("up", "upgrade", "worker"),
         default="up",
-        help="a new cluster (default), its upgrade, one worker more",
+        help="what to measure: a new cluster (default), an upgrade, an added worker",
     )
     options = parser.parse_args(arguments)
     if not 1 <= options.runs <= MOST_RUNS:
-        parser.error(f"--runs {options.runs}: 1 to {MOST_RUNS} are allowed")
+        parser.error(f"--runs: {options.runs}; allowed: 1 to {MOST_RUNS}")
     load = os.getloadavg()[0]
     say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
     found = {"up": _up, "upgrade": _upgrade, "worker": _worker}[options.what](options.runs, say)
@@ -59,7 +61,7 @@ def _upgrade(count: int, say: Say) -> str:
 
 
 def _worker(count: int, say: Say) -> str:
-    return _steps("one worker more", measure_worker, count, say)
+    return _steps("an added worker", measure_worker, count, say)
 
 
 def _steps(what: str, measure_once: Callable[[Stack], Rolled], count: int, say: Say) -> str:
@@ -77,7 +79,7 @@ def _memory() -> int:
 
 
 def table(rows: Sequence[Phase], seconds: Sequence[float], totals: Sequence[float]) -> str:
-    """The phases as Markdown, in seconds, with the spread of what counts."""
+    """The phases as a Markdown table in seconds, with the shortest and longest of all runs (`totals`, `seconds`)."""
     lines = ["| phase | begins at s | ends at s | takes s | cores busy |", "|---|---:|---:|---:|---:|"]
     lines += [f"| {r.name} | {r.begins:.1f} | {r.ends:.1f} | {r.takes:.1f} | {r.cores:.1f} |" for r in rows]
     lines += [f"| a second `make up` that changes nothing | | | {statistics.median(seconds):.1f} | |"]

@@ -1,4 +1,4 @@
-"""How busy the host's cores were: a phase that keeps all of them busy is not made faster by waiting less."""
+"""How many cores of the host were busy: shorter waits do not make a phase faster that keeps all cores busy."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ _TICKS_PER_SECOND = 100  # USER_HZ, the same on all Linux systems
 
 @dataclass(frozen=True)
 class Sample:
-    """Seconds that all cores together had worked since boot, at a moment on the monotonic clock."""
+    """`worked`: seconds of work of all cores together since boot. `at`: the time on the monotonic clock, in seconds."""
 
     at: float
     worked: float
@@ -48,7 +48,7 @@ class CpuLog:
 
 
 def busy(samples: Sequence[Sample], begins: float, ends: float) -> float:
-    """The mean number of cores that worked between two moments, after the samples next to them."""
+    """The mean number of busy cores between two times, from the last sample before and the first sample after them."""
     before = max((sample for sample in samples if sample.at <= begins), key=lambda s: s.at, default=samples[0])
     after = min((sample for sample in samples if sample.at >= ends), key=lambda s: s.at, default=samples[-1])
     return (after.worked - before.worked) / (after.at - before.at) if after.at > before.at else 0.0

@@ -1,7 +1,7 @@
-"""The engine's own account of a run: which resource was begun and done when.
+"""Reads the event log of the engine: when each resource was begun and done.
 
-The engine writes an event log with whole seconds in it. Its lines are read as they appear and get the time of that, on
-the clock that systemd and Python share (CLOCK_MONOTONIC).
+The times in the log are whole seconds. Therefore each line gets the time at which it was read, on the clock that
+systemd and Python share (CLOCK_MONOTONIC).
 """
 
 import json
@@ -12,14 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from components.resource_names import name_of
+
 _POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the log. `kind` is the event's field, such as `resOutputsEvent`; `at` is in seconds.
+    """One line of the log. `kind` is the field of the event, such as `resOutputsEvent`; `at` is in seconds.
 
-    `op` is what the engine does to the resource: `create`, `update`, `same`.
+    `op` is the operation of the engine on the resource: `create`, `update`, `same`.
     """
 
     at: float
@@ -30,7 +32,7 @@ class Event:
 
 
 class EventLog:
-    """Reads the log at `path` while the block runs. The engine makes the file."""
+    """A context manager that reads the log at `path` until its block ends. The engine creates the file."""
 
     def __init__(self, path: Path) -> None:
         self.events: list[Event] = []
@@ -72,4 +74,4 @@ def _event(entry: dict[str, Any], at: float) -> Event:
     metadata = entry[kind].get("metadata")
     if not isinstance(metadata, dict) or "urn" not in metadata:
         return Event(at, kind)
-    return Event(at, kind, metadata["type"], metadata["urn"].rpartition("::")[2], metadata["op"])
+    return Event(at, kind, metadata["type"], name_of(metadata["urn"]), metadata["op"])

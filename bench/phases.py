@@ -1,4 +1,4 @@
-"""From what the engine and systemd noted to the phases of a run. Pure."""
+"""Computes the phases of a run from the times of the engine and of systemd. Pure."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from bench.cpu import Sample, busy
 from bench.events import Event
+from components.resource_names import NodeResource
 
 BEGUN, DONE = "resourcePreEvent", "resOutputsEvent"
 Matches = Callable[[Event], bool]
@@ -13,23 +14,23 @@ Matches = Callable[[Event], bool]
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a run, in seconds since its beginning. Phases overlap."""
+    """A part of a run, in seconds since the beginning of the run. Phases overlap."""
 
     name: str
     begins: float
     ends: float
     cores: float = 0.0
-    """How many cores of the host were busy, on average."""
+    """The mean number of busy cores of the host."""
 
     @property
     def takes(self) -> float:
-        """Seconds."""
+        """The duration in seconds."""
         return self.ends - self.begins
 
 
 @dataclass(frozen=True)
 class UnitTimes:
-    """When units of one kind were started and ready over all machines: seconds on the clock of the events."""
+    """The first start and the last readiness of a unit on all machines, in seconds on the clock of the events."""
 
     started: float
     ready: float
@@ -37,21 +38,21 @@ class UnitTimes:
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: its moments on one clock, in seconds."""
+    """One run. All times are in seconds on the same clock."""
 
     begin: float
     events: Sequence[Event]
     units: Mapping[str, UnitTimes]
-    """By unit: etcd, kube-apiserver, kubelet."""
+    """Times by unit: etcd, kube-apiserver, kubelet."""
     end: float
-    """`make up` returned."""
+    """When `make up` returned."""
     dns: float
-    """A DNS query for a name of the cluster was answered."""
+    """When a DNS query for a name of the cluster was answered."""
     cpu: Sequence[Sample] = ()
 
 
 def phases(run: Measured, groups: Mapping[str, Sequence[str]]) -> list[Phase]:
-    """The phases in their usual order. `groups` has the nodes that are activated together, by what they are."""
+    """The phases in their usual order. `groups` has the names of nodes that are activated together, by a title."""
     begin, events = run.begin, run.events
     prelude = next(event.at for event in events if event.kind == "preludeEvent")
     first = next(event.at for event in events if event.kind == BEGUN)
@@ -59,14 +60,18 @@ def phases(run: Measured, groups: Mapping[str, Sequence[str]]) -> list[Phase]:
         Phase("make, tools checked, engine started", 0, prelude - begin),
         Phase("plugins and program loaded", prelude - begin, first - begin),
         _span("certificates and keys", run, lambda event: event.type.startswith("tls:")),
-        _span("machines started", run, lambda event: event.name.endswith(("-machine", "-network"))),
-        *(_span(f"stage {node}", run, _named(f"{node}-stage")) for nodes in groups.values() for node in nodes),
+        _span("machines started", run, _is_machine),
+        *(
+            _span(f"stage {node}", run, _named(NodeResource.STAGE.name_for(node)))
+            for nodes in groups.values()
+            for node in nodes
+        ),
         *(
             Phase(f"{what}: first start to last ready", times.started - begin, times.ready - begin)
             for what, times in run.units.items()
         ),
         *(
-            _span(f"activated, all healthy: {group}", run, _named(*(f"{node}-activate" for node in nodes)))
+            _span(f"activated, all healthy: {group}", run, _named(*map(NodeResource.ACTIVATE.name_for, nodes)))
             for group, nodes in groups.items()
         ),
         _span("flannel", run, _named("flannel-daemons")),
@@ -84,7 +89,7 @@ def phases(run: Measured, groups: Mapping[str, Sequence[str]]) -> list[Phase]:
 
 
 def medians(runs: Sequence[Sequence[Phase]]) -> list[Phase]:
-    """The median of each phase over several runs, beginning and duration each by itself."""
+    """The median of each phase over several runs, separately for beginning, duration and cores."""
     result = []
     for same in zip(*runs, strict=True):
         begins, takes, cores = (
@@ -95,10 +100,15 @@ def medians(runs: Sequence[Sequence[Phase]]) -> list[Phase]:
 
 
 def _span(name: str, run: Measured, matches: Matches) -> Phase | None:
-    """From the first beginning to the last end of some resources; None when there are none."""
+    """The time from the first beginning to the last end of the matching resources. None if no resource matches."""
     begun = [event.at for event in run.events if event.kind == BEGUN and matches(event)]
     done = [event.at for event in run.events if event.kind == DONE and matches(event)]
     return Phase(name, min(begun) - run.begin, max(done) - run.begin) if begun and done else None
+
+
+def _is_machine(event: Event) -> bool:
+    """Whether an event is about a local machine or about the network of local machines."""
+    return event.name == "lab-network" or NodeResource.MACHINE.node_in(event.name) != ""
 
 
 def _named(*names: str) -> Matches:

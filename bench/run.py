@@ -1,4 +1,4 @@
-"""One measured run: from no machines to all Ready and DNS, a second `up`, and down again."""
+"""Measures a run: from no machines to Ready nodes and DNS, a second `up`, then `down`; or an upgrade, or a worker."""
 
 import os
 import time
@@ -12,24 +12,24 @@ from tests.e2e.support.kubectl import admin_of
 from tests.e2e.support.machines import Machine, machines_of
 from tests.e2e.support.stack import Stack
 from tests.e2e.support.wait import eventually
-from tools.catalogue import KUBERNETES_DEFAULT, KUBERNETES_VERSIONS
+from tools.from_source.catalogue import KUBERNETES_DEFAULT, KUBERNETES_VERSIONS
 
 OLD = next(version for version in KUBERNETES_VERSIONS if version != KUBERNETES_DEFAULT)
-"""The version of Kubernetes from which an upgrade is measured."""
+"""The version of Kubernetes before the measured upgrade."""
 UNITS = ("etcd", "kube-apiserver", "kubelet")
 _NAME = "kubernetes.default.svc.cluster.local"
 
 
 @dataclass(frozen=True)
 class Result:
-    """A run and its second `up`, in seconds."""
+    """A first run, and the duration of a second `up` in seconds."""
 
     first: Measured
     second: float
 
 
 def measure(stack: Stack) -> Result:
-    """Raises AssertionError when the cluster is not what it should be; the stack is gone afterwards in any case."""
+    """Measure a new cluster. Raises AssertionError if a step fails. The stack is removed in any case."""
     _down(stack)
     try:
         first = _first_up(stack)
@@ -42,12 +42,12 @@ def measure(stack: Stack) -> Result:
 
 
 def measure_upgrade(stack: Stack) -> Rolled:
-    """Bring the stack up on the version before the present one, and upgrade it.
+    """Bring the stack up with the version OLD, and measure its upgrade.
 
-    Raises AssertionError when that fails; the stack is gone afterwards in any case.
+    Raises AssertionError if a step fails. The stack is removed in any case.
     """
     old = replace(stack, page={**stack.page, "hardway:versions": {"kubernetes": OLD}})
-    os.environ["KUBERNETES"] = " ".join(KUBERNETES_VERSIONS)  # what `make` builds
+    os.environ["KUBERNETES"] = " ".join(KUBERNETES_VERSIONS)  # The versions that `make` builds
     _down(old)
     try:
         first = old.up()
@@ -61,7 +61,7 @@ def measure_upgrade(stack: Stack) -> Rolled:
 
 
 def measure_worker(stack: Stack) -> Rolled:
-    """Bring the stack up, and add a worker. Raises AssertionError when that fails; the stack is gone afterwards."""
+    """Measure an added worker. Raises AssertionError if a step fails. The stack is removed in any case."""
     node = {"name": "worker-3", "roles": ["worker"]}
     more = replace(stack, page={**stack.page, "hardway:nodes": [*stack.page["hardway:nodes"], node]})
     _down(stack)
@@ -81,7 +81,7 @@ def _first_up(stack: Stack) -> Measured:
     log = stack.folder / "events.json"
     with EventLog(log) as watched, CpuLog() as cpu:
         begin = time.monotonic()
-        # The variable makes Pulumi accept the option.
+        # Pulumi accepts the option --event-log only with this variable.
         run = stack.up(f"--event-log {log}", {"PULUMI_DEBUG_COMMANDS": "true"})
         end = time.monotonic()
     assert run.code == 0, run.tail()
@@ -106,7 +106,7 @@ def _is_ready(node: dict) -> bool:
 
 
 def _unit_times(unit: str, machines: list[Machine]) -> UnitTimes:
-    """From systemd, whose monotonic clock is the host's."""
+    """The times from systemd on the machines, which share the monotonic clock of the host."""
     started, ready = [], []
     for machine in machines:
         show = f"systemctl show --property=ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic {unit}.service"

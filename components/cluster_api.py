@@ -1,4 +1,4 @@
-"""The Kubernetes provider of the cluster that this very program makes."""
+"""The Kubernetes provider of the cluster that the program makes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ import pulumi_kubernetes as k8s
 from components.control_plane import ControlPlane
 
 
-def cluster_provider(name: str, control_plane: ControlPlane) -> k8s.Provider:
-    """A provider that is told apart by its name.
+def cluster_provider(label: str, control_plane: ControlPlane, granted: pulumi.Resource) -> k8s.Provider:
+    """The Kubernetes provider. No edit of the page changes its identity, because then every object would be replaced.
 
-    While the cluster is not there yet its kubeconfig is unknown, and
-    without a name of its own every object would look as if it had to be replaced.
+    The first `up` uses the name of the cluster (`label`) as the identifier. Without an identifier, a preview would show
+    every object as replaced while the kubeconfig is unknown. A later change of the name does not change the identifier.
+    In stacks of earlier versions, the provider has the name of the cluster: the alias adopts that provider.
+
+    `granted` is the command after which the program has rights in the API.
     """
     return k8s.Provider(
-        name,
+        "cluster",
         kubeconfig=control_plane.kubeconfig("deployer"),
-        cluster_identifier=name,
-        opts=pulumi.ResourceOptions(depends_on=control_plane.ready),
+        cluster_identifier=label,
+        opts=pulumi.ResourceOptions(
+            depends_on=[*control_plane.ready, granted],
+            aliases=[pulumi.Alias(name=label)],
+            ignore_changes=["clusterIdentifier"],
+        ),
     )

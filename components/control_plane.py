@@ -1,4 +1,4 @@
-"""The control plane: API servers, controller-managers and schedulers, put in force one node after the other."""
+"""The control plane: API servers, controller-managers and schedulers, activated one node after the other."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import pulumi
 from components.config.page import Developer
 from components.etcd import EtcdCluster
 from components.machines.base import LoadBalancer
-from components.node.stage import StagedNode
 from components.pki import kubeconfig
 from components.pki.cluster_pki import ClusterPki
-from components.rollout import roll
+from components.rollout.node_release import StagedNode
+from components.rollout.order import roll
 from components.topology import Topology
 
 
 @dataclass(frozen=True)
 class ControlPlaneArgs:
-    """The topology, every staged node, the etcd cluster that has to be healthy first, and who signs credentials."""
+    """The topology, every staged node, the etcd cluster that has to be healthy first, and the PKI."""
 
     topology: Topology
     staged: Mapping[str, StagedNode]
@@ -30,9 +30,9 @@ class ControlPlaneArgs:
 
 
 class ControlPlane(pulumi.ComponentResource):
-    """The API of the cluster. A node that is an etcd member as well was activated with the etcd cluster already.
+    """The API of the cluster. Nodes that are also etcd members are activated by `EtcdCluster` already.
 
-    `ready` are the activations after which every API server answers, `endpoint` is the API's URL for people.
+    `ready` are the activations after which every API server answers. `endpoint` is the URL of the API for people.
     """
 
     endpoint: pulumi.Output[str]
@@ -44,8 +44,8 @@ class ControlPlane(pulumi.ComponentResource):
         names = [node.name for node in args.topology.control_plane_nodes]
         stacked = {n: args.etcd.activated[n] for n in names if n in args.etcd.activated}
         own = [args.staged[node.name] for node in args.topology.further_control_plane]
-        activated = roll(self, own, args.staged.values(), after=args.etcd.activated.values())
-        # Another member than a stacked one may still be on its way: nothing asks the API before etcd is complete.
+        activated = roll(self, own, args.staged.values(), after=[*args.etcd.before, *args.etcd.activated.values()])
+        # A member on a separate machine may still be starting: nothing may use the API before all members are ready.
         self.ready = [*args.etcd.activated.values(), *activated.values()]
         if args.load_balancer:
             self.ready += args.load_balancer.ready
@@ -54,14 +54,21 @@ class ControlPlane(pulumi.ComponentResource):
         self.register_outputs({"endpoint": self.endpoint})
 
     def kubeconfig(self, leaf: str) -> pulumi.Output[str]:
-        """A kubeconfig (secret) for the holder of one of the people's certificates, such as `admin`.
+        """A kubeconfig (secret) with the client certificate `leaf`, such as `admin`.
 
-        That of the program itself (`deployer`) does not need somebody to have pointed a name at the load balancer.
+        The kubeconfig of the program itself (`deployer`) names the load balancer by its own name, because the DNS name
+        of the page may not exist yet.
         """
+        return self._kubeconfig(leaf, *self._server(for_people=leaf != "deployer"))
+
+    def node_local_kubeconfig(self, leaf: str) -> pulumi.Output[str]:
+        """A kubeconfig (secret) for use on a node: it reaches the API through the proxy of the node."""
+        return self._kubeconfig(leaf, pulumi.Output.from_input(self._args.topology.node_local_url))
+
+    def _kubeconfig(self, leaf: str, url: pulumi.Output[str], name: str = "") -> pulumi.Output[str]:
         pki, topology = self._args.pki, self._args.topology
         holder = pki.leaves[leaf]
-        ca = pki.authorities["kubernetes"].cert_pem
-        url, name = self._server(for_people=leaf != "deployer")
+        ca = pki.authorities["kubernetes"].path_pem
         return pulumi.Output.secret(
             pulumi.Output.all(server=url, ca=ca, cert=holder.cert_pem, key=holder.private_key_pem).apply(
                 lambda known: kubeconfig.embedded(cluster=topology.cluster_name, user=leaf, server_name=name, **known)
@@ -69,13 +76,13 @@ class ControlPlane(pulumi.ComponentResource):
         )
 
     def kubeconfig_sha256(self, leaf: str) -> pulumi.Output[str]:
-        """What tells whether a copy of a kubeconfig is still good; not secret, for nobody guesses the key in it."""
+        """The digest of a kubeconfig, which shows whether a copy is current. It does not reveal the key."""
         return pulumi.Output.unsecret(
             self.kubeconfig(leaf).apply(lambda text: hashlib.sha256(text.encode()).hexdigest())
         )
 
     def _server(self, *, for_people: bool) -> tuple[pulumi.Output[str], str]:
-        """URL of the API, and the name that its certificate has where that is another one."""
+        """The URL of the API, and the name in its certificate if that is another name, else an empty text."""
         topology, balancer = self._args.topology, self._args.load_balancer
         if balancer is None or (for_people and balancer.named):
             return pulumi.Output.from_input(topology.endpoint_url), ""

@@ -1,35 +1,41 @@
-"""The etcd cluster: its members, put in force one by one."""
+"""The etcd cluster: its members, activated one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 
 from components.node.render.etcd import etcdctl
-from components.node.stage import StagedNode
-from components.rollout import roll
+from components.rollout.node_release import StagedNode
+from components.rollout.order import roll
 from components.topology import Topology
 
 
 @dataclass(frozen=True)
 class EtcdClusterArgs:
-    """The topology, and every node of the cluster as staged (not only members: all stage before any is activated)."""
+    """The topology, and all staged nodes of the cluster, because all nodes are staged before any node is activated.
+
+    `after` are resources that have to exist before the first member is activated.
+    """
 
     topology: Topology
     staged: Mapping[str, StagedNode]
+    after: Sequence[pulumi.Resource] = ()
 
 
 class EtcdCluster(pulumi.ComponentResource):
-    """The members' machines in the order of the page, each healthy before the next is touched.
+    """Activates the members of etcd one by one, in the order of the page. Each is healthy before the next one changes.
 
-    A machine that is also a control-plane node becomes that in the same step; one that runs pods without being one
-    comes later, with the workers. `activated` has the step of each member that is put in force here, `endpoints` the
-    client URLs, `status` a command line that prints health, status and members.
+    If a member is also a control-plane node, then the same step activates both. A member that runs pods and has no API
+    server is activated later, with the workers. `activated` has the activation of each member by node name,
+    `endpoints` the client URLs. `before` is what no activation may precede, also not that of a control-plane node
+    without a member. `status` is a command line that prints health, status and members.
     """
 
     activated: dict[str, pulumi.Resource]
+    before: tuple[pulumi.Resource, ...]
     endpoints: tuple[str, ...]
     status: pulumi.Output[str]
 
@@ -37,7 +43,8 @@ class EtcdCluster(pulumi.ComponentResource):
         super().__init__("hardway:etcd:EtcdCluster", name, {}, opts)
         members = args.topology.etcd_nodes
         first = [args.staged[node.name] for node in args.topology.first_members]
-        self.activated = roll(self, first, args.staged.values())
+        self.before = tuple(args.after)
+        self.activated = roll(self, first, args.staged.values(), args.after)
         self.endpoints = args.topology.etcd_client_urls()
         script = "; ".join(
             etcdctl(f"{what} --cluster --write-out=table" if what != "member list" else f"{what} --write-out=table")

@@ -1,7 +1,7 @@
-"""Two habits of Pulumi's Python SDK that take a third of the time of a run that changes nothing.
+"""Patches two functions of Pulumi's Python SDK that take a third of the time of a run that changes nothing.
 
-Both are put right from outside, for the version that requirements.txt pins; where the SDK is another one by then and
-has no such place any more, nothing happens.
+The patches are for the version of the SDK that requirements.txt pins. If another version has no such function, then
+nothing happens.
 """
 
 from __future__ import annotations
@@ -16,28 +16,31 @@ import pulumi
 import pulumi.runtime.stack
 
 SHOW = "HARDWAY_SDK_DEBUG"
-"""Set to anything, the SDK's debug messages are sent, and `pulumi up --debug` shows them."""
+"""If this variable is set, then the SDK sends its debug messages, and `pulumi up --debug` shows them."""
 
 
-def lighten() -> None:
-    """Do without debug messages that nobody has asked for, and wait for outputs in one go."""
+def patch_sdk() -> None:
+    """Send no debug messages unless they are requested, and wait for all outputs together."""
     if not os.environ.get(SHOW):
         pulumi.log.debug = _say_nothing
-    if getattr(pulumi.runtime.stack, "asyncio", None) is asyncio:
-        pulumi.runtime.stack.asyncio = SimpleNamespace(**vars(asyncio) | {"wait": _wait})  # type: ignore[assignment]
+    # The module does not export the name, so its dictionary is changed.
+    names = vars(pulumi.runtime.stack)
+    if names.get("asyncio") is asyncio:
+        names["asyncio"] = SimpleNamespace(**vars(asyncio) | {"wait": _wait})
 
 
 def _say_nothing(*_: object, **__: object) -> None:
-    """Instead of a call over gRPC that the whole program waits for, four times for each resource.
+    """Replaces `pulumi.log.debug`: four gRPC calls for each resource, for which the whole program waits.
 
-    Warnings and errors are said as ever.
+    Warnings and errors are sent as before.
     """
 
 
 async def _wait(tasks: Iterable[asyncio.Future[Any]], **_: object) -> tuple[set[Any], set[Any]]:
-    """Wait until all tasks are done or one has failed; the SDK wakes up for each that is done.
+    """Wait until all tasks are done or one task has failed.
 
-    It then looks at all others again, which are thousands: the time grows with the square of a program's size. What it
-    wakes up for is to pass a failure on at once, and that is kept.
+    The SDK wakes up for each finished task, and then checks all other tasks again. There are thousands of tasks, so the
+    time grows with the square of the program's size. The SDK does this to report a failure at once; so does this
+    function.
     """
     return await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)

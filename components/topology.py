@@ -1,4 +1,4 @@
-"""From the page to nodes, roles, addresses and names: all of it known before anything runs. Pure."""
+"""Computes nodes, roles, addresses and names from the page, before anything runs. Pure."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from components.config.rules import network
 SERVICE_INDEX = 1
 """The API server takes the first address of the service network for the service `kubernetes`."""
 DNS_INDEX = 10
-"""By custom the tenth address of the service network is CoreDNS'."""
+"""By convention CoreDNS has the tenth address of the service network."""
 
 
 @dataclass(frozen=True)
-class LabNetwork:
-    """The network of local machines: `subnet` as CIDR, and a host number within it per node name."""
+class MachineNetwork:
+    """The network of local machines: `subnet` as CIDR, and the host number of each node by name."""
 
     subnet: str
     hosts: Mapping[str, int]
@@ -35,13 +35,13 @@ class TaintPlan:
     effect: str
 
     def as_dict(self) -> dict[str, str]:
-        """The taint as the Kubernetes API spells it, where an empty value is no value."""
+        """The taint in the form of the Kubernetes API, which has no empty values."""
         return {"key": self.key, **({"value": self.value} if self.value else {}), "effect": self.effect}
 
 
 @dataclass(frozen=True)
 class NodePlan:
-    """One node: its name, IPv4 address, and what it does. `taints` holds also the one that follows from the roles."""
+    """One node: its name, IPv4 address and roles. `taints` includes the taint that follows from the roles."""
 
     name: str
     address: str
@@ -66,18 +66,18 @@ class NodePlan:
 
     @property
     def runs_kubelet(self) -> bool:
-        """This is a Kubernetes node. A node that is only an etcd member is none."""
+        """A kubelet runs here. A node that is only an etcd member is no Kubernetes node."""
         return self.is_control_plane or self.is_worker
 
     @property
-    def follows_control_plane(self) -> bool:
-        """A kubelet runs here and no API server, so everything else has to be new before it may be."""
+    def is_activated_with_workers(self) -> bool:
+        """A kubelet runs here and no API server, so this node changes after all API servers."""
         return self.runs_kubelet and not self.is_control_plane
 
 
 @dataclass(frozen=True)
 class Topology:
-    """The cluster as a plan. Addresses are dotted quads, networks CIDRs; nodes are in the order of the page."""
+    """The planned cluster. Addresses are dotted quads, networks are CIDRs, nodes are in the order of the page."""
 
     cluster_name: str
     domain: str
@@ -85,7 +85,7 @@ class Topology:
     endpoint_host: str
     endpoint_port: int
     subnet: str | None
-    """Network of the machines where the provider knows it (local machines)."""
+    """The network of local machines. None with other providers."""
     pod_cidr: str
     service_cidr: str
     service_address: str
@@ -123,14 +123,14 @@ class Topology:
         return f"https://127.0.0.1:{self.node_local_port}"
 
     def node(self, name: str) -> NodePlan:
-        """The node of that name. Raises KeyError when there is none."""
+        """The node with this name. Raises KeyError if there is none."""
         for node in self.nodes:
             if node.name == name:
                 return node
         raise KeyError(name)
 
     def etcd_client_urls(self) -> tuple[str, ...]:
-        """URLs for clients of etcd, one per member."""
+        """URLs for clients of etcd, one for each member."""
         return tuple(f"https://{node.address}:{ETCD_CLIENT}" for node in self.etcd_nodes)
 
     def api_sans(self, node: NodePlan) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -154,15 +154,15 @@ class Topology:
     def roll_order(self) -> tuple[NodePlan, ...]:
         """The order in which a change reaches the nodes.
 
-        Members of etcd that are alone or on control-plane nodes, other control-plane nodes, members that run pods,
-        plain workers: no kubelet is newer than any API server at any time.
+        First members of etcd on control-plane nodes or on nodes without a kubelet, then other control-plane nodes, then
+        members of etcd that run pods, then plain workers. So no kubelet is ever newer than an API server.
         """
         return self.first_members + self.further_control_plane + self.member_workers + self.plain_workers
 
     @property
     def first_members(self) -> tuple[NodePlan, ...]:
         """Members of etcd whose machine has an API server or no kubelet."""
-        return tuple(node for node in self.etcd_nodes if not node.follows_control_plane)
+        return tuple(node for node in self.etcd_nodes if not node.is_activated_with_workers)
 
     @property
     def further_control_plane(self) -> tuple[NodePlan, ...]:
@@ -172,17 +172,17 @@ class Topology:
     @property
     def member_workers(self) -> tuple[NodePlan, ...]:
         """Members of etcd that run pods, and no API server."""
-        return tuple(node for node in self.etcd_nodes if node.follows_control_plane)
+        return tuple(node for node in self.etcd_nodes if node.is_activated_with_workers)
 
     @property
     def plain_workers(self) -> tuple[NodePlan, ...]:
         """Nodes that only run pods."""
-        return tuple(node for node in self.nodes if node.follows_control_plane and not node.is_etcd)
+        return tuple(node for node in self.nodes if node.is_activated_with_workers and not node.is_etcd)
 
 
 def plan(
     page: Page,
-    lab: LabNetwork | None,
+    lab: MachineNetwork | None,
     endpoint: tuple[str, int],
     *,
     addresses: Mapping[str, str] = MappingProxyType({}),
@@ -190,10 +190,10 @@ def plan(
 ) -> Topology:
     """The topology of `page`. `lab` is the network of local machines; `endpoint` is host and port of the API.
 
-    `addresses` are those which another provider chose for nodes without one, by name; `further_sans` are names of the
-    API besides those of the page.
+    `addresses` are addresses that another provider chose, by node name. `further_sans` are names of the API in addition
+    to the names on the page.
 
-    Raises ConfigError when an address of the page does not fit the lab, or a node has no address at all.
+    Raises ConfigError if an address of the page does not fit the local network, or if a node has no address.
     """
     nodes = tuple(
         NodePlan(node.name, address, node.roles, node.labels, _taints(node))
@@ -216,8 +216,8 @@ def plan(
     )
 
 
-def _addresses(page: Page, lab: LabNetwork | None, chosen: Mapping[str, str]) -> list[str]:
-    """An address per node. Raises ConfigError when the page does not fit the lab or a node stays without address."""
+def _addresses(page: Page, lab: MachineNetwork | None, chosen: Mapping[str, str]) -> list[str]:
+    """An address for each node. Raises ConfigError if the page does not fit the local network or a node has none."""
     found: list[Finding] = []
     if lab is not None:
         found += [*network.network_overlaps(page, lab.subnet), *network.machine_subnet(page, lab.subnet)]
@@ -236,7 +236,7 @@ def _addresses(page: Page, lab: LabNetwork | None, chosen: Mapping[str, str]) ->
     return addresses
 
 
-def _lab_address(lab: LabNetwork | None, name: str) -> str | None:
+def _lab_address(lab: MachineNetwork | None, name: str) -> str | None:
     if lab is None or name not in lab.hosts:
         return None
     return str(ipaddress.IPv4Network(lab.subnet)[lab.hosts[name]])
@@ -249,7 +249,7 @@ def _taints(node: Node) -> tuple[TaintPlan, ...]:
 
 
 def _split(*names: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """DNS names and addresses apart, each once, in the given order."""
+    """DNS names and addresses, separated, each once, in the given order."""
     unique = tuple(dict.fromkeys(names))
     addresses = tuple(name for name in unique if is_ipv4(name))
     return tuple(name for name in unique if name not in addresses), addresses

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pulumi
 
 from components.config.rollout import Rollout
-from components.node.stage import StagedNode
-from components.rollout import roll
+from components.rollout.node_release import StagedNode
+from components.rollout.order import roll
 from components.topology import Topology
 
 
@@ -17,7 +17,7 @@ from components.topology import Topology
 class WorkerPoolArgs:
     """The topology, every staged node, and what has to be done before workers change (the control plane).
 
-    `rollout` says how many at a time, and how long the pods of a node may take to leave it.
+    `rollout` says how many workers may change at the same time, and how long a drain may take.
     """
 
     topology: Topology
@@ -27,9 +27,9 @@ class WorkerPoolArgs:
 
 
 class WorkerPool(pulumi.ComponentResource):
-    """Members of etcd that run pods, one by one; then all others, as many at a time as the page says.
+    """Activates members of etcd that run pods, one by one, then all other workers, several at a time as the page says.
 
-    No kubelet here is ever newer than an API server: https://kubernetes.io/releases/version-skew-policy/.
+    So no kubelet is ever newer than an API server: https://kubernetes.io/releases/version-skew-policy/.
     """
 
     activated: dict[str, pulumi.Resource]

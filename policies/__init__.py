@@ -1,1 +1,1 @@
-"""Policies over a plan or a state: `pulumi preview --policy-pack policies`. What each rule wants: docs/policies.md."""
+"""Policies over a plan or a state: `pulumi preview --policy-pack policies`. docs/policies.md describes the rules."""

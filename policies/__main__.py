@@ -1,10 +1,10 @@
-"""Serves the pack to the engine. PolicyPack blocks until the engine is done, so the rules live in other modules."""
+"""Serves the policy pack to the engine. `PolicyPack` blocks until the engine is done."""
 
 import os
 import sys
 from pathlib import Path
 
-# The engine starts this folder as a program; the rules are modules of the package that the folder is.
+# The engine runs this folder as a program, but the rules import each other as the package `policies`.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pulumi_policy import EnforcementLevel, PolicyPack

@@ -1,4 +1,4 @@
-"""The time that rules compare with."""
+"""The time with which rules compare certificates."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ VARIABLE = "HARDWAY_NOW"
 
 
 def now(environment: Mapping[str, str] = os.environ) -> datetime:
-    """The present in UTC, or the RFC 3339 time in HARDWAY_NOW: a test's clock, or a look ahead.
+    """The current time in UTC, or the RFC 3339 time in HARDWAY_NOW: for tests, or to check a later date.
 
-    Raises ValueError when that is not a time with an offset.
+    Raises ValueError if HARDWAY_NOW is not a time with an offset.
     """
     given = environment.get(VARIABLE)
     if not given:
@@ -27,14 +27,14 @@ def now(environment: Mapping[str, str] = os.environ) -> datetime:
 
 
 def parse(text: str) -> datetime:
-    """An RFC 3339 time as the tls provider writes it, with up to nine digits of a second, in UTC."""
+    """The time in UTC. `text` is RFC 3339 as the tls provider writes it, with up to nine digits after the second."""
     head, dot, rest = text.partition(".")
-    # datetime has microseconds.
+    # A datetime has microseconds only.
     digits = rest.rstrip("Z").partition("+")[0].partition("-")[0] if dot else ""
     zone = rest[len(digits) :] if dot else ""
     return datetime.fromisoformat(f"{head}{dot}{digits[:6]}{zone}").astimezone(UTC)
 
 
 def text(moment: datetime) -> str:
-    """The time to the second, RFC 3339 in UTC."""
+    """The time as RFC 3339 text in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,23 +1,20 @@
-"""The nodes of a cluster, read from a stack's resources."""
+"""The nodes of a cluster, read from the resources of a stack."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from components.resource_names import MACHINE_TYPES, NodeResource
 from policies.item import Item
 
 _ROLES_BY_LEAF = {"-etcd-peer": "etcd", "-apiserver": "control-plane"}
 _SIGNED = "tls:index/locallySignedCert:LocallySignedCert"
-_MACHINES = {
-    "command:local:Command": ("{node}-machine",),
-    "aws:ec2/instance:Instance": ("{node}", "{node}-machine", "{node}-instance"),
-}
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node: its roles; its address and its machine where the stack says them."""
+    """A node with its roles. `address` and `machine` are None if the stack does not show them."""
 
     name: str
     roles: frozenset[str]
@@ -26,7 +23,7 @@ class Node:
 
 
 def nodes(items: Sequence[Item]) -> dict[str, Node]:
-    """The nodes by name: from the stack's output `nodes`, else from the certificates that each role has."""
+    """The nodes by name, from the output `nodes` of the stack, else from the certificates of each role."""
     described = next((item.props.get("nodes") for item in items if item.type == "pulumi:pulumi:Stack"), None)
     if isinstance(described, Mapping):
         known = {name: facts for name, facts in described.items() if isinstance(facts, Mapping)}
@@ -34,7 +31,7 @@ def nodes(items: Sequence[Item]) -> dict[str, Node]:
         addresses = {name: facts.get("address") for name, facts in known.items()}
     else:
         roles, addresses = _by_certificates(items), {}
-    machines = {(item.type, item.name): item for item in items if item.type in _MACHINES}
+    machines = {(item.type, item.name): item for item in items if item.type in MACHINE_TYPES}
     return {name: Node(name, own, _text(addresses.get(name)), _machine(name, machines)) for name, own in roles.items()}
 
 
@@ -49,7 +46,7 @@ def _by_certificates(items: Sequence[Item]) -> dict[str, frozenset[str]]:
 
 
 def _machine(node: str, machines: Mapping[tuple[str, str], Item]) -> Item | None:
-    wanted = [(kind, name.format(node=node)) for kind, names in _MACHINES.items() for name in names]
+    wanted = [(kind, NodeResource.MACHINE.name_for(node)) for kind in MACHINE_TYPES]
     return next((machines[key] for key in wanted if key in machines), None)
 
 

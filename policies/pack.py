@@ -1,4 +1,4 @@
-"""Every rule of the pack, by family."""
+"""All rules of the policy pack, by family."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FAMILIES: dict[str, list[Policy]] = {
 
 
 def chosen(environment: Mapping[str, str]) -> list[Policy]:
-    """The rules of the families that HARDWAY_POLICY_FAMILIES names, separated by commas; of all when it is not set.
+    """The rules of the families in HARDWAY_POLICY_FAMILIES (names separated by commas); all rules if it is not set.
 
-    Raises ValueError for a family that there is not.
+    Raises ValueError for an unknown family.
     """
     names = [name.strip() for name in environment.get("HARDWAY_POLICY_FAMILIES", ",".join(FAMILIES)).split(",")]
     unknown = [name for name in names if name not in FAMILIES]

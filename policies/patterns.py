@@ -1,4 +1,4 @@
-"""Names that settings allow."""
+"""Patterns of names, for settings of rules."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from fnmatch import fnmatchcase
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Whether one of the patterns of `fnmatch` fits."""
+    """Whether `name` matches one of the `fnmatch` patterns."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,4 +1,4 @@
-"""From a pure check to a policy of the pack: settings with defaults, plain values, one unknown value hides nothing."""
+"""Makes a policy from a pure check: adds settings with defaults, and replaces unknown values by UNKNOWN."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Settings = Mapping[str, Any]
 ResourceCheck = Callable[[Item, Settings], Iterable[str]]
 """The messages about one resource."""
 StackCheck = Callable[[Sequence[Item], Settings], Iterable[tuple[str | None, str]]]
-"""Messages with the URN of the resource each is about; None: about the stack."""
+"""Messages, each with the URN of its resource, or None if the message is about the stack."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A number, or a list of texts, that the pack's configuration may change. Texts are patterns of `fnmatch`."""
+    """A number or a list of texts that the configuration of the pack may change. Texts are `fnmatch` patterns."""
 
     default: float | list[str]
     description: str
@@ -46,7 +46,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class About:
-    """What a rule is called, what it wants, how severe a breach is, and its settings."""
+    """The name of a rule, what it requires, its settings, the severity of a violation, and its level."""
 
     name: str
     description: str
@@ -66,9 +66,9 @@ class About:
         }
 
     def values(self, given: Mapping[str, Any] | None) -> Settings:
-        """The settings with what the configuration gives.
+        """The values of all settings: the value in `given`, else the default.
 
-        Raises ValueError for a setting that there is not: the engine lets it pass.
+        Raises ValueError for an unknown setting, which the engine would ignore.
         """
         unknown = sorted(set(given or {}) - set(self.settings))
         if unknown:
@@ -78,11 +78,15 @@ class About:
 
 
 def resource_rule(about: About, types: Iterable[str], check: ResourceCheck) -> Policy:
-    """A rule over the inputs of single resources. It runs before each is made: a breach stops `up` as well."""
+    """A rule about the inputs of one resource. It runs before the resource is made, so a violation also stops `up`.
+
+    A type that ends with a colon stands for all types that begin like this.
+    """
     wanted = frozenset(types)
+    beginnings = tuple(kind for kind in wanted if kind.endswith(":"))
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        if args.resource_type in wanted:
+        if args.resource_type in wanted or (beginnings and args.resource_type.startswith(beginnings)):
             item = Item(args.urn, args.resource_type, args.name, plain(args.props), args.opts.protect)
             for message in check(item, about.values(args.get_config())):
                 report(message, None)
@@ -91,7 +95,7 @@ def resource_rule(about: About, types: Iterable[str], check: ResourceCheck) -> P
 
 
 def stack_rule(about: About, check: StackCheck) -> Policy:
-    """A rule over the outputs of all resources. It runs at the end of a preview, or of an `up`."""
+    """A rule about the outputs of all resources. It runs at the end of a preview and at the end of `up`."""
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         items = [
@@ -112,7 +116,7 @@ def stack_rule(about: About, check: StackCheck) -> Policy:
 
 
 def plain(value: Any) -> Any:
-    """The value with UNKNOWN in the place of everything that is not known yet; the SDK would raise there."""
+    """The value with UNKNOWN in the place of unknown values, for which the SDK raises an error."""
     if isinstance(value, Mapping):
         return {key: _looked_up(value, key) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):

@@ -1,8 +1,8 @@
 """Three clusters as the pure parts of the program see them, each from a page in tests/data/pages.
 
-`stacked` is the laptop cluster, `dedicated_etcd` says nearly every setting and runs on machines that are no
-containers, `one_master` has three members of etcd and one API server. `existing` is a fourth one, on hosts that
-nobody made, with a virtual address.
+`stacked` is the local cluster of Pulumi.dev.yaml. `dedicated_etcd` sets nearly every key, and its machines are no
+containers. `one_master` has three members of etcd and one API server. A fourth cluster, `existing`, has existing hosts
+and a virtual address.
 """
 
 import hashlib
@@ -16,21 +16,21 @@ from conftest import changed, page_values
 from components.artifacts.choice import choose_artifacts
 from components.artifacts.lock import Lock
 from components.config import Page, load
-from components.config.existing import ExistingMachines
+from components.config.existing import ExistingSection
 from components.machines.existing_site import ExistingSite
 from components.machines.needs import traits_of
-from components.node.model import Part
+from components.node.model import NodePart
 from components.node.payload import release_payload
-from components.node.plan import Surroundings, plan_node
+from components.node.plan import NodeEnvironment, plan_node
 from components.node.release import Release, describe, refs
 from components.node.traits import Traits
-from components.topology import LabNetwork, Topology, plan
+from components.topology import MachineNetwork, Topology, plan
 
 NAMES = ("stacked", "dedicated_etcd", "one_master")
 LABS = {
-    "stacked": LabNetwork("10.89.3.0/24", {"cp-1": 11, "cp-2": 12, "cp-3": 13, "worker-1": 14, "worker-2": 15}),
-    "dedicated_etcd": LabNetwork("192.168.10.0/24", {}),
-    "one_master": LabNetwork("192.168.10.0/24", {"node3": 13}),
+    "stacked": MachineNetwork("10.89.3.0/24", {"cp-1": 11, "cp-2": 12, "cp-3": 13, "worker-1": 14, "worker-2": 15}),
+    "dedicated_etcd": MachineNetwork("192.168.10.0/24", {}),
+    "one_master": MachineNetwork("192.168.10.0/24", {"node3": 13}),
 }
 KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
 OTHERS = {
@@ -50,12 +50,12 @@ IMAGES = {
 
 
 def sha256(text: str) -> str:
-    """A digest that is told apart from others by what it is of."""
+    """A made-up digest, different for each name."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def lock_data(page: Page) -> dict[str, Any]:
-    """A lock with everything a page asks for, in the form of the lock file; digests are those of names."""
+    """A lock with everything that a page needs, in the form of the lock file. Digests are the digests of names."""
 
     def source(name: str, version: str, archive: str | None, files: Mapping[str, str]) -> dict[str, Any]:
         url = f"{{mirror}}/files/{sha256(name)}/{name}-{version}"
@@ -69,7 +69,7 @@ def lock_data(page: Page) -> dict[str, Any]:
     }
     for name, (field, archive, files) in OTHERS.items():
         version = getattr(versions, field)
-        # What is no archive is one download for each program.
+        # Without an archive there is one file for each program.
         groups = [files] if archive else [{program: path} for program, path in files.items()]
         artifacts[name] = {version: {"amd64": [source(next(iter(g)), version, archive, g) for g in groups]}}
     images = {
@@ -85,40 +85,40 @@ def _digest(name: str) -> str:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster before anything is made."""
+    """A cluster, computed from a page without an engine."""
 
     page: Page
     topology: Topology
-    around: Surroundings
+    environment: NodeEnvironment
     lock: Lock
 
-    def part(self, node: str) -> Part:
-        """What has to be on a node."""
-        return plan_node(self.page, self.topology, self.topology.node(node), self.around)
+    def part(self, node: str) -> NodePart:
+        """The parts of a node."""
+        return plan_node(self.page, self.topology, self.topology.node(node), self.environment)
 
     def release(self, node: str, renewed: Iterable[str] = ()) -> Release:
-        """The release of a node; `renewed` names material that is new, such as `cp-1-apiserver:cert`."""
+        """The release of a node. `renewed` names changed material, such as `cp-1-apiserver:cert`."""
         part = self.part(node)
         identities = {ref: f"{ref} is {'new' if ref in set(renewed) else 'old'}" for ref in refs(part)}
         return describe(part, choose_artifacts(self.page, self.lock, part.artifacts), identities)
 
     def payload(self, node: str, mirror: str = "http://mirror", secret: str = "") -> str:
-        """The archive for a node; the content of each material is its name, and `secret`."""
+        """The payload for a node. The content of each material is its name and `secret`."""
         part, release = self.part(node), self.release(node)
         artifacts = choose_artifacts(self.page, self.lock, part.artifacts)
         return release_payload(part, release, artifacts, {ref: f"{ref}{secret}\n" for ref in refs(part)}, mirror)
 
 
 def cluster(name: str, change: Mapping[str, Any] | None = None) -> Cluster:
-    """The cluster of a page with some values changed; a path of the page leads to each, `network.proxyMode`."""
+    """The cluster of a page with changed values, by their paths on the page such as `network.proxyMode`."""
     page = load(changed(page_values(name), change or {}))
-    if isinstance(page.machines, ExistingMachines):
+    if isinstance(page.machines, ExistingSection):
         site = ExistingSite(page, page.machines, None)
         return _made(page, site.topology(page), traits_of(page.machines))
     lab = LABS[name]
     added = [node.name for node in page.nodes if node.address is None and node.name not in lab.hosts]
     hosts = {**lab.hosts, **{node: 100 + index for index, node in enumerate(added)}}
-    topology = plan(page, LabNetwork(page.machines.known_subnet or lab.subnet, hosts), ("127.0.0.1", 7443))
+    topology = plan(page, MachineNetwork(page.machines.known_subnet or lab.subnet, hosts), ("127.0.0.1", 7443))
     return _made(page, topology, Traits(name != "dedicated_etcd"))
 
 
@@ -126,5 +126,5 @@ def _made(page: Page, topology: Topology, traits: Traits) -> Cluster:
     lock = Lock(Path("a.lock.json"), lock_data(page))
     local = dict.fromkeys(("docker.io", "registry.k8s.io"), "http://10.89.3.2:5000")
     mirrors = dict(page.artifacts.registry_mirrors) or local
-    around = Surroundings(lock.image("pause", page.versions.pause), mirrors, traits)
-    return Cluster(page, topology, around, lock)
+    environment = NodeEnvironment(lock.image("pause", page.versions.pause), mirrors, traits, frozenset(local.values()))
+    return Cluster(page, topology, environment, lock)

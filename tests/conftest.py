@@ -1,4 +1,4 @@
-"""What several tests share: pages to start from, and putting a change onto one."""
+"""Pages for tests, and changes of pages."""
 
 import copy
 import re
@@ -16,7 +16,7 @@ Values = dict[str, Any]
 
 
 def changed(base: Mapping[str, Any], change: Mapping[str, Any]) -> Values:
-    """`base` with the value of each path in `change` put there; mappings on the way are made where they are missing."""
+    """`base` with the values of `change`, by path. Missing mappings are made."""
     values = copy.deepcopy(dict(base))
     for path, value in change.items():
         *way, last = _steps(path)

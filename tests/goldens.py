@@ -1,12 +1,12 @@
-"""Goldens: texts as files below tests/data/goldens, compared whole.
+"""Goldens: expected texts as files in tests/data/goldens, compared whole.
 
-A test module has a folder there and cases, file name -> function that gives the text, and one test over
-`names(folder, cases)` which calls `check`. A file that is missing, differs, or belongs to no case fails that test.
-To write all of them anew:
+A test module has a folder there, cases (file name -> function that computes the text), and one test over
+`names(folder, cases)` that calls `check`. The test fails if a file is missing, differs, or belongs to no case.
+To write all goldens again:
 
     UPDATE_GOLDENS=1 python -m pytest tests/unit
 
-then read the change (`git diff tests/data/goldens`) like any other: it is what will be on the machines.
+Then review the change like code (`git diff tests/data/goldens`): these files will be on the machines.
 """
 
 import difflib
@@ -24,13 +24,13 @@ Cases = Mapping[str, Callable[[], str]]
 
 
 def names(folder: Path, cases: Cases) -> list[str]:
-    """Names of all cases, and of all files that have none: each is one test."""
+    """Names of all cases, and of all files without a case. Each is one test."""
     files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return sorted({*cases, *files})
 
 
 def check(folder: Path, name: str, cases: Cases) -> None:
-    """Compare the text of a case with its file, or write the file if the environment asks for that."""
+    """Compare the text of a case with its file, or write the file if UPDATE_GOLDENS is set."""
     path = folder / name
     text = cases[name]() if name in cases else None
     if os.environ.get(VARIABLE):
@@ -52,7 +52,7 @@ def _write(path: Path, text: str | None) -> None:
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    # Nobody should take a run that wrote its own expectations for one that passed.
+    # Skipped, because a run that writes its expectations has tested nothing.
     pytest.skip("removed" if text is None else "written")
 
 

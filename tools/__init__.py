@@ -1,4 +1,5 @@
-"""Builds everything a stack needs on this machine and runs it: `python3 -m tools --help`.
+"""Prepares this machine, builds what a stack needs, and operates stacks: `python3 -m tools.prepare --help`.
 
-Standard library only: the tools run before any virtual environment exists.
+The packages are `prepare`, `operate`, `report`, `from_source`, `from_upstream` and `lint`; `common` has the code that
+they share. `cli` is the command line of all packages.
 """

@@ -1,1 +1,1 @@
-"""What is applied through the Kubernetes API once it answers; none of it is needed for the API to come up."""
+"""What is applied through the Kubernetes API; the API starts without all of it."""

@@ -1,37 +1,44 @@
-"""Everything that goes through the API of a new cluster, in one go."""
+"""Everything that is applied through the API of the cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 
-from components.addons.bootstrap import bootstrap_token
-from components.addons.coredns import CoreDns, CoreDnsArgs
-from components.addons.flannel import Flannel, FlannelArgs
+from components.addons.bootstrap import bootstrap_tokens
+from components.addons.coredns import CoreDns, CoreDnsArgs, spread_over
 from components.addons.nodes import Nodes
-from components.addons.options import owned
 from components.addons.rbac import Rbac
 from components.artifacts.choice import choose_image
 from components.artifacts.lock import Lock
 from components.config import Page
-from components.pki.cluster_pki import BootstrapToken
+from components.config.generations import SINGLE, Generations
+from components.network_plugins.choice import plugin_of
+from components.network_plugins.contract import ObjectsArgs
+from components.object_options import owned
+from components.pki.bootstrap_token import BootstrapToken
 from components.topology import Topology
 
 
 @dataclass(frozen=True)
 class AddonsArgs:
-    """The page, the topology, the lock of images, and the kubelets' first credential."""
+    """The page, the topology, the lock of images, the bootstrap tokens by node, the kubeconfig of the program.
+
+    `after` are the resources that have to exist before pods restart because of other trusted authorities.
+    """
 
     page: Page
     topology: Topology
     lock: Lock
-    token: BootstrapToken
+    tokens: Mapping[str, BootstrapToken]
+    kubeconfig: pulumi.Output[str]
+    after: Sequence[pulumi.Resource] = ()
 
 
 class Addons(pulumi.ComponentResource):
-    """RBAC, the bootstrap token, the nodes, flannel and CoreDNS. Done when every node is Ready and names resolve.
+    """RBAC, the bootstrap tokens, the nodes, the network plugin, CoreDNS: done when nodes are Ready and names resolve.
 
     `maintenance` is what gives the maintenance credential its rights.
     """
@@ -42,21 +49,39 @@ class Addons(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=[owned]))
         super().__init__("hardway:addons:Addons", name, {}, opts)
         page, topology = args.page, args.topology
-        flannel_image = choose_image(page, args.lock, "flannel")
+        plugin = page.network.plugin
+        images = {name: choose_image(page, args.lock, name) for name in plugin.images(page.versions)}
         coredns_image = choose_image(page, args.lock, "coredns")
         child = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
         rbac = Rbac("rbac", page.access.developers, child)
         self.maintenance = rbac.maintenance
-        # The token works once everything that lets a kubelet in is there: a request that is not approved at once waits.
-        # All else comes after it: every node waits for the token.
-        token = bootstrap_token(args.token, _after(child, rbac.bindings))
-        child = _after(child, [token])
-        Nodes("nodes", topology, child)
-        network = Flannel("flannel", FlannelArgs(page.network, flannel_image, topology.node_local_port), child)
-        dns = CoreDnsArgs(coredns_image, topology.dns_address, topology.domain, page.dns.upstreams, page.dns.replicas)
-        # A pod that comes before its node's network is tried again only ten seconds later.
-        CoreDns("coredns", dns, child, network.daemons)
+        # Tokens come after the rules that approve certificate requests: a request without approval waits. All other
+        # objects come after the tokens, because new nodes wait for the tokens.
+        tokens = bootstrap_tokens(args.tokens, _after(child, rbac.bindings))
+        child = _after(child, [*tokens, *args.after])
+        Nodes("nodes", topology, args.kubeconfig, child)
+        # A pod reads the trust bundle of the API when it starts. Therefore a change of the bundle replaces these pods.
+        trust = _trust_annotation(page.pki.generations.kubernetes)
+        network = plugin_of(page).make_objects(
+            plugin.title, ObjectsArgs(page, images, topology.node_local_port, trust), child
+        )
+        dns = CoreDnsArgs(
+            coredns_image,
+            topology.dns_address,
+            topology.domain,
+            page.dns.upstreams,
+            page.dns.replicas,
+            spread_over(topology.kubelet_nodes, page.dns.replicas),
+            trust,
+        )
+        # If a pod starts before the network of its node, the kubelet tries again only ten seconds later.
+        CoreDns("coredns", dns, child, network)
         self.register_outputs({})
+
+
+def _trust_annotation(generations: Generations) -> dict[str, str]:
+    """An annotation with the trusted generations of the API's authority; none if only generation 1 is trusted."""
+    return {} if generations == SINGLE else {"hardway/trusted-generations": ",".join(map(str, generations.trusted))}
 
 
 def _after(opts: pulumi.ResourceOptions, resources: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:

@@ -1,28 +1,35 @@
-"""The token that lets a new kubelet ask for its first certificate."""
+"""The bootstrap tokens with which new kubelets request their first certificate."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.pki.cluster_pki import BootstrapToken
+from components.pki.bootstrap_token import BootstrapToken
 
 
-def bootstrap_token(token: BootstrapToken, opts: pulumi.ResourceOptions) -> k8s.core.v1.Secret:
-    """The Secret as the bootstrap-token authenticator reads it.
+def bootstrap_tokens(tokens: Mapping[str, BootstrapToken], opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    """One Secret for the token of each node, in the form that the bootstrap-token authenticator reads.
 
-    https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#bootstrap-token-secret-format
+    https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#bootstrap-token-secret-format. After the
+    end of a token, the API refuses the token, and the controller-manager (tokencleaner) deletes its Secret.
     """
-    return k8s.core.v1.Secret(
-        "bootstrap-token",
-        metadata={"name": pulumi.Output.concat("bootstrap-token-", token.id), "namespace": "kube-system"},
-        type="bootstrap.kubernetes.io/token",
-        string_data={
-            "description": "Kubelets of this cluster ask for their first client certificate with it.",
-            "token-id": token.id,
-            "token-secret": token.secret,
-            "usage-bootstrap-authentication": "true",
-            "usage-bootstrap-signing": "false",
-        },
-        opts=opts,
-    )
+    return [
+        k8s.core.v1.Secret(
+            f"{node}-bootstrap-token",
+            metadata={"name": pulumi.Output.concat("bootstrap-token-", token.id), "namespace": "kube-system"},
+            type="bootstrap.kubernetes.io/token",
+            string_data={
+                "description": f"The kubelet of the new node {node} asks for its first client certificate with it.",
+                "token-id": token.id,
+                "token-secret": token.secret,
+                "expiration": token.expiration,
+                "usage-bootstrap-authentication": "true",
+                "usage-bootstrap-signing": "false",
+            },
+            opts=opts,
+        )
+        for node, token in tokens.items()
+    ]

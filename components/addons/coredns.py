@@ -1,14 +1,16 @@
-"""CoreDNS: names of services and pods, and where to ask for all others."""
+"""CoreDNS: names of services and pods, and upstream servers for all other names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.addons.options import child_of
+from components.config.nodes import CONTROL_PLANE_KEY
+from components.object_options import child_of, pod_metadata
+from components.topology import NodePlan, TaintPlan
 
 NAME = "coredns"
 _LABELS = {"k8s-app": "kube-dns"}
@@ -17,17 +19,22 @@ _RBAC = "rbac.authorization.k8s.io"
 
 @dataclass(frozen=True)
 class CoreDnsArgs:
-    """The pinned image, the service's address, the cluster's domain, upstream servers or files, and how many pods."""
+    """The pinned image, the service's address, the cluster's domain, upstream servers or files, how many pods.
+
+    `spread` is the result of `spread_over`. `annotations` are those of the pods.
+    """
 
     image: str
     address: str
     domain: str
     upstreams: Sequence[str]
     replicas: int
+    spread: int
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 class CoreDns(pulumi.ComponentResource):
-    """The deployment and its service `kube-dns`, the name that everybody looks for."""
+    """The deployment and its service `kube-dns`, which is the name that other programs expect."""
 
     def __init__(
         self, name: str, args: CoreDnsArgs, opts: pulumi.ResourceOptions | None, network: pulumi.Resource
@@ -60,17 +67,20 @@ class CoreDns(pulumi.ComponentResource):
             metadata=metadata,
             spec={
                 "replicas": args.replicas,
-                # Proxies hear of a pod up to a second after it is ready: none is counted on, or replaced, before that.
+                # A kube-proxy may notice a ready pod up to a second late, so a pod counts as available only later.
                 "min_ready_seconds": 2,
                 "selector": {"match_labels": _LABELS},
                 "strategy": {"rolling_update": {"max_unavailable": 1}},
-                "template": {"metadata": {"labels": _LABELS}, "spec": _pod(args.image, config.metadata.name)},
+                "template": {
+                    "metadata": pod_metadata(_LABELS, args.annotations),
+                    "spec": _pod(args.image, config.metadata.name, args.spread),
+                },
             },
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[binding, network])),
         )
         k8s.core.v1.Service(
             f"{name}-service",
-            # To wait for the deployment is enough; the provider would wait ten seconds more for pods to settle.
+            # Waiting for the deployment is enough; the provider would wait ten seconds longer for the service.
             metadata=metadata | {"name": "kube-dns", "annotations": {"pulumi.com/skipAwait": "true"}},
             spec={
                 "cluster_ip": args.address,
@@ -118,14 +128,28 @@ def corefile(domain: str, upstreams: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _pod(image: str, config: pulumi.Input[str]) -> dict[str, object]:
+def spread_over(nodes: Sequence[NodePlan], replicas: int) -> int:
+    """The least number of nodes that have to be able to run pods of CoreDNS before a node gets a second pod.
+
+    A node with a taint that the pods do not tolerate cannot run them. If there are more pods than nodes, then one node
+    less counts: a drain has to find a place for the second pod of its node, or the budget would stop the drain.
+    """
+    fit = sum(not any(_keeps_away(taint) for taint in node.taints) for node in nodes)
+    return max(1, min(replicas, fit if replicas <= fit else fit - 1))
+
+
+def _keeps_away(taint: TaintPlan) -> bool:
+    return taint.key != CONTROL_PLANE_KEY and taint.effect != "PreferNoSchedule"
+
+
+def _pod(image: str, config: pulumi.Input[str], spread: int) -> dict[str, object]:
     return {
         "service_account_name": NAME,
         "priority_class_name": "system-cluster-critical",
         "dns_policy": "Default",
         "tolerations": [
-            {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
-            # Five minutes, the default, is long for half of a cluster's DNS.
+            {"key": CONTROL_PLANE_KEY, "effect": "NoSchedule"},
+            # The default of five minutes is long for half of the DNS of a cluster.
             *(
                 {"key": f"node.kubernetes.io/{state}", "effect": "NoExecute", "toleration_seconds": 30}
                 for state in ("not-ready", "unreachable")
@@ -135,8 +159,11 @@ def _pod(image: str, config: pulumi.Input[str]) -> dict[str, object]:
             {
                 "max_skew": 1,
                 "topology_key": "kubernetes.io/hostname",
-                # Not both on the node that happens to be Ready first.
+                # Otherwise both pods would start on the node that is Ready first.
                 "when_unsatisfiable": "DoNotSchedule",
+                "min_domains": spread,
+                # A node whose taints keep the pods away, or that is cordoned, does not count as a node without pods.
+                "node_taints_policy": "Honor",
                 "label_selector": {"match_labels": _LABELS},
             }
         ],

@@ -1,4 +1,4 @@
-"""Who may do what, beyond what the API server sets up by itself."""
+"""RBAC rules in addition to those that the API server creates."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.addons.options import child_of
 from components.config.page import Developer
+from components.object_options import child_of
 from components.pki.leaves import ADMIN_GROUP, MAINTENANCE, developer_group
 
 _RBAC = "rbac.authorization.k8s.io"
 
 CLUSTER_BINDINGS = {
-    # The API server asks kubelets for logs and exec with a client certificate of its own.
+    # The API server has its own client certificate for requests to kubelets (logs, exec).
     "hardway-apiserver-kubelet": ("system:kubelet-api-admin", "User", "kube-apiserver-kubelet-client"),
     "hardway-cluster-admins": ("cluster-admin", "Group", ADMIN_GROUP),
     # https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/
@@ -32,7 +32,7 @@ CLUSTER_BINDINGS = {
 }
 """Binding -> (cluster role, kind of subject, subject)."""
 
-# What components/node/membership.sh does.
+# What components/node/scripts/cluster.sh does.
 _MAINTAINS = (
     {"api_groups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]},
     {"api_groups": [""], "resources": ["pods"], "verbs": ["get", "list"]},

@@ -1,1 +1,1 @@
-"""What is downloaded, from where, and which digest it has to have."""
+"""Programs and images: where they are downloaded from, and their digests."""

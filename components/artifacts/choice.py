@@ -1,11 +1,12 @@
-"""Which lock, artifacts and images a page leads to."""
+"""The lock, artifacts and images of a page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from components.artifacts.lock import UPSTREAM_LOCK, Artifact, Lock, read_lock
+from components.artifacts.lock import UPSTREAM_LOCK, Artifact, Lock, MissingError, all_missing, read_lock
 from components.config import Page
 
 MIRROR_LOCK = Path(".cache/artifacts.lock.json")
@@ -17,10 +18,23 @@ _OF_NODES = ("kubelet", "kube-proxy")
 
 def choose_lock(page: Page) -> Lock:
     """The lock of the page's artifact source. Raises LockError if it, or something that the page needs, is missing."""
-    lock = read_lock(UPSTREAM_LOCK if page.artifacts.source == "upstream" else MIRROR_LOCK)
-    choose_artifacts(page, lock, artifact_versions(page))
-    for image, version in image_versions(page).items():
-        lock.image(image, version)
+    if page.artifacts.source != "upstream":
+        return checked_lock(page, read_lock(MIRROR_LOCK))
+    mirrored = page.machines.serves_mirror or page.artifacts.mirror is not None
+    return replace(checked_lock(page, read_lock(UPSTREAM_LOCK)), mirrored=mirrored)
+
+
+def checked_lock(page: Page, lock: Lock) -> Lock:
+    """The lock, if it has everything that the page needs. Raises LockError."""
+    missing = []
+    for get, versions in ((lock.artifact, artifact_versions(page)), (lock.image, image_versions(page))):
+        for name, version in versions.items():
+            try:
+                get(name, version)
+            except MissingError as error:
+                missing.append(error)
+    if missing:
+        raise all_missing(missing)
     return lock
 
 
@@ -45,11 +59,12 @@ def artifact_versions(page: Page) -> dict[str, str]:
         "containerd": versions.containerd,
         "runc": versions.runc,
         "cni-plugins": versions.cni_plugins,
-        "cni-flannel": versions.cni_flannel,
         "crictl": versions.crictl,
+        **page.network.plugin.artifacts(versions),
     }
 
 
 def image_versions(page: Page) -> dict[str, str]:
-    """The version of each image that hardway itself has pulled."""
-    return {"pause": page.versions.pause, "flannel": page.versions.flannel, "coredns": page.versions.coredns}
+    """The version of each image that hardway uses."""
+    versions = page.versions
+    return {"pause": versions.pause, "coredns": versions.coredns, **page.network.plugin.images(versions)}

@@ -1,4 +1,4 @@
-"""The configuration page: the whole user surface, every rule and message of it in one place.
+"""The configuration page: everything that a user sets, with all rules and messages.
 
 `load` is pure; `from_pulumi` reads the running program's configuration. Both give a frozen `Page` or one error that
 lists everything that is wrong.

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from components.config.machines import Machines
+from components.config.machines import MachinesSection
 from components.config.names import Cidr, CidrOrWorld, Domain, Port
 from components.config.section import Choice, Rule, Section, listing, whole
 
@@ -78,49 +78,49 @@ Clients = Annotated[tuple[Cidr, ...], listing("a list of networks such as 203.0.
 
 
 class GivenSubnet(Section):
-    """A subnet of a given VPC for machines. What is said here is compared with AWS before anything is made."""
+    """A subnet of an existing VPC for machines. The program compares these values with AWS before it makes anything."""
 
     id: SubnetId
     """The subnet."""
     zone: Zone
     """Its zone."""
     cidr: Cidr
-    """Its network. Said here because addresses of machines are chosen before AWS is asked."""
+    """Its network. The page needs it because the program chooses addresses of machines before it asks AWS."""
 
 
 class GivenVpc(Section):
-    """A VPC that is there already. Its routes, and whether they lead to the internet, are not hardway's."""
+    """An existing VPC. hardway manages neither its routes nor its access to the internet."""
 
     id: VpcId
     """The VPC."""
     subnets: Annotated[tuple[GivenSubnet, ...], listing("at least one subnet, each of another zone", least=1)]
-    """Private subnets for the machines, at most one of each zone."""
+    """Private subnets for the machines, at most one in each zone."""
     public_subnets: tuple[SubnetId, ...] = ()
-    """Public subnets for the bastion and a public load balancer, at most one of each zone."""
+    """Public subnets for the bastion and a public load balancer, at most one in each zone."""
 
 
-class AwsNetwork(Section):
+class AwsNetworkSection(Section):
     """Where in AWS the machines are."""
 
     cidr: Cidr = "10.80.0.0/16"
-    """Network of the new VPC. Each zone gets a sixteenth of it for machines and one for what is public."""
+    """Network of the new VPC. Each zone gets one sixteenth of it for machines and one for public resources."""
     zones: Annotated[tuple[Zone, ...], listing("one to six letters", least=1, most=6)] = ("a", "b", "c")
     """Zones of the region, by their letters."""
     nat: Annotated[Literal["none", "one", "perZone"], Choice()] = "one"
-    """How machines reach the internet: not at all, by way of the first zone, or each by way of its own zone."""
+    """How machines reach the internet: not at all, through the first zone, or each through its own zone."""
     vpc: GivenVpc | None = None
-    """A VPC that is there already; `cidr`, `zones` and `nat` are then not used. Unset: a new one is made."""
+    """An existing VPC; `cidr`, `zones` and `nat` are then not used. Unset: the program makes a new VPC."""
 
 
 class AwsEndpoint(Section):
     """The network load balancer in front of the API servers."""
 
     public: Flag = False
-    """Whether it has public addresses. If not, it is reached from the VPC and from networks connected to it."""
+    """Whether it has public addresses. If not, clients reach it from the VPC and from networks connected to the VPC."""
     clients: Annotated[tuple[CidrOrWorld, ...], listing("a list of networks such as 203.0.113.0/24")] = ()
-    """Networks that may connect; to an internal one the machines may as well. 0.0.0.0/0 is everybody."""
+    """Networks that may connect. The machines may also connect to an internal load balancer. 0.0.0.0/0 is everybody."""
     name: Domain | None = None
-    """A DNS name of yours that leads to the load balancer (a CNAME), for people's kubeconfigs. Unset: its own name."""
+    """Your DNS name for the load balancer (a CNAME), for people's kubeconfigs. Unset: the load balancer's own name."""
 
 
 class AwsBastion(Section):
@@ -131,20 +131,21 @@ class AwsBastion(Section):
     clients: Annotated[tuple[Cidr, ...], listing("at least one network such as 203.0.113.0/24", least=1)]
     """Networks that may connect by SSH."""
     port: Port = 22
-    """Port of its SSH server, for networks that let out no other. One that runs keeps the port it was made with."""
+    """Port of its SSH server, for networks that block other outgoing ports. A running bastion keeps the port
+    that it was made with."""
 
 
 class AwsRole(Section):
     """The instances of a role. A node with several roles counts as control-plane before etcd before worker."""
 
     type: InstanceType = "m6i.large"
-    """Instance type. A running instance is stopped and started again for another one."""
+    """Instance type. To change it, the program stops a running instance and starts it again."""
     root_size: Gibibytes = 30
     """Size of the root volume (gp3, encrypted)."""
 
 
 class AwsData(Section):
-    """The volume of each etcd member: gp3, encrypted, of its own, mounted at /var/lib/etcd."""
+    """A separate volume for each etcd member: gp3, encrypted, mounted at /var/lib/etcd."""
 
     size: Gibibytes = 20
     """Size."""
@@ -154,7 +155,7 @@ class AwsData(Section):
     """Guaranteed throughput."""
 
 
-class AwsMachines(Machines):
+class AwsSection(MachinesSection):
     """EC2 instances with private addresses only, over the zones of a region."""
 
     chooses_addresses: ClassVar[bool] = True
@@ -162,19 +163,19 @@ class AwsMachines(Machines):
     provider: Literal["aws"] = "aws"
     """Who makes the machines."""
     region: Region
-    """The region. Credentials are found as by every program for AWS: environment, profile, role."""
-    network: AwsNetwork = AwsNetwork()
+    """The region. The program finds credentials as every AWS program does: environment, profile, role."""
+    network: AwsNetworkSection = AwsNetworkSection()
     """Where in AWS the machines are."""
     endpoint: AwsEndpoint = AwsEndpoint()
     """The network load balancer in front of the API servers."""
     bastion: AwsBastion | None = None
-    """Unset: there is none, and the machines are reached at their private addresses."""
+    """The bastion. Unset: there is none, and SSH connects to the machines at their private addresses."""
     ssh_clients: Clients = ()
     """Networks that may connect to the machines by SSH without a bastion: a VPN, a peered VPC."""
     node_port_clients: Clients = ()
     """Networks that may connect to services of type NodePort."""
     image: Image = DEBIAN
-    """AMI: an id, or an SSM parameter, read when a machine is made. A machine that runs keeps the one it has."""
+    """AMI: an id, or an SSM parameter, read when a machine is made. A running machine keeps its AMI."""
     control_plane: AwsRole = AwsRole()
     """Nodes with the role control-plane."""
     etcd: AwsRole = AwsRole()
@@ -186,9 +187,9 @@ class AwsMachines(Machines):
     kms_key: KmsKey | None = None
     """Key that encrypts all volumes. Unset: the account's default key for EBS."""
     protected: Flag = True
-    """Etcd members, control plane, their data and the load balancer can be neither deleted nor replaced."""
+    """Whether etcd members, control plane, their data and the load balancer can be neither deleted nor replaced."""
     tags: dict[TagKey, TagValue] = Field(default_factory=dict)
-    """Further tags of everything that is made."""
+    """Further tags of everything that the program makes."""
 
     @property
     def zones(self) -> tuple[str, ...]:

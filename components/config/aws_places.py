@@ -1,7 +1,7 @@
-"""Networks, zones and addresses of machines in AWS, all of them from the page alone. Pure.
+"""Networks, zones and addresses of machines in AWS, computed from the page alone. Pure.
 
-AWS would choose an address when a machine is made. Then certificates, peers and firewall rules were unknown at preview,
-and a machine that is made anew would have another one.
+If AWS chose an address when a machine is made, then certificates, peers and firewall rules would be unknown at preview,
+and a replaced machine would get another address.
 """
 
 import hashlib
@@ -10,15 +10,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.config.aws import AwsMachines
+from components.config.aws import AwsSection
 from components.config.nodes import Node
 
 Network = ipaddress.IPv4Network
 
 AWS_FIRST, AWS_LAST = 4, 1
-"""Of each subnet AWS keeps the first four addresses and the last one for itself."""
+"""AWS reserves the first four addresses and the last address of each subnet."""
 _FRONT = 8
-"""Of the sixteen parts of a new VPC the first eight are for machines, the others for what stands before them."""
+"""A new VPC has sixteen parts: eight for machines, then eight for load balancer, NAT gateways and bastion."""
 
 
 @dataclass(frozen=True)
@@ -29,27 +29,27 @@ class Place:
     address: str
 
 
-def machine_subnets(machines: AwsMachines) -> dict[str, str]:
+def machine_subnets(machines: AwsSection) -> dict[str, str]:
     """The network (CIDR) of the machines by letter of the zone, in the order of the page."""
     if vpc := machines.network.vpc:
         return {subnet.zone: subnet.cidr for subnet in vpc.subnets}
     return dict(zip(machines.network.zones, _parts(machines), strict=False))
 
 
-def front_subnets(machines: AwsMachines) -> dict[str, str]:
-    """As `machine_subnets`, of a new VPC, for load balancer, NAT gateways and bastion.
+def front_subnets(machines: AwsSection) -> dict[str, str]:
+    """As `machine_subnets`, for the load balancer, NAT gateways and bastion in a new VPC.
 
-    They choose their addresses themselves, so they must not do that where machines have theirs.
+    These choose their addresses themselves, so they need other subnets than the machines.
     """
     return dict(zip(machines.network.zones, _parts(machines)[_FRONT:], strict=False))
 
 
-def place_nodes(machines: AwsMachines, nodes: tuple[Node, ...]) -> dict[str, Place]:
-    """The place of each node by its name.
+def place_nodes(machines: AwsSection, nodes: tuple[Node, ...]) -> dict[str, Place]:
+    """The place of each node, by name.
 
-    A node with an address is where that address is. For another one its own name decides and nothing else: cp-1, cp-2
-    and cp-3 are in the first, second and third zone. So no node that comes or goes moves another. Nodes with an
-    address outside of all subnets are left out.
+    If a node has an address, then the address decides. Otherwise the name of the node alone decides: cp-1, cp-2 and
+    cp-3 are in the first, second and third zone. So a node that is added or removed moves no other node. The result
+    leaves out nodes with an address outside of all subnets.
     """
     subnets = machine_subnets(machines)
     found: dict[str, Place] = {}
@@ -61,7 +61,7 @@ def place_nodes(machines: AwsMachines, nodes: tuple[Node, ...]) -> dict[str, Pla
     return found
 
 
-def _parts(machines: AwsMachines) -> list[str]:
+def _parts(machines: AwsSection) -> list[str]:
     return [str(part) for part in Network(machines.network.cidr).subnets(prefixlen_diff=4)]
 
 

@@ -1,4 +1,4 @@
-"""`hardway:cluster` and `hardway:versions`: what the cluster is called and what it is made of."""
+"""`hardway:cluster` and `hardway:versions`: the name of the cluster and the versions of its parts."""
 
 import re
 from typing import Annotated
@@ -45,11 +45,12 @@ class Cluster(Section):
     """The cluster as a whole."""
 
     name: Annotated[str, label_rule("cluster name", longest=20)]
-    """Names machines, certificates and contexts. Short because names of containers and interfaces derive from it."""
+    """A label for people, in kubeconfigs and in names of local machines, which limit it to 20 characters. It may
+    change, except in AWS, where names and tags of resources contain it."""
     domain: Domain = "cluster.local"
     """DNS domain of services: `kubernetes.default.svc.<domain>`."""
     protect: Annotated[bool, Rule("boolean", "true or false", accepts=(bool,))] = False
-    """Whether authorities and keys that nobody can make again are safe from `destroy` and from a line removed here."""
+    """Whether authorities and irreplaceable keys are protected from `destroy` and from the removal of a line here."""
 
 
 class Versions(Section):
@@ -58,23 +59,23 @@ class Versions(Section):
     kubernetes: Annotated[str, _version_rule(minors=KUBERNETES_MINORS)] = "1.37.1"
     """API server, controller manager, scheduler and kubectl; kubelet and kube-proxy where `kubelet` is unset."""
     kubelet: Annotated[str, _version_rule(minors=KUBERNETES_MINORS)] | None = None
-    """kubelet and kube-proxy, if they stay behind the control plane for a while. Unset: that of `kubernetes`."""
-    etcd: Annotated[str, _version_rule(least=(3, 5), example="3.7.3")] = "3.7.3"
-    """etcd, etcdctl and etcdutl. Kubernetes documents 3.5 as the oldest that it runs against."""
-    # containerd 1.x: Kubernetes 1.35 is the last that runs on it, and its configuration has another format (version 2).
-    containerd: Annotated[str, _version_rule(least=(2, 0), example="2.4.2")] = "2.4.2"
+    """kubelet and kube-proxy, if they stay older than the control plane for a while. Unset: as `kubernetes`."""
+    etcd: Annotated[str, _version_rule(least=(3, 5), example="3.7.2")] = "3.7.2"
+    """etcd, etcdctl and etcdutl. Kubernetes documents 3.5 as the oldest version that it works with."""
+    # Not 1.x: Kubernetes 1.35 is the last that runs on it, and its configuration has another format (version 2).
+    containerd: Annotated[str, _version_rule(least=(2, 0), example="2.4.1")] = "2.4.1"
     """Container runtime on every node with a kubelet."""
     runc: Annotated[str, _version_rule(example="1.5.2")] = "1.5.2"
     """Low-level runtime under containerd."""
     cni_plugins: Annotated[str, _version_rule(example="1.9.1")] = "1.9.1"
     """bridge, host-local, loopback and portmap."""
     cni_flannel: Annotated[str, _version_rule(example="0.9.1")] = "0.9.1"
-    """CNI plugin `flannel`, numbered as containernetworking/plugins which still held it."""
+    """CNI plugin `flannel`, with the version of a release of containernetworking/plugins that still contained it."""
     crictl: Annotated[str, _version_rule(example="1.36.0")] = "1.36.0"
     """Client for the runtime, for people on the node."""
     flannel: Annotated[str, _version_rule(example="0.28.9")] = "0.28.9"
     """flanneld, as an image."""
-    coredns: Annotated[str, _version_rule(example="1.15.0")] = "1.15.0"
+    coredns: Annotated[str, _version_rule(example="1.14.7")] = "1.14.7"
     """CoreDNS, as an image."""
     pause: Annotated[str, _PAUSE] = "3.10"
     """Image of the sandbox container. In quotes: YAML reads 3.10 as 3.1."""

@@ -19,7 +19,7 @@ def parse(text: str) -> timedelta | None:
 
 def hours(duration: timedelta) -> int:
     """Whole hours, the unit of pulumi-tls. Every `Lifetime` of a page is a whole number of hours."""
-    return int(duration / timedelta(hours=1))
+    return duration // timedelta(hours=1)
 
 
 def text(duration: timedelta) -> str:
@@ -45,24 +45,21 @@ def _lifetime_rule(least: timedelta) -> Rule:
     return Rule("duration", wanted, check, convert=parse, unit="h or d", quote="it needs a unit")
 
 
-def _span_problem(value: str) -> str | None:
-    duration = parse(value)
-    if duration is None:
-        return "is not a duration"
-    return None if timedelta(seconds=1) <= duration <= timedelta(days=1) else "is not between 1s and 1d"
+def span_rule(least: str, examples: str, unit: str) -> Rule:
+    """A duration from `least` to a day. `examples` and `unit` are for messages and the reference."""
+    shortest = parse(least)
+
+    def check(value: str) -> str | None:
+        duration = parse(value)
+        if duration is None or shortest is None:
+            return "is not a duration"
+        return None if shortest <= duration <= timedelta(days=1) else f"is not between {least} and 1d"
+
+    wanted = f"a whole number with its unit, such as {examples}, {least} to 1d"
+    return Rule("duration", wanted, check, convert=parse, unit=unit, quote="it needs a unit")
 
 
-Span = Annotated[
-    timedelta,
-    Rule(
-        "duration",
-        "a whole number with its unit, such as 90s or 5m, 1s to 1d",
-        _span_problem,
-        convert=parse,
-        unit="s, m or h",
-        quote="it needs a unit",
-    ),
-]
+Span = Annotated[timedelta, span_rule("1s", "90s or 5m", "s, m or h")]
 # Certificates count in hours because pulumi-tls does (validityPeriodHours, earlyRenewalHours).
 LifeHours = Annotated[timedelta, _lifetime_rule(timedelta(hours=2))]
 RenewalHours = Annotated[timedelta, _lifetime_rule(timedelta(hours=1))]

@@ -8,7 +8,7 @@ from typing import Any
 NAMESPACE = "hardway"
 HIDDEN = "[secret]"
 _LONGEST_VALUE = 80
-# A password or a token in a URL: what stands before the host, and the query.
+# A password or a token in a URL: the part before the host, and the query.
 _USERINFO, _QUERY = re.compile(r"(?<=://)[^/@\s]*@"), re.compile(r"(?<=\?).+")
 
 

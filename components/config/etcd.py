@@ -8,7 +8,7 @@ from components.config.section import Choice, Rule, Section, whole
 MEBIBYTE = 1024 * 1024
 LONGEST_ELECTION = 50000
 
-# 8 GiB is the suggested most ("System limits"). Less than 16 MiB, which "Maintenance" fills in a moment, is a mistake.
+# "System limits" suggests at most 8 GiB. Less than 16 MiB, which "Maintenance" fills in a moment, is a mistake.
 _QUOTA = whole("whole number", 16 * MEBIBYTE, 8192 * MEBIBYTE, "bytes", note="16 MiB to 8 GiB")
 _RETENTION = Rule(
     "duration or number",

@@ -1,11 +1,11 @@
-"""`hardway:machines` with the provider `existing`: hosts that are there already and are reached by SSH."""
+"""`hardway:machines` with the provider `existing`: existing hosts, reached by SSH."""
 
 import base64
 import binascii
 import re
 from typing import Annotated, ClassVar, Literal
 
-from components.config.machines import Machines, Vip
+from components.config.machines import MachinesSection, Vip
 from components.config.names import Port, San
 from components.config.section import Choice, Rule, Section
 from components.config.ssh import HostKey, UserName
@@ -38,20 +38,20 @@ Flag = Annotated[bool, Rule("true or false", "true or false", accepts=(bool,))]
 
 
 class Bastion(Section):
-    """A host that all others are reached by way of."""
+    """The host through which SSH connections to all other hosts go."""
 
     host: San
     """Name or address of the bastion, as the operator's machine sees it."""
     port: Port = 22
     """Port of its SSH server."""
     user: UserName = "root"
-    """User on the bastion. It needs no rights there but to forward connections."""
+    """User on the bastion. The user needs only the right to forward connections."""
     host_key: HostKey
     """Public host key of the bastion. `make host-keys` prints it for review."""
 
 
 class Endpoint(Section):
-    """Where people reach the API when something of yours leads there: a load balancer, or a DNS name."""
+    """Where people reach the API through your own load balancer or DNS name."""
 
     host: San
     """Name or address of the API. It is in the certificates of all API servers."""
@@ -59,35 +59,35 @@ class Endpoint(Section):
     """Port of the API at that name."""
 
 
-class ExistingMachines(Machines):
-    """Hosts that are there already: a Debian, Ubuntu or other systemd Linux with an SSH server."""
+class ExistingSection(MachinesSection):
+    """Existing hosts: Debian, Ubuntu or another Linux with systemd and an SSH server."""
 
     takes_ssh: ClassVar[bool] = True
 
     provider: Literal["existing"] = "existing"
     """Who makes the machines."""
     user: UserName = "root"
-    """User on every host. One other than root needs `sudo` without a password."""
+    """User on every host. A user other than root needs `sudo` without a password."""
     private_key_file: PrivateKeyFile | None = None
-    """File with that user's private key. Neither this nor `privateKey`: the SSH agent of the operator is asked."""
+    """File with that user's private key. With neither this nor `privateKey`, the operator's SSH agent has the key."""
     private_key: PrivateKey | None = None
     """The private key itself, as a secret: `pulumi config set --path --secret 'hardway:machines.privateKey'`."""
     bastion: Bastion | None = None
-    """A host that all others are reached by way of. Unset: they are reached directly."""
+    """The host through which SSH connections to all other hosts go. Unset: SSH connects to the hosts directly."""
     endpoint: Endpoint | None = None
     """Where people reach the API. Unset: at the virtual address, or at the only control-plane node."""
     vip: Vip | None = None
     """A virtual address for the API. Unset: none."""
     swap: Annotated[Literal["refuse", "disable"], Choice()] = "refuse"
-    """Swap that is on: `refuse` stops before anything is changed, `disable` turns it off at once and at every boot."""
+    """If swap is on: `refuse` stops before anything is changed, `disable` turns swap off at once and at every boot."""
     packages: Annotated[Literal["install", "refuse"], Choice()] = "install"
-    """Programs that a host lacks: `install` Debian's or Ubuntu's packages of them, or `refuse` the host."""
+    """If a host lacks programs: `install` their packages from Debian or Ubuntu, or `refuse` the host."""
     remove_data: Flag = False
-    """Whether a host that leaves the stack loses its data too: that of etcd, kubelet and containerd."""
+    """Whether a host that is removed from the stack loses its data too: the data of etcd, kubelet and containerd."""
     containers: Flag = False
-    """The hosts are containers that boot systemd (LXC, podman): kernel, swap and limits are not theirs to set."""
+    """The hosts are containers that boot systemd (LXC, podman), which cannot set kernel, swap and limits."""
 
     @property
     def virtual_address(self) -> Vip | None:
-        """The one of the page."""
+        """The virtual address of the page."""
         return self.vip

@@ -1,4 +1,4 @@
-"""pydantic's errors as findings: what is wrong in our words, and what is allowed as the models say it."""
+"""pydantic's errors as findings: the problem in hardway's words, and what the models allow."""
 
 from collections.abc import Collection
 from typing import Any, get_args, get_origin
@@ -7,28 +7,41 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from components.config.errors import HIDDEN, Finding, path_of, shown
-from components.config.introspect import allowed, bare_type, fields, is_section, keys, variants
-from components.config.section import RULE_ERROR
+from components.config.introspect import allowed, bare_type, fields, is_section, keys, rule_of, variants
+from components.config.section import RULE_ERROR, Rule
 
 
 def findings_of(error: ValidationError, model: type[BaseModel], secret: Collection[str]) -> list[Finding]:
-    """One finding per error. Nothing that stands below a top-level key in `secret` is shown."""
+    """One finding per error. No finding shows a value below a top-level key in `secret`, except for public values."""
     found = []
     for details in error.errors(include_url=False):
         parts, field = _resolve(model, details["loc"])
         finding = _finding(details, parts, field)
-        if parts and parts[0] in secret:
+        # The finding of a private rule has no value in it.
+        shows_value = details["type"] != RULE_ERROR or not details["ctx"]["private"]
+        if parts and parts[0] in secret and shows_value and not is_public(field):
             finding = Finding(finding.path, f"{HIDDEN} is not accepted", finding.allowed)
         found.append(finding)
     return found
+
+
+def is_public_at(location: tuple[str | int, ...], model: type[BaseModel]) -> bool:
+    """Whether the value at a path of the page is never a secret."""
+    return is_public(_resolve(model, location)[1])
+
+
+def is_public(field: Any) -> bool:
+    """Whether the values of a field are never secrets, whatever else its top-level key has."""
+    rule = rule_of(field) if field is not None else None
+    return isinstance(rule, Rule) and rule.public
 
 
 def _finding(details: ErrorDetails, parts: list[str | int], field: Any) -> Finding:
     path, value, context = path_of(parts), shown(details["input"]), details.get("ctx", {})
     match details["type"]:
         case str(kind) if kind == RULE_ERROR:
-            who = "the value" if context["private"] else value
-            return Finding(path, f"{who} {context['problem']}", context["allowed"])
+            subject = "the value" if context["private"] else value
+            return Finding(path, f"{subject} {context['problem']}", context["allowed"])
         case "extra_forbidden":
             return Finding(path, f"{str(parts[-1])!r} is not a known key", ", ".join(keys(bare_type(field))))
         case "missing":
@@ -41,19 +54,19 @@ def _finding(details: ErrorDetails, parts: list[str | int], field: Any) -> Findi
         case "model_type" | "model_attributes_type" | "dict_type":
             return Finding(path, f"{value} is not a mapping", allowed(field))
         case _:
-            # A kind of error that no model of ours makes today: still a sentence with path and value.
+            # No model produces another kind of error today. The message has path and value all the same.
             return Finding(path, f"{value} is not accepted", allowed(field))
 
 
 def _resolve(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list[str | int], Any]:
-    """The path without pydantic's own marks, and the field or annotation at its end (at an unknown key: its parent)."""
+    """The path without pydantic's markers, and the field or annotation at its end (for an unknown key: its parent)."""
     parts: list[str | int] = []
     here: Any = model
     for part in location:
         if part == "[key]":
             break
         if part in variants(here):
-            # The tag of a union: pydantic puts it into the path, the user did not.
+            # pydantic adds the tag of a union to the path; the user did not write it.
             here = variants(here)[str(part)]
             continue
         parts.append(part)

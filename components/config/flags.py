@@ -1,12 +1,13 @@
 """Flags and configuration fields which hardway sets itself, and so refuses in `extraArgs` and `extraConfig`.
 
-Only what would break the cluster or a promise (certificates, addresses, encryption, audit, zero failed requests) is in
-here. The value says which key of the page to use instead; an empty one means that there is none.
+The tables have only what would break the cluster or a promise (certificates, addresses, encryption, audit, zero failed
+requests). The value names the key of the page to use instead; an empty value means that there is no such key.
 """
 
 import re
 from typing import Annotated
 
+from components.config import kubelet_flags
 from components.config.section import Rule
 
 
@@ -64,7 +65,10 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
         encryption-provider-config-automatic-reload audit-policy-file audit-log-path
         requestheader-client-ca-file requestheader-allowed-names requestheader-extra-headers-prefix
         requestheader-group-headers requestheader-username-headers proxy-client-cert-file proxy-client-key-file
-        shutdown-delay-duration shutdown-send-retry-after endpoint-reconciler-type""",
+        shutdown-delay-duration shutdown-send-retry-after endpoint-reconciler-type
+        etcd-prefix etcd-servers-overrides storage-media-type service-account-lookup
+        service-account-extend-token-expiration oidc-issuer-url oidc-client-id oidc-ca-file oidc-username-claim
+        oidc-username-prefix oidc-groups-claim oidc-groups-prefix oidc-required-claim oidc-signing-algs""",
         secure_port="api.port",
         service_cluster_ip_range="network.serviceCidr",
         service_node_port_range="network.nodePortRange",
@@ -73,7 +77,12 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
         """bind-address secure-port kubeconfig master authentication-kubeconfig authorization-kubeconfig
         allocate-node-cidrs cluster-signing-cert-file cluster-signing-key-file root-ca-file client-ca-file
         service-account-private-key-file use-service-account-credentials leader-elect cluster-name
-        requestheader-client-ca-file tls-cert-file tls-private-key-file controllers""",
+        requestheader-client-ca-file tls-cert-file tls-private-key-file controllers
+        cluster-signing-kubelet-client-cert-file cluster-signing-kubelet-client-key-file
+        cluster-signing-kubelet-serving-cert-file cluster-signing-kubelet-serving-key-file
+        cluster-signing-kube-apiserver-client-cert-file cluster-signing-kube-apiserver-client-key-file
+        cluster-signing-legacy-unknown-cert-file cluster-signing-legacy-unknown-key-file""",
+        cluster_signing_duration="pki.signingLifetime",
         cluster_cidr="network.podCidr",
         node_cidr_mask_size="network.nodeCidrMaskSize",
         service_cluster_ip_range="network.serviceCidr",
@@ -84,16 +93,16 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
     ),
     "kubelet": _managed(
         """config config-dir kubeconfig bootstrap-kubeconfig cert-dir hostname-override node-ip
-        container-runtime-endpoint root-dir cloud-provider register-node""",
+        root-dir cloud-provider runonce""",
         node_labels="nodes[].labels",
-        register_with_taints="nodes[].taints",
     ),
     "etcd": _managed(
         """name config-file listen-client-urls listen-client-http-urls listen-peer-urls listen-metrics-urls
         advertise-client-urls initial-advertise-peer-urls initial-cluster initial-cluster-state initial-cluster-token
         force-new-cluster cert-file key-file client-cert-auth trusted-ca-file auto-tls enable-grpc-gateway
         peer-cert-file peer-key-file peer-client-cert-auth peer-trusted-ca-file peer-auto-tls discovery
-        discovery-srv""",
+        discovery-srv discovery-token discovery-endpoints strict-reconfig-check unsafe-no-fsync cors
+        host-whitelist enable-pprof""",
         data_dir="etcd.dataDir",
         wal_dir="etcd.walDir",
         heartbeat_interval="etcd.heartbeatInterval",
@@ -109,9 +118,15 @@ MANAGED_FIELDS: dict[str, dict[str, str]] = {
     "kubelet": _managed(
         """apiVersion kind address port readOnlyPort healthzPort healthzBindAddress authentication authorization
         clusterDNS containerRuntimeEndpoint cgroupDriver failCgroupV1 podCIDR rotateCertificates serverTLSBootstrap
-        tlsCertFile tlsPrivateKeyFile staticPodPath registerNode"""
+        tlsCertFile tlsPrivateKeyFile staticPodPath staticPodURL staticPodURLHeader registerNode enableServer"""
     )
     | {"clusterDomain": "cluster.domain", "registerWithTaints": "nodes[].taints"},
     "kube-proxy": _managed("apiVersion kind clientConnection hostnameOverride healthzBindAddress metricsBindAddress")
     | {"mode": "network.proxyMode", "clusterCIDR": "network.podCidr"},
+}
+
+# A flag of the kubelet wins over the field, so no flag that is a field may be set.
+MANAGED_FLAGS["kubelet"] |= {
+    flag: MANAGED_FIELDS["kubelet"].get(field, f"extraConfig.kubelet.{field}") if field else ""
+    for flag, field in kubelet_flags.FIELDS.items()
 }

@@ -1,8 +1,8 @@
-"""Looking into the models: which keys a section has, which type and rule a key has. For messages and the reference."""
+"""Inspects the models: the keys of a section, the type and the rule of a key. For messages and the reference."""
 
 from collections.abc import Iterator
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from components.config.section import Choice, Rule
 
 
-def is_section(kind: Any) -> bool:
+def is_section(kind: Any) -> TypeGuard[type[BaseModel]]:
     """Whether `kind` is a model, that is a mapping with known keys."""
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
@@ -27,7 +27,7 @@ def keys(model: type[BaseModel]) -> list[str]:
 
 
 def variants(annotation: Any) -> dict[str, type[BaseModel]]:
-    """The models behind a field that a discriminator tells apart, by tag; empty for any other field."""
+    """The models of a field with a discriminator, by tag; empty for any other field."""
     if not isinstance(annotation, FieldInfo) or annotation.discriminator is None:
         return {}
     inner, name = annotation.annotation, str(annotation.discriminator)
@@ -48,7 +48,7 @@ def bare_type(annotation: Any) -> Any:
 
 
 def rule_of(annotation: Any) -> Rule | Choice | None:
-    """What a field or annotation says about its values, if anything."""
+    """The rule for the values of a field or annotation, if there is one."""
     if isinstance(annotation, FieldInfo):
         own = next((item for item in annotation.metadata if isinstance(item, Rule | Choice)), None)
         return own or rule_of(annotation.annotation)
@@ -60,10 +60,12 @@ def rule_of(annotation: Any) -> Rule | Choice | None:
 
 
 def allowed(annotation: Any) -> str:
-    """What is allowed at a field or annotation, as a message says it."""
+    """What a field or annotation allows, as text for a message."""
     rule, inner = rule_of(annotation), bare_type(annotation)
     if rule is not None:
         return rule.allowed_for(inner)
+    if models := variants(annotation):
+        return f"a mapping with {annotation.discriminator}, one of {', '.join(models)}"
     if is_section(inner):
         return f"a mapping with {', '.join(keys(inner))}"
     return "a mapping" if get_origin(inner) is dict else "a list"

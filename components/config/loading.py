@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
 from components.config import rules
+from components.config.authorities import GivenAuthority
 from components.config.errors import HIDDEN, NAMESPACE, ConfigError, Finding, path_of
-from components.config.findings import findings_of
+from components.config.findings import findings_of, is_public_at
 from components.config.page import Page
 
 
@@ -17,18 +19,52 @@ def load(values: Mapping[str, Any], secret: Collection[str] = ()) -> Page:
     """The page from its top-level keys (`cluster`, `nodes`, ... without namespace).
 
     `secret` names the top-level keys whose values no message may show. Raises ConfigError with all findings: those
-    about single values, or, when there are none, those about the page as a whole.
+    about single values, or, if there are none, those about the page as a whole.
     """
     try:
         page = Page.model_validate(dict(values))
     except ValidationError as error:
         found = findings_of(error, Page, secret)
     else:
-        found = rules.check(page)
+        found = [*rules.check(page), *plain_keys(page, secret)]
         if not found:
             return page
         found = _without({key: values[key] for key in secret if key in values}, found)
     raise ConfigError(found)
+
+
+def plain_keys(page: Page, secret: Collection[str]) -> list[Finding]:
+    """A finding for each key of an authority or of a place of snapshots that is on the page in plain text.
+
+    Pulumi tells for a top-level key only whether there is a secret in it. So if one of several keys is a secret, then
+    all pass.
+    """
+    keys = {
+        path: "sign"
+        for name, given in page.authorities.on_page().items()
+        for index, one in enumerate(given)
+        for path in _keys_at(f"authorities.{name}[{index}]", one)
+    }
+    for name in ("secret_access_key", "private_key"):
+        if page.backup and getattr(page.backup.to, name, None):
+            keys[f"backup.to.{to_camel(name)}"] = "delete the snapshots"
+    return [
+        Finding(
+            path,
+            f"the value is on the page in plain text, so whoever reads the page can {what}",
+            f"a secret, with `pulumi config set --secret --path '{NAMESPACE}:{path}' <FILE`; another key, if the page "
+            "was ever stored",
+        )
+        for path, what in keys.items()
+        if path.partition(".")[0] not in secret
+    ]
+
+
+def _keys_at(path: str, one: GivenAuthority) -> Iterator[str]:
+    if one.private_key is not None:
+        yield f"{path}.privateKey"
+    if one.service is not None:
+        yield f"{path}.service.authKey"
 
 
 def from_pulumi() -> Page:
@@ -72,18 +108,21 @@ def _parsed(raw: Any) -> Any:
 
 def _without(secret: Mapping[str, Any], findings: list[Finding]) -> list[Finding]:
     """The findings without the values in `secret`: a rule over the whole page may quote any value of it."""
-    texts = sorted({str(leaf) for leaf in _leaves(secret)} - {""}, key=len, reverse=True)
+    private = {str(leaf) for path, leaf in _leaves(secret) if not is_public_at(path, Page)}
+    texts = sorted(private - {""}, key=len, reverse=True)
     hidden = re.compile("|".join(rf"(?<!\w){re.escape(text)}(?!\w)" for text in texts)) if texts else None
     if hidden is None:
         return findings
     return [Finding(item.path, hidden.sub(HIDDEN, item.problem), hidden.sub(HIDDEN, item.allowed)) for item in findings]
 
 
-def _leaves(value: Any) -> Iterator[Any]:
+def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every single value, with its path."""
     if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for item in value:
-            yield from _leaves(item)
+        for key, item in value.items():
+            yield from _leaves(item, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*path, index))
     else:
-        yield value
+        yield path, value

@@ -1,4 +1,4 @@
-"""Names, addresses and URLs: the kinds of strings which several parts of the page share."""
+"""Names, addresses, URLs and certificates: the kinds of strings which several parts of the page share."""
 
 import ipaddress
 import re
@@ -42,6 +42,14 @@ def is_ipv6(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_network(text: str) -> bool:
+    """An IPv4 network without host bits, of any size."""
+    try:
+        return "/" in text and str(ipaddress.IPv4Network(text)) == text
+    except ValueError:
+        return False
 
 
 def label_rule(what: str, longest: int = 63) -> Rule:
@@ -97,7 +105,8 @@ def _path_problem(value: str) -> str | None:
     return None
 
 
-def _url_problem(value: str) -> str | None:
+def url_problem(value: str) -> str | None:
+    """What is wrong with a http(s) URL that has no secrets. None if nothing is."""
     try:
         parts = urlsplit(value)
         host, port = parts.hostname or "", parts.port
@@ -110,6 +119,11 @@ def _url_problem(value: str) -> str | None:
     if parts.username is not None or parts.password is not None:
         return "carries a user or password"
     return "has a query or fragment" if parts.query or parts.fragment or re.search(r"[\s\"']", value) else None
+
+
+def certificates_problem(value: str) -> str | None:
+    """What is wrong with a text that has to contain certificates in PEM form. Nobody has parsed it yet."""
+    return None if "-----BEGIN CERTIFICATE-----" in value else "is not in PEM form"
 
 
 Address = Annotated[str, Rule("address", "an IPv4 address such as 192.168.10.11", _address_problem)]
@@ -148,7 +162,7 @@ Url = Annotated[
     Rule(
         "URL",
         "http://HOST[:PORT][/PATH] or https://..., without user, query and fragment",
-        _url_problem,
+        url_problem,
         convert=lambda value: value.rstrip("/"),
     ),
 ]

@@ -1,10 +1,12 @@
-"""`hardway:network` and `hardway:dns`: pod and service networks, proxy, flannel, CoreDNS."""
+"""`hardway:network` and `hardway:dns`: pod and service networks, proxy, network plugin, CoreDNS."""
 
 import re
 from typing import Annotated, Literal
 
-from components.config.names import Cidr, Port, Upstream
+from components.config.names import Cidr, Upstream
 from components.config.section import Choice, Rule, Section, listing, whole
+from components.network_plugins.contract import PluginSection
+from components.network_plugins.flannel.section import FlannelSection
 
 _RANGE = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
 
@@ -19,17 +21,6 @@ def _range_problem(value: str) -> str | None:
     return None if first <= last else "is in the wrong order"
 
 
-class Flannel(Section):
-    """How flannel carries packets between nodes, see flannel's `backends.md`."""
-
-    backend: Annotated[Literal["vxlan", "host-gw"], Choice()] = "vxlan"
-    """`vxlan` works everywhere; `host-gw` is faster and needs all nodes in one layer-2 network."""
-    vni: Annotated[int, whole("whole number", 1, 16777215)] = 1
-    """VXLAN network identifier (24 bits)."""
-    port: Port = 8472
-    """UDP port of VXLAN. 8472 is the kernel's default, 4789 the registered one."""
-
-
 class Network(Section):
     """Addresses of pods and services."""
 
@@ -38,15 +29,20 @@ class Network(Section):
     node_cidr_mask_size: Annotated[int, whole("whole number", 16, 28, "bits")] = 24
     """Prefix length of each node's part of `podCidr`."""
     service_cidr: Cidr = "10.96.0.0/16"
-    """Network of service addresses. The first is the API's, the tenth is the DNS'."""
+    """Network of service addresses. The API has the first address, CoreDNS the tenth."""
     node_port_range: Annotated[
         str, Rule("port range", "FIRST-LAST with 1 <= FIRST <= LAST <= 65535, such as 30000-32767", _range_problem)
     ] = "30000-32767"
     """Ports of services of type NodePort on every node. May not contain a port that the cluster itself uses."""
     proxy_mode: Annotated[Literal["nftables", "iptables", "ipvs"], Choice()] = "nftables"
     """How kube-proxy programs the kernel."""
-    flannel: Flannel = Flannel()
+    flannel: FlannelSection = FlannelSection()
     """The pod network."""
+
+    @property
+    def plugin(self) -> PluginSection:
+        """The section of the network plugin that the cluster uses."""
+        return self.flannel
 
     @property
     def node_ports(self) -> range:
@@ -62,6 +58,7 @@ class Dns(Section):
     upstreams: Annotated[tuple[Upstream, ...], listing("at most 15 addresses or files", most=15)] = (
         "/etc/resolv.conf",
     )
-    """Where names outside the cluster are asked for, in order. Empty: such names do not exist (a closed network)."""
+    """Servers or files that resolve names outside the cluster, in order. Empty: such names do not exist
+    (a closed network)."""
     replicas: Annotated[int, whole("whole number", 1, 100)] = 2
     """Pods of CoreDNS."""

@@ -1,4 +1,4 @@
-"""`hardway:nodes`: which machines there are and what each does."""
+"""`hardway:nodes`: the machines and their roles."""
 
 import re
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from components.config.ssh import Ssh
 
 CONTROL_PLANE_KEY = "node-role.kubernetes.io/control-plane"
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
-# The control-plane mark follows from roles; the kubelet writes the others itself and would overwrite a wrong value.
+# The control-plane label follows from roles. The kubelet writes the others and would overwrite a wrong value.
 _OWN_LABELS = (CONTROL_PLANE_KEY, "kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch")
 
 
@@ -47,7 +47,7 @@ Role = Annotated[Literal["etcd", "control-plane", "worker"], Choice()]
 
 
 class Taint(Section):
-    """A mark that keeps pods away from a node, see "Taints and Tolerations" of the Kubernetes documentation."""
+    """Keeps pods away from a node, see "Taints and Tolerations" of the Kubernetes documentation."""
 
     key: Annotated[
         str, Rule("taint key", f"{_KEY}, not {CONTROL_PLANE_KEY} nor node.kubernetes.io/*", _taint_key_problem)
@@ -69,11 +69,11 @@ class Node(Section):
     address: Address | None = None
     """The machine's IPv4 address. Optional for the providers `local` and `aws`, which choose addresses themselves."""
     ssh: Ssh | None = None
-    """How the machine is reached. Needed with the provider `existing`, and with no other."""
+    """How SSH reaches the machine. Required with the provider `existing`, refused with any other."""
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels of the Kubernetes node, set through the API."""
     taints: tuple[Taint, ...] = ()
-    """Taints of the Kubernetes node, besides the one that follows from the roles."""
+    """Taints of the Kubernetes node, besides the taint that follows from the roles."""
 
     @property
     def runs_kubelet(self) -> bool:

@@ -1,20 +1,23 @@
 """The whole page: one field per key `hardway:<key>`, and the small sections that need no file of their own."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from components.config.artifacts import Artifacts
+from components.config.authorities import Authorities
+from components.config.backup import Backup, Restore
 from components.config.cluster import Cluster, Versions
 from components.config.etcd import Etcd
 from components.config.flags import ConfigField, FlagName, FlagValue
-from components.config.machines import LocalMachines
-from components.config.names import Port, San, Url, is_domain, is_ipv4, label_rule
+from components.config.machines import LocalSection
+from components.config.names import Port, San, label_rule
 from components.config.network import Dns, Network
 from components.config.nodes import Node
 from components.config.pki import Pki
 from components.config.providers import AnyMachines
 from components.config.rollout import Rollout
-from components.config.section import Choice, Rule, Section, listing
+from components.config.section import Rule, Section, listing
 
 
 class Api(Section):
@@ -43,7 +46,7 @@ class Developer(Section):
     name: Annotated[str, label_rule("developer name")]
     """User name in Kubernetes. Unique."""
     namespace: Annotated[str, _NAMESPACE]
-    """Namespace that is made for it."""
+    """Namespace that the program makes for the developer."""
 
 
 class Access(Section):
@@ -77,36 +80,14 @@ class ExtraConfig(Section):
     """Fields of KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1)."""
 
 
-def _registry_problem(value: str) -> str | None:
-    host, colon, port = value.partition(":")
-    known = is_domain(host) or is_ipv4(host)
-    in_range = port.isdecimal() and 1 <= int(port) <= 65535
-    return None if known and (in_range or not colon) else "is not a registry host"
-
-
-_REGISTRY = Rule("registry host", "HOST or HOST:PORT such as docker.io", _registry_problem)
-
-
-class Artifacts(Section):
-    """Where nodes get binaries and images from."""
-
-    source: Annotated[Literal["mirror", "upstream"], Choice()] = "mirror"
-    """`mirror`: a server that holds everything, by digest. `upstream`: the projects' own release pages."""
-    mirror: Url | None = None
-    """Base URL of the mirror. Needed with the source `mirror`, and only then; not for local machines: this host serves
-    its own."""
-    registry_mirrors: dict[Annotated[str, _REGISTRY], Url] = Field(default_factory=dict)
-    """Where to pull images of a registry from instead, by registry host."""
-
-
 class Page(Section):
-    """Everything a user can say about a cluster. All keys but `cluster` and `nodes` have defaults."""
+    """Everything that a user can set for a cluster. All keys but `cluster` and `nodes` have defaults."""
 
     cluster: Cluster
     """The cluster as a whole."""
     versions: Versions = Versions()
     """Versions of the parts."""
-    machines: AnyMachines = LocalMachines()
+    machines: AnyMachines = LocalSection()
     """Where the machines come from."""
     nodes: Annotated[tuple[Node, ...], listing("at least one node, each with a name and roles", least=1)]
     """Which machines there are and what each does."""
@@ -116,8 +97,14 @@ class Page(Section):
     """CoreDNS."""
     pki: Pki = Pki()
     """The certificates of the cluster."""
+    authorities: Authorities = Authorities()
+    """Authorities that the program does not make, such as intermediates of an organisation: docs/certificates.md."""
     etcd: Etcd = Etcd()
     """etcd."""
+    backup: Backup | None = None
+    """Snapshots of etcd: docs/backup.md. Unset: none are taken."""
+    restore: Restore | None = None
+    """A snapshot that takes the place of the data of etcd: docs/backup.md. The section may stay after the restore."""
     api: Api = Api()
     """The API servers."""
     access: Access = Access()

@@ -4,7 +4,7 @@ SSH = 22
 ETCD_CLIENT = 2379
 ETCD_PEER = 2380
 ETCD_HTTP = 2381
-"""Health of a member: by mutual TLS at its address, and plain with its metrics on 127.0.0.1."""
+"""Health of a member: with mutual TLS at its address, and with its metrics in plain HTTP on 127.0.0.1."""
 KUBELET_HEALTH = 10248
 PROXY_METRICS = 10249
 KUBELET = 10250
@@ -20,6 +20,6 @@ RESERVED: dict[range, str] = {
     range(SSH, SSH + 1): "SSH",
     range(ETCD_CLIENT, ETCD_HTTP + 1): "etcd",
     range(KUBELET_HEALTH, SCHEDULER + 1): "kubelet, kube-proxy, controller manager and scheduler",
-    range(ETCD_PROXY, ETCD_PROXY + 1): "the API server's own way to etcd",
-    range(NODE_LOCAL_API, NODE_LOCAL_API + 1): "the node's own way to the API",
+    range(ETCD_PROXY, ETCD_PROXY + 1): "the API server's proxy to etcd",
+    range(NODE_LOCAL_API, NODE_LOCAL_API + 1): "the node's proxy to the API",
 }

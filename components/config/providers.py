@@ -1,13 +1,13 @@
-"""All providers of machines: one of these is `hardway:machines`, told apart by its key `provider`."""
+"""All providers of machines: `hardway:machines` is one of them, selected by its key `provider`."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from components.config.aws import AwsMachines
-from components.config.existing import ExistingMachines
-from components.config.machines import LocalMachines
+from components.config.aws import AwsSection
+from components.config.existing import ExistingSection
+from components.config.machines import LocalSection
 
 
 def _provider_is_local(value: Any) -> Any:
@@ -18,7 +18,7 @@ def _provider_is_local(value: Any) -> Any:
 
 # A further provider is one more class in this union.
 AnyMachines = Annotated[
-    LocalMachines | ExistingMachines | AwsMachines,
+    LocalSection | ExistingSection | AwsSection,
     Field(discriminator="provider"),
     BeforeValidator(_provider_is_local),
 ]

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from components.config.changes import MEANING, Change, change_of
 from components.config.durations import text
 from components.config.errors import NAMESPACE
 from components.config.flags import MANAGED_FIELDS, MANAGED_FLAGS
@@ -19,23 +20,30 @@ from components.config.section import Rule, Section
 INTRODUCTION = """\
 # Configuration
 
-A stack's page is its `Pulumi.<stack>.yaml`. Each heading below is one key of it, `hardway:<key>`; all but `cluster` and
-`nodes` may be left out, and so may every key with a default. A key with nothing behind it counts as left out.
+The page of a stack is the file `Pulumi.<stack>.yaml`. Each heading below is one key, `hardway:<key>`. All keys except
+`cluster` and `nodes`, and every key with a default, may be left out. A key without a value counts as left out.
 
-A wrong page is refused before anything is made, with one line per mistake: the path, the value, what is allowed.
+The program refuses a wrong page before it makes anything, with one line per mistake: the path, the value, what is
+allowed.
 
     hardway:nodes[2].roles[0]: 'master' is not allowed; allowed: etcd, control-plane, worker
 
-Durations are a whole number and a unit (`30d`, `8760h`). Versions stand in quotes, or YAML reads 3.10 as 3.1.
+A duration is a whole number and a unit (`30d`, `8760h`). A version needs quotes: YAML reads 3.10 as 3.1.
 
+The column *change* says what an edit of the value does to a running cluster:
+
+{changes}
 This file is written by `python -m components.config.reference > docs/configuration.md`.
 """
-_HEAD = "| key | type | default | unit | meaning | rule |\n|---|---|---|---|---|---|\n"
+_VARIANT = re.compile(r" \(\w+\)")
+"""The tag of a provider in a path, as in `machines.endpoint (aws).public`."""
+_HEAD = "| key | type | default | unit | meaning | rule | change |\n|---|---|---|---|---|---|---|\n"
 
 
 def reference() -> str:
     """The whole reference as Markdown."""
-    parts = [INTRODUCTION]
+    classes = "".join(f"- *{change}*: {MEANING[change]}\n" for change in Change)
+    parts = [INTRODUCTION.format(changes=classes)]
     for key, field in fields(Page):
         rows = "".join(_row(*row) for row in _rows(key, field))
         parts.append(f"## {NAMESPACE}:{key}\n\n{_meaning(field)}\n\n{_HEAD}{rows}")
@@ -60,7 +68,8 @@ def _rows(path: str, field: FieldInfo) -> Iterator[tuple[str, FieldInfo]]:
 
 
 def _row(path: str, field: FieldInfo) -> str:
-    cells = (f"`{path}`", _kind(field), _default(field), _unit(field), _meaning(field), _rule(field))
+    change = change_of(_VARIANT.sub("", path))
+    cells = (f"`{path}`", _kind(field), _default(field), _unit(field), _meaning(field), _rule(field), change)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
@@ -95,7 +104,7 @@ def _yaml(value: Any) -> str:
         return text(value)
     if isinstance(value, bool):
         return str(value).lower()
-    # What YAML would read as nothing or as a number has to stand in quotes.
+    # Text that YAML would read as null or as a number needs quotes.
     return f'"{value}"' if isinstance(value, str) and re.fullmatch(r"[0-9.]*", value) else str(value)
 
 
@@ -112,7 +121,7 @@ def _rule(field: FieldInfo) -> str:
     kind = bare_type(field)
     if get_origin(kind) is Literal:
         return ", ".join(get_args(kind))
-    # The rules of what a list or mapping holds stand in the row of the list or mapping.
+    # The row of a list or mapping also has the rules of its items.
     ruled = [field, *(part for part in get_args(kind) if part is not ...)]
     found = [(rule_of(part), bare_type(part)) for part in ruled]
     return "; each ".join(rule.allowed_for(inner) for rule, inner in found if rule is not None)
@@ -121,8 +130,12 @@ def _rule(field: FieldInfo) -> str:
 def _managed(what: str, key: str, known: Mapping[str, Mapping[str, str]]) -> str:
     lines = []
     for component, names in known.items():
-        listed = ", ".join(f"`{name}`" + (f" (use `{instead}`)" if instead else "") for name, instead in names.items())
-        lines.append(f"- {component}: {listed}\n")
+        # Such a flag is the field in another spelling.
+        fields_of = f"extraConfig.{component}."
+        named = {name: instead for name, instead in names.items() if not instead.startswith(fields_of)}
+        listed = ", ".join(f"`{name}`" + (f" (use `{instead}`)" if instead else "") for name, instead in named.items())
+        more = f"; and each flag that is a field of its configuration file (use `{fields_of}FIELD`)"
+        lines.append(f"- {component}: {listed}{more if len(named) < len(names) else ''}\n")
     return f"## Each {what} that hardway sets itself, and so refuses in `{key}`\n\n{''.join(lines)}"
 
 

@@ -8,9 +8,9 @@ from components.config.section import Section, whole
 
 
 class Rollout(Section):
-    """How changes of a running cluster reach its workers. Members of etcd and control-plane nodes go one by one."""
+    """How changes of a running cluster reach its workers. Etcd members and control-plane nodes change one by one."""
 
     max_unavailable: Annotated[int, whole("whole number", 1, 100, "nodes")] = 1
-    """How many workers may be changed, and where a change needs that drained, at the same time."""
+    """How many workers may change, and be drained if the change needs that, at the same time."""
     drain_timeout: Span = timedelta(minutes=5)
-    """How long the pods of a node may take to leave it. After that the run fails and the node takes pods again."""
+    """How long a drain of a node may take. After that the run fails and the node accepts pods again."""

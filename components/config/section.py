@@ -1,7 +1,7 @@
-"""What every part of the page is made of: `Section` for mappings, `Rule` for the values in them.
+"""The building blocks of the page: `Section` for mappings, `Rule` for the values in them.
 
-A `Rule` stands in the annotation of a field. It checks the value, says what is allowed when the value is wrong, and is
-what `reference.py` prints, so a rule, its message and its documentation cannot disagree.
+A `Rule` is part of the annotation of a field. The rule checks the value and says what is allowed; `reference.py` prints
+the same text. So a rule, its message and its documentation cannot disagree.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 RULE_ERROR = "hardway_rule"
-_WORDS = {str: "a string", int: "a whole number", bool: "true or false", list: "a list", dict: "a mapping"}
+_TYPE_NAMES = {str: "a string", int: "a whole number", bool: "true or false", list: "a list", dict: "a mapping"}
 
 
 class Section(BaseModel):
@@ -26,24 +26,25 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_unset(cls, value: Any) -> Any:
-        # `labels:` with nothing behind it is null in YAML; nobody who writes that means anything but "the default".
+        # A key without a value, such as `labels:`, is null in YAML and means "the default".
         if isinstance(value, Mapping):
             return {key: item for key, item in value.items() if item is not None}
         return value
 
 
 def refused(problem: str, allowed: str, private: bool = False) -> PydanticCustomError:
-    """The error to raise from a validator; `problem` continues the value, which is not shown if `private`."""
+    """The error to raise from a validator; the message is the value, not shown if `private`, and `problem`."""
     return PydanticCustomError(RULE_ERROR, "{problem}", {"problem": problem, "allowed": allowed, "private": private})
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Accepts a value when it has one of the types `accepts` and `check` returns None.
+    """Accepts a value if it has one of the types `accepts` and `check` returns None.
 
     `check` gets the value and returns what is wrong with it ("is not a port"), or None.
     `convert` turns the accepted value into what the model holds. `kind`, `unit` and `allowed` are also documentation.
-    `quote` is the advice for a number where a string belongs. A `private` value may be a secret and is not shown.
+    `quote` is the advice for a number where a string belongs. A `private` value may be a secret and is not shown. A
+    `public` value is shown even if its top-level key has secrets.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Rule:
     unit: str = ""
     quote: str = "quote it"
     private: bool = False
+    public: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(self._validate, handler(source))
@@ -72,7 +74,7 @@ class Rule:
         return handler(self.convert(value))
 
     def _wrong_type(self, value: Any) -> str:
-        wanted = _WORDS[self.accepts[0]]
+        wanted = _TYPE_NAMES[self.accepts[0]]
         if self.accepts[0] is str and isinstance(value, int | float):
             return f"is not a string ({self.quote})"
         return f"is not {wanted}"
@@ -97,14 +99,15 @@ class Choice:
         return ", ".join(get_args(source))
 
 
-def whole(kind: str, least: int, most: int, unit: str = "", note: str = "") -> Rule:
-    """A whole number from `least` to `most`, both included. `note` says the limits in another unit."""
+def whole(kind: str, least: int, most: int, unit: str = "", note: str = "", public: bool = False) -> Rule:
+    """A whole number from `least` to `most`, both included. `note` gives the limits in another unit."""
     return Rule(
         kind,
         f"{least} to {most}" + (f" {unit}" if unit else "") + (f" ({note})" if note else ""),
         lambda value: None if least <= value <= most else f"is not between {least} and {most}",
         accepts=(int,),
         unit=unit,
+        public=public,
     )
 
 

@@ -1,4 +1,4 @@
-"""SSH: users and host keys, and how one node is reached."""
+"""SSH: users, host keys, and the SSH server of a node."""
 
 import base64
 import binascii
@@ -9,7 +9,7 @@ from components.config.names import Port, San
 from components.config.section import Rule, Section
 
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
-# useradd(8) of Debian, and what nobody has to quote.
+# Names that useradd(8) of Debian accepts and that need no quotes.
 _USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 
 
@@ -41,11 +41,11 @@ UserName = Annotated[
 
 
 class Ssh(Section):
-    """How the SSH server of one node is reached."""
+    """How to reach the SSH server of one node."""
 
     host: San | None = None
     """Name or address for SSH, as the bastion (or the operator's machine) sees it. Unset: the node's address."""
     port: Port = 22
     """Port of the SSH server."""
     host_key: HostKey
-    """Public host key: a server with another one is not talked to. `make host-keys` prints it for review."""
+    """Public host key. SSH connects to no server with another key. `make host-keys` prints the key for review."""

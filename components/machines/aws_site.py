@@ -1,4 +1,4 @@
-"""Where a stack in AWS lives: its addresses follow from the page, the rest is asked of the account."""
+"""The site of a stack in AWS: addresses are computed from the page, the account is queried for the rest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.config import Page
-from components.config.aws import AwsMachines as AwsPage
+from components.config.aws import AwsSection
 from components.config.aws_places import place_nodes
 from components.machines.base import Machines
 from components.topology import Topology, plan
@@ -15,25 +15,25 @@ from components.topology import Topology, plan
 
 @dataclass(frozen=True)
 class AwsSite:
-    """The account's side of a stack."""
+    """A stack in an AWS account."""
 
     page: Page
-    aws: AwsPage
+    aws: AwsSection
     stack: str
 
     def topology(self, page: Page) -> Topology:
-        """The page with the addresses that it leaves out.
+        """The topology, with addresses that the page leaves out.
 
-        The load balancer's own name is known only when it is there. Certificates are for the page's name for it, else
-        for one that every API server has anyway, and kubeconfigs say that they expect that one.
+        The load balancer's own name is known only after it is created. So certificates have the name of the page for
+        the endpoint, or else a name that every API server has anyway; kubeconfigs set that name as `tls-server-name`.
         """
         name = self.aws.endpoint.name or f"kubernetes.default.svc.{page.cluster.domain}"
         addresses = {node: place.address for node, place in place_nodes(self.aws, page.nodes).items()}
         return plan(page, None, (name, page.api.port), addresses=addresses)
 
     def make_machines(self, topology: Topology) -> Machines:
-        """The instances. Raises pulumi.RunError when the account does not have what the page asks for."""
-        # Only here: the package is a large one, and most stacks are elsewhere.
+        """The instances. Raises pulumi.RunError if the account does not have what the page requires."""
+        # Imported here: the package is large, and most stacks are not in AWS.
         import pulumi_aws as aws
 
         from components.machines.aws.account import inspect_account

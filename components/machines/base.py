@@ -1,4 +1,4 @@
-"""What a machine is to the rest of the program, whoever provides it."""
+"""Machines as the rest of the program sees them, independent of the provider."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_command as command
 
+from components.machines.connection import connection
+from components.machines.ssh import Access
 from components.node.traits import Traits
 
 
@@ -16,55 +18,63 @@ from components.node.traits import Traits
 class Machine:
     """A machine with an address, reached by SSH.
 
-    Whatever is done on it ends with `resource`: its commands are deleted and replaced with that. A machine that
-    nobody made has none, and what was installed on it has to be removed with `removal`. `become` is put before a
-    command that needs root: empty, or `sudo -n `.
+    The commands on a machine are deleted and replaced together with `resource`. An existing host has no resource, so
+    everything that was installed on the host has to be removed with `removal`. `become` is put before a command that
+    needs root: empty, or `sudo -n `.
     """
 
     name: str
-    connection: command.remote.ConnectionArgs
+    access: Access
     resource: pulumi.Resource | None
     identity: pulumi.Input[str]
-    """Becomes another one when what lies on the machine is lost, that is when it (or etcd's volume) is made anew."""
+    """Changes if the data on the machine is lost: if the machine, or the volume of etcd, is replaced."""
     become: str = ""
     shell_prefix: pulumi.Input[str] = ""
-    """What an operator puts before a quoted script to have it run on the machine."""
+    """What an operator puts before a quoted script to run that script on the machine."""
     over_ssh: bool = False
-    """`shell_prefix` runs the login shell of a user who may not be root."""
+    """Whether `shell_prefix` runs the login shell of a user, who need not be root."""
     installs_packages: bool = False
     """Whether programs that the operating system lacks are installed."""
     removal: str = ""
-    """Command line that takes everything of ours off the machine."""
+    """Command line that removes everything that hardway installed from the machine."""
     after: tuple[pulumi.Resource, ...] = ()
-    """What has to be there before the machine is touched."""
+    """Resources that have to exist before the first command on the machine."""
     wait: str = ""
-    """POSIX command that ends when the machine is ready for a release; run as root, without single quotes."""
+    """POSIX command that ends once the machine is ready for a release. It runs as root and has no single quotes."""
+
+    @property
+    def connection(self) -> command.remote.ConnectionArgs:
+        """The connection of Pulumi's remote commands to the machine."""
+        return connection(self.access)
 
     def shell(self, script: str) -> pulumi.Output[str]:
-        """A command line for the operator's shell that runs a POSIX script on the machine, as root."""
+        """A command line for the operator's shell that runs a POSIX script on the machine, as root.
+
+        The script gets the standard input of the command line.
+        """
         line = f"{self.become}sh -c {shlex.quote(script)}" if self.over_ssh else script
         return pulumi.Output.concat(self.shell_prefix, " ", shlex.quote(line))
 
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """A load balancer before the API servers whose own name, `host`, is known only when it is made.
+    """A load balancer before the API servers. Its own name, `host`, is known only after it is created.
 
-    `named`: the endpoint of the topology is a name that leads to it, for people. If not, they use `host` as well.
+    `named`: people reach the load balancer by the name of the topology's endpoint. Otherwise they use `host` as well.
     """
 
     host: pulumi.Input[str]
     named: bool
     ready: Sequence[pulumi.Resource] = ()
-    """What has to be there before it answers."""
+    """Resources that have to exist before the load balancer answers."""
 
 
 @dataclass(frozen=True)
 class Machines:
-    """The machines of a stack by node name, and where their files and images come from.
+    """The machines of a stack by node name, and the sources of their files and images.
 
-    `mirror` is the base URL of the artifact mirror (empty where artifacts come from upstream), `registry_mirrors`
-    maps a registry host to the URL asked first.
+    `mirror` is the base URL of the artifact mirror (empty if artifacts come from upstream), `registry_mirrors` maps a
+    registry host to the URL that is tried first: mirrors that the program makes, in the closed network of the machines.
     """
 
     by_name: Mapping[str, Machine]
@@ -72,8 +82,10 @@ class Machines:
     registry_mirrors: Mapping[str, str]
     traits: Traits
     ready: Sequence[pulumi.Resource] = ()
-    """What has to be there before a machine is touched or fetches anything, and before the API's endpoint answers."""
+    """Resources that have to exist before the first command on a machine and before the API's endpoint answers."""
+    authorized: Sequence[pulumi.Resource] = ()
+    """The commands that complete a step of the rotation of the program's SSH key."""
     load_balancer: LoadBalancer | None = None
-    """Where the provider makes one. Unset: the API is at the endpoint of the topology."""
+    """The load balancer, if the provider makes one. Unset: the API is at the endpoint of the topology."""
     outputs: Mapping[str, pulumi.Input[object]] = field(default_factory=dict)
-    """What a person has to know of the provider, for the stack's outputs."""
+    """Values of the provider for the stack's outputs."""

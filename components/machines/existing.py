@@ -1,41 +1,41 @@
-"""Hosts that are there already: reached by SSH, looked at before anything changes, and cleaned when they leave."""
+"""Existing hosts: reached by SSH, inspected before anything changes, and cleaned if they are removed."""
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_command as command
 
 from components.config import Page
-from components.config.existing import ExistingMachines as ExistingPage
+from components.config.existing import ExistingSection
 from components.config.nodes import Node
 from components.config.ssh import Ssh
 from components.machines.base import Machine, Machines
+from components.machines.connection import shell_prefix
 from components.machines.needs import needs_of, traits_of
-from components.machines.preflight import Inspection, Route, Target
+from components.machines.preflight import Inspection, Target
+from components.machines.ssh import Access, Route
 from components.node.model import ROOT
 from components.topology import Topology
 
-_DIALS = 4
-"""Attempts to reach a host; it is there already, so one that does not answer is a mistake and not a boot."""
-_DIAL_SECONDS = 10
+_ATTEMPTS = 4
+"""Attempts to connect to a host: it exists, so if it does not answer, that is a mistake and not a boot."""
 _PREFLIGHT = "python3 components/machines/preflight.py"
 
 
 @dataclass(frozen=True)
 class ExistingMachinesArgs:
-    """The page, its section of the machines, the topology, and the private key (None: the SSH agent's)."""
+    """The page, its section `machines`, the topology, and the private key (None: the SSH agent has it)."""
 
     page: Page
-    hosts: ExistingPage
+    hosts: ExistingSection
     topology: Topology
     private_key: str | None = field(repr=False)
 
 
 class ExistingMachines(pulumi.ComponentResource):
-    """The hosts of the page. `preflight` looks at all of them; nothing is done to any before all are found fit."""
+    """The hosts of the page. The preflight inspects all hosts; no host is changed before all hosts are fit."""
 
     machines: Machines
 
@@ -46,11 +46,13 @@ class ExistingMachines(pulumi.ComponentResource):
         self._become = "" if hosts.user == "root" else "sudo -n "
         preflight = command.local.Command(
             f"{name}-preflight",
-            # It runs again when what it is told changes: another host, another role, another key.
+            # The command runs again if its input changes: another host, another role, another key.
             create=_PREFLIGHT,
             stdin=pulumi.Output.secret(self._inspection().to_json()),
-            logging=command.local.Logging.NONE,
-            add_previous_output_in_env=False,
+            # Notes about hosts for which nothing changes. Findings end in the error.
+            logging=command.local.Logging.STDOUT,
+            # What the last inspection found fit: components/machines/inspected.py.
+            add_previous_output_in_env=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.machines = Machines(
@@ -64,75 +66,48 @@ class ExistingMachines(pulumi.ComponentResource):
 
     def _inspection(self) -> Inspection:
         page, hosts, topology = self._args.page, self._args.hosts, self._args.topology
-        bastion = hosts.bastion
         return Inspection(
             targets=tuple(
-                Target(
-                    node.name,
-                    Route(_host(node), _ssh(node).port, hosts.user, _ssh(node).host_key),
-                    needs_of(page, hosts, topology, topology.node(node.name)),
-                )
+                Target(node.name, self._route(node), needs_of(page, hosts, topology, topology.node(node.name)))
                 for node in page.nodes
             ),
-            bastion=Route(bastion.host, bastion.port, bastion.user, bastion.host_key) if bastion else None,
+            bastion=self._bastion(),
             private_key=self._args.private_key,
         )
 
     def _machine(self, node: Node) -> Machine:
-        hosts = self._args.hosts
+        hosts, access = self._args.hosts, self._access(node)
+        key_file = ["-i", hosts.private_key_file] if hosts.private_key_file else []
         script = f"{ROOT}/current/remove.sh"
         data = " --data" if hosts.remove_data else ""
         return Machine(
             node.name,
-            self._connection(node),
+            access,
             resource=None,
-            # A host that is installed anew has another key.
+            # A reinstalled host has another key.
             identity=_ssh(node).host_key,
             become=self._become,
-            shell_prefix=self._shell(node),
+            shell_prefix=shell_prefix(access, "-p", str(_ssh(node).port), *key_file),
             over_ssh=True,
             installs_packages=hosts.packages == "install",
-            removal=f"{self._become}sh -c 'test ! -e {script} || exec sh {script}{data}'",
+            removal=f"{self._become}sh -c 'test ! -e {script} || exec sh {script}{data} --node {node.name}'",
         )
 
-    def _connection(self, node: Node) -> command.remote.ConnectionArgs:
-        hosts, bastion = self._args.hosts, self._args.hosts.bastion
-        key = pulumi.Output.secret(self._args.private_key) if self._args.private_key else None
-        proxy = None
-        if bastion:
-            proxy = command.remote.ProxyConnectionArgs(
-                host=bastion.host,
-                port=bastion.port,
-                user=bastion.user,
-                private_key=key,
-                host_key=bastion.host_key,
-                dial_error_limit=_DIALS,
-                per_dial_timeout=_DIAL_SECONDS,
-            )
-        return command.remote.ConnectionArgs(
-            host=_host(node),
-            port=_ssh(node).port,
-            user=hosts.user,
-            private_key=key,
-            host_key=_ssh(node).host_key,
-            proxy=proxy,
-            dial_error_limit=_DIALS,
-            per_dial_timeout=_DIAL_SECONDS,
-        )
+    def _access(self, node: Node) -> Access:
+        key = self._args.private_key
+        secret = pulumi.Output.secret(key) if key else None
+        return Access(self._route(node), self._bastion(), secret, _ATTEMPTS)
 
-    def _shell(self, node: Node) -> str:
-        """OpenSSH's client, with the operator's own configuration and known hosts."""
-        hosts, bastion = self._args.hosts, self._args.hosts.bastion
-        words = ["ssh", "-p", str(_ssh(node).port)]
-        if hosts.private_key_file:
-            words += ["-i", hosts.private_key_file]
-        if bastion:
-            words += ["-J", f"{bastion.user}@{bastion.host}:{bastion.port}"]
-        return shlex.join([*words, f"{hosts.user}@{_host(node)}"])
+    def _route(self, node: Node) -> Route:
+        return Route(_host(node), _ssh(node).port, self._args.hosts.user, _ssh(node).host_key)
+
+    def _bastion(self) -> Route | None:
+        bastion = self._args.hosts.bastion
+        return Route(bastion.host, bastion.port, bastion.user, bastion.host_key) if bastion else None
 
 
 def _ssh(node: Node) -> Ssh:
-    # The rules of the page see to it that it is there.
+    # The rules of the page require it.
     assert node.ssh is not None, node.name
     return node.ssh
 

@@ -1,25 +1,25 @@
-"""The gateway of a lab: file mirror, image registry and the load balancer before the API servers. Pure text."""
+"""The gateway of a local stack: file mirror, image registry, and load balancer before the API servers. Pure text."""
 
 from __future__ import annotations
 
-from components.machines.host_facts import HostFacts
+from components.machines.mirror_server import FILES_PORT, REGISTRY_PORT, files_server, nginx_config, registry_server
 from components.node.payload import Entry
 from components.node.render.haproxy import api_servers, haproxy_config
 from components.topology import Topology
 
 API_PORT = 6443
-REGISTRY_PORT = 5000
 REGISTRIES = ("registry.k8s.io", "docker.io", "ghcr.io", "quay.io")
-"""Registries whose images the mirror may hold, each below a repository path of that name."""
+"""Registries whose images the mirror may hold, each below a repository path with the registry's name."""
 
+_MIRROR = "/srv/mirror"
 _HAPROXY = "/etc/haproxy/haproxy.cfg"
 UNITS = ("lab-api.service", "lab-files.service", "lab-registry.service")
 
 
-def gateway_files(topology: Topology, facts: HostFacts) -> tuple[Entry, ...]:
+def gateway_files(topology: Topology) -> tuple[Entry, ...]:
     """Files of the gateway.
 
-    The API servers' certificates are not verified by its checks: clients verify them.
+    The health checks of its load balancer do not verify the API servers' certificates: clients verify them.
     """
     entries = [
         Entry(_HAPROXY.lstrip("/"), haproxy_config(f"*:{API_PORT}", api_servers(topology), "none")),
@@ -30,23 +30,26 @@ def gateway_files(topology: Topology, facts: HostFacts) -> tuple[Entry, ...]:
             "ExecReload=/bin/kill -USR2 $MAINPID",
         ),
     ]
-    return (*entries, *mirror_files(facts))
+    return (*entries, *mirror_files())
 
 
-def mirror_files(facts: HostFacts) -> tuple[Entry, ...]:
-    """Files of the mirror: programs over HTTP, images as a registry. None where upstream is used."""
-    if not facts.mirror:
-        return ()
-    return (
-        Entry("etc/nginx/mirror.conf", _NGINX),
-        Entry("etc/hardway/registry.yml", _REGISTRY),
-        *unit("lab-files.service", "/usr/sbin/nginx -c /etc/nginx/mirror.conf"),
-        *unit("lab-registry.service", f"/srv/mirror/{facts.registry_binary} serve /etc/hardway/registry.yml"),
-    )
+def mirror_files() -> tuple[Entry, ...]:
+    """Files of the mirror: programs over HTTP, images as a registry."""
+    reload = "ExecReload=/bin/kill -HUP $MAINPID"
+    entries: list[Entry] = []
+    for name, server in (
+        ("files", files_server(_MIRROR, FILES_PORT)),
+        ("registry", registry_server(_MIRROR, REGISTRY_PORT)),
+    ):
+        config = f"etc/nginx/{name}.conf"
+        # As root, because the folder is that of a user of the host, who may let nobody else read new files.
+        entries.append(Entry(config, nginx_config(f"/run/nginx-{name}.pid", server, user="root")))
+        entries += unit(f"lab-{name}.service", f"/usr/sbin/nginx -c /{config}", reload)
+    return tuple(entries)
 
 
 def unit(name: str, command: str, *lines: str) -> tuple[Entry, Entry]:
-    """A unit and the link that enables it, as text that systemd reads at its first boot."""
+    """A unit, and a drop-in that enables the unit at the first boot."""
     text = "\n".join(
         [
             "[Unit]",
@@ -63,32 +66,3 @@ def unit(name: str, command: str, *lines: str) -> tuple[Entry, Entry]:
     return Entry(f"etc/systemd/system/{name}", text), Entry(
         f"etc/systemd/system/multi-user.target.d/{name}.conf", wanted
     )
-
-
-_NGINX = """\
-daemon off;
-worker_processes auto;
-error_log stderr;
-pid /run/nginx.pid;
-events { worker_connections 512; }
-http {
-  access_log off;
-  sendfile on;
-  tcp_nopush on;
-  server {
-    listen 80;
-    root /srv/mirror;
-    location /files/ { }
-    location / { return 404; }
-  }
-}
-"""
-
-_REGISTRY = f"""\
-version: 0.1
-log: {{level: warn, accesslog: {{disabled: true}}}}
-storage:
-  filesystem: {{rootdirectory: /srv/mirror/registry}}
-  maintenance: {{readonly: {{enabled: true}}}}
-http: {{addr: ":{REGISTRY_PORT}"}}
-"""

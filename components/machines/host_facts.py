@@ -1,4 +1,4 @@
-"""What `make tools` found out about this host, for machines that are containers on it."""
+"""What `make tools` found out about this host, for machines that are containers."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ from pathlib import Path
 
 
 class HostFactsError(RuntimeError):
-    """The facts are missing; the text says how to get them."""
+    """The facts are missing or do not fit the page; the text says what to do."""
 
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What this host brings.
+    """What this host has for local machines.
 
-    `engine` is the container engine's command, `mirror` the folder with files and images (None: upstream is used),
-    `registry_binary` the registry's program below it.
+    `engine` is the container engine's command, `mirror` the folder with files and images.
     """
 
     engine: tuple[str, ...]
     node_image: str
-    mirror: str | None
-    registry_binary: str | None
+    mirror: str
 
 
 def read_host_facts(path: Path, wanted_engine: str) -> HostFacts:
-    """The facts, checked against the engine that the page asks for (`auto` takes any). Raises HostFactsError."""
+    """The facts, checked against the engine that the page wants (`auto`: any). Raises HostFactsError."""
     if not path.exists():
         raise HostFactsError(f"{path}: not found; `make tools` prepares this host for local machines")
     data = json.loads(path.read_text())
@@ -35,4 +33,4 @@ def read_host_facts(path: Path, wanted_engine: str) -> HostFacts:
         raise HostFactsError(
             f"hardway:machines.engine: {wanted_engine!r} is not what `make tools` prepared; allowed: auto, {engine[0]}"
         )
-    return HostFacts(engine, data["nodeImage"], data.get("mirror"), data.get("registryBinary"))
+    return HostFacts(engine, data["nodeImage"], data["mirror"])

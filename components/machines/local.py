@@ -1,4 +1,4 @@
-"""Machines that are containers on this host: systemd inside, SSH from outside, like any other machine."""
+"""Machines that are containers on this host. They run systemd and are reached by SSH, like any other machine."""
 
 from __future__ import annotations
 
@@ -9,135 +9,142 @@ import pulumi
 import pulumi_command as command
 import pulumi_tls as tls
 
+from components.config.generations import Generations
 from components.machines.base import Machine, Machines
-from components.machines.gateway import API_PORT, REGISTRIES, REGISTRY_PORT, UNITS, gateway_files
+from components.machines.gateway import API_PORT, REGISTRIES, UNITS, gateway_files
 from components.machines.host_facts import HostFacts
-from components.machines.lab import Lab
+from components.machines.local_network import LocalNetwork
+from components.machines.login import authorize, make_login_keys
+from components.machines.mirror_server import REGISTRY_PORT
+from components.machines.ssh import Access, Route
 from components.node.payload import Entry, pack
 from components.node.traits import Traits
+from components.resource_names import GATEWAY, NodeResource
 from components.topology import NodePlan, Topology
 
 _SCRIPT = "components/machines/local.sh"
-_DIALS = 24
-"""Attempts to reach a machine that boots: they are 0.1 to 5 s apart, and end after 80 s where nobody listens."""
+_ATTEMPTS = 24
+"""Attempts to connect to a machine that boots. They are 0.1 to 5 s apart and end after 80 s if nothing listens."""
 
 
 @dataclass(frozen=True)
 class LocalMachinesArgs:
-    """The nodes to make machines for, where they live on this host, and what `make tools` prepared."""
+    """The nodes that need machines, their local network, what `make tools` prepared, generations of the login key."""
 
     topology: Topology
-    lab: Lab
+    network: LocalNetwork
     facts: HostFacts
+    login: Generations
 
 
 class LocalMachines(pulumi.ComponentResource):
-    """A network, a gateway (mirror, registry, load balancer), and a machine for each node.
-
-    The network leads nowhere else, unless there is no mirror and machines fetch from upstream.
-    """
+    """A closed network, a gateway (mirror, registry, load balancer), and a machine for each node."""
 
     machines: Machines
 
     def __init__(self, name: str, args: LocalMachinesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:machines:LocalMachines", name, {}, opts)
         self._args = args
-        lab = args.lab
-        self._ssh = tls.PrivateKey(f"{name}-ssh", algorithm="ED25519", opts=pulumi.ResourceOptions(parent=self))
-        gateway = lab.gateway
+        network = args.network
+        self._login = make_login_keys(f"{name}-ssh", args.login, pulumi.ResourceOptions(parent=self))
+        gateway = network.gateway
         self._network = command.local.Command(
             f"{name}-network",
-            create=_call("network", lab.name, lab.subnet, gateway.rpartition(".")[0] + ".1"),
-            delete=_call("remove-network", lab.name, lab.subnet),
+            create=_call("network", network.name, network.subnet, gateway.rpartition(".")[0] + ".1"),
+            delete=_call("remove-network", network.name, network.subnet),
             update=":",
             environment={"ENGINE": shlex.join(args.facts.engine)},
-            triggers=[lab.name, lab.subnet],
+            triggers=[network.name, network.subnet],
             logging=command.local.Logging.NONE,
             opts=pulumi.ResourceOptions(parent=self),
         )
         front = self._gateway(gateway)
-        mirrored = args.facts.mirror is not None
+        self._authorized: list[pulumi.Resource] = []
         self.machines = Machines(
             by_name={node.name: self._machine(node) for node in args.topology.nodes},
-            mirror=f"http://{gateway}" if mirrored else "",
-            registry_mirrors=dict.fromkeys(REGISTRIES, f"http://{gateway}:{REGISTRY_PORT}") if mirrored else {},
+            mirror=f"http://{gateway}",
+            registry_mirrors=dict.fromkeys(REGISTRIES, f"http://{gateway}:{REGISTRY_PORT}"),
             traits=Traits(container=True),
             ready=[front],
+            authorized=self._authorized,
         )
-        self.register_outputs({"network": lab.subnet})
+        self.register_outputs({"network": network.subnet})
 
     def _gateway(self, address: str) -> pulumi.Resource:
-        lab, facts = self._args.lab, self._args.facts
+        network, facts = self._args.network, self._args.facts
         return self._container(
-            "gateway",
+            GATEWAY,
             address,
-            f"{lab.port_base}:{API_PORT}",
-            pulumi.Output.from_input(pack(gateway_files(self._args.topology, facts))),
-            mirror=facts.mirror or "",
-            update=_call("files", lab.name, "gateway"),
+            f"{network.port_base}:{API_PORT}",
+            pulumi.Output.from_input(pack(gateway_files(self._args.topology))),
+            mirror=facts.mirror,
+            update=_call("files", network.name, GATEWAY),
+            reload=" ".join(UNITS),
         )
 
     def _machine(self, node: NodePlan) -> Machine:
-        lab, facts = self._args.lab, self._args.facts
-        port = lab.ssh_port(node.name)
+        network, facts = self._args.network, self._args.facts
+        port = network.ssh_port(node.name)
         host_key = tls.PrivateKey(
-            f"{node.name}-ssh-host", algorithm="ED25519", opts=pulumi.ResourceOptions(parent=self)
+            NodeResource.SSH_HOST_KEY.name_for(node.name), algorithm="ED25519", opts=pulumi.ResourceOptions(parent=self)
         )
-        files = pulumi.Output.all(host=host_key.private_key_openssh, user=self._ssh.public_key_openssh).apply(
-            lambda keys: pack(machine_files(keys["host"], keys["user"], facts))
+        files = pulumi.Output.all(host=host_key.private_key_openssh, user=self._login.authorized_keys).apply(
+            lambda keys: pack(machine_files(keys["host"], keys["user"]))
         )
         container = self._container(node.name, node.address, f"{port}:22", files, mirror="", update=":")
-        connection = command.remote.ConnectionArgs(
-            host="127.0.0.1",
-            port=port,
-            user="root",
-            private_key=self._ssh.private_key_openssh,
-            host_key=host_key.public_key_openssh,
-            dial_error_limit=_DIALS,
-            per_dial_timeout=10,
-        )
-        shell = f"{shlex.join(facts.engine)} exec {lab.name}-{node.name} sh -c"
-        return Machine(node.name, connection, container, container.id, shell_prefix=shell)
+        route = Route("127.0.0.1", port, "root", host_key.public_key_openssh)
+        access = Access(route, None, self._login.private_key, _ATTEMPTS)
+        self._authorized += authorize(self._login, node.name, access, container, pulumi.ResourceOptions(parent=self))
+        # As ssh does, it passes standard input on.
+        shell = f"{shlex.join(facts.engine)} exec --interactive {network.name}-{node.name} sh -c"
+        return Machine(node.name, access, container, container.id, shell_prefix=shell)
 
     def _container(
-        self, name: str, address: str, ports: str, files: pulumi.Output[str], *, mirror: str, update: str
+        self,
+        name: str,
+        address: str,
+        ports: str,
+        files: pulumi.Output[str],
+        *,
+        mirror: str,
+        update: str,
+        # Another value would be a change of every machine.
+        reload: str = UNITS[0],
     ) -> command.local.Command:
-        lab, facts = self._args.lab, self._args.facts
+        network, facts = self._args.network, self._args.facts
+        secret: pulumi.Output[str] = pulumi.Output.secret(files)
         return command.local.Command(
-            f"{name}-machine",
-            create=_call("machine", lab.name, name, address, ports),
+            NodeResource.MACHINE.name_for(name),
+            create=_call("machine", network.name, name, address, ports),
             # A machine that exists keeps its image and its keys; `pulumi up --replace` makes a new one.
             update=update,
-            delete=_call("remove-machine", lab.name, name),
+            delete=_call("remove-machine", network.name, name),
             environment={
                 "ENGINE": shlex.join(facts.engine),
                 "IMAGE": facts.node_image,
                 "MIRROR": mirror,
-                "RELOAD": " ".join(UNITS[:1]),
+                "RELOAD": reload,
             },
-            stdin=pulumi.Output.secret(files),
-            triggers=[lab.name, address, ports],
+            stdin=secret,
+            triggers=[network.name, address, ports],
             logging=command.local.Logging.NONE,
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._network], delete_before_replace=True),
         )
 
 
-def machine_files(host_key: str, user_key: str, facts: HostFacts) -> tuple[Entry, ...]:
-    """Files of a machine before its first boot: its private host key and the public key that it lets in, OpenSSH's.
-
-    Where there is no mirror the image's boot script leaves it the way to upstream.
-    """
+def machine_files(host_key: str, user_keys: str) -> tuple[Entry, ...]:
+    """Files of a machine before its first boot: its private host key and the public keys that may log in (OpenSSH)."""
     return (
         Entry("etc/ssh/ssh_host_ed25519_key", host_key, 0o600),
-        Entry("root/.ssh/authorized_keys", user_key, 0o600),
-        *([] if facts.mirror else [Entry("etc/hardway/connected", "")]),
+        Entry("root/.ssh/authorized_keys", user_keys, 0o600),
     )
 
 
 def _call(*arguments: str) -> str:
-    """Providers run in the project's folder, so a relative path does; a failing command is printed whole.
+    """The command line of local.sh. Providers run in the project's folder, so the path is relative.
 
-    The script looks after its parent, which with `exec` is the provider.
+    The path is short since a failing command is printed whole. `exec` makes the provider the parent of the script,
+    which the script checks.
     """
     return f"exec sh {_SCRIPT} {shlex.join(arguments)}"

@@ -1,27 +1,27 @@
 #!/bin/sh
-# Makes and removes what a lab consists of, with podman or docker (same command line for all that is used here).
+# Makes and removes the local network, gateway and machines of a stack, with podman or docker (the same command lines).
 #
-#   local.sh network LAB SUBNET GATEWAY            a network of its own
-#   local.sh machine LAB NAME ADDRESS PORTS        a container that boots systemd; PORTS: HOST:CONTAINER ...
-#   local.sh files LAB NAME                        unpack the archive on standard input (gzip in base64) into a running one
-#   local.sh remove-machine LAB NAME               container and volume; shut down first, unless HARDWAY_AT_ONCE is set
-#   local.sh remove-network LAB SUBNET             also what is left of the lab's machines
+#   local.sh network STACK SUBNET GATEWAY          the network; STACK: the unique name of the local network
+#   local.sh machine STACK NAME ADDRESS PORTS      a container that boots systemd; PORTS: HOST:CONTAINER ...
+#   local.sh files STACK NAME                      unpack the archive on standard input (gzip in base64) into a machine
+#   local.sh remove-machine STACK NAME             container and volume; shut down first, unless HARDWAY_AT_ONCE is set
+#   local.sh remove-network STACK SUBNET           also left-over machines of the stack
 #
-# Each may be killed, or its caller, and called again: it waits for what a killed run has started, and begins anew.
+# Each call, or its caller, may be killed and repeated: the next call waits for what a killed call started and redoes it.
 #
-# ENGINE: the engine and its options; IMAGE, MIRROR (folder to show at /srv/mirror, or empty): for `machine`.
+# ENGINE: the engine and its options; IMAGE, MIRROR (folder to mount at /srv/mirror, or empty): for `machine`.
 # `machine` reads an archive (gzip in base64) from standard input and unpacks it before the machine boots.
 set -eu
-engine() { $ENGINE "$@" 9>&-; } # unquoted: "podman --runtime PATH"; without the lock, or containers would hold it
+engine() { $ENGINE "$@" 9>&-; } # unquoted: "podman --runtime PATH"; without the lock, which containers would keep
 label=hardway.lab
 
-owned() { # is there such a container or network, and is it of this lab?
+owned() { # whether the container or network exists; fails if it belongs to another stack
     owner=$(engine "$1" inspect --format "$2" "$3" 2>/dev/null) || return 1
-    [ "$owner" = "$lab" ] || { echo "$3 exists and does not belong to the lab $lab" >&2; exit 1; }
+    [ "$owner" = "$lab" ] || { echo "$3 exists and does not belong to the local network $lab" >&2; exit 1; }
 }
 
-# One call at a time for each machine. A killed Pulumi leaves the call behind that it was waiting for; one that gets
-# the lock only then has nobody who wants its work, and would spoil that of its successor.
+# One call at a time for each machine. A killed Pulumi leaves its calls behind: a call that gets the lock after its
+# caller has ended must do nothing, since it would undo the work of a later run.
 alone() {
     command -v flock >/dev/null || return 0
     mkdir -p "$locks/$lab"
@@ -30,48 +30,71 @@ alone() {
     [ ! -e /proc/$$/status ] || grep -q "^PPid:[[:space:]]*$PPID\$" /proc/$$/status || exit 1
 }
 
-# Not to be killed half way: podman would keep the address for a container that it does not know to run, and give it to
-# nobody until the network goes. So a process of its own starts it, which holds the lock and is waited for by its output.
-start_container() {
+# Runs a command of the engine to its end, also if this call is killed: prints `done`, or what the engine said. A start
+# that is killed leaves its address allocated to a container that podman does not know to run; a removal that is killed
+# leaves firewall rules that nothing removes. So a process of its own session runs the command; the process holds the
+# lock, and its output is waited for.
+whole() {
     own_session=$(command -v setsid || true)
     # shellcheck disable=SC2086 # the engine may have options
-    said=$( ($own_session sh -c 'trap "" PIPE HUP; "$@" 2>&1 >/dev/null 9>&- && echo started' start $ENGINE start "$1" &))
-    [ "$said" = started ] || { echo "$said" >&2; return 1; }
+    ($own_session sh -c 'trap "" PIPE HUP; "$@" 2>&1 >/dev/null 9>&- && echo done' whole $ENGINE "$@" &)
 }
 
-# For a moment podman cannot: what a killed run has started still holds the container's mounts.
+start_container() {
+    said=$(whole start "$1")
+    [ "$said" = 'done' ] || { echo "$said" >&2; return 1; }
+}
+
+# Tries again: processes of a killed run may still hold the container's mounts for a moment.
 remove_container() {
     attempt=1
-    until said=$(engine rm --force --volumes "$1" 2>&1 >/dev/null); do
+    until said=$(whole rm --force --volumes "$1") && [ "$said" = 'done' ]; do
         [ "$attempt" -lt 10 ] || { echo "$said" >&2; return 1; }
         attempt=$((attempt + 1))
         sleep 1
     done
 }
 
+# Whether podman's storage has a container that podman does not know: a killed `create` leaves it, and its name is taken.
+is_in_storage() {
+    case $ENGINE in
+    podman*) engine container exists --external "$1" ;;
+    *) return 1 ;;
+    esac
+}
+
 remove_machine() { # NAME [at-once]
     if owned container "{{index .Config.Labels \"$label\"}}" "$lab-$1"; then
-        # An API server answers to the end what it was asked. Where everything goes there is nobody left to care.
+        # A shutdown lets an API server finish its requests. If all machines are removed, then no client needs that.
         [ -n "${2:-}" ] || engine stop --time 20 "$lab-$1" >/dev/null 2>&1 || true
         engine kill "$lab-$1" >/dev/null 2>&1 || true
+        remove_container "$lab-$1"
+    elif is_in_storage "$lab-$1"; then
         remove_container "$lab-$1"
     fi
     engine volume rm --force "$lab-$1" >/dev/null 2>&1 || true
 }
 
-# What a killed run has made and nobody has recorded, so that nobody will remove it.
+# Removes containers and volumes of a killed run: Pulumi has not recorded them, so nothing else removes them.
 remove_left_overs() {
     for lock in "$locks/$lab"/*; do [ ! -e "$lock" ] || alone "${lock##*/}"; done
     for container in $(engine ps --all --quiet --filter "label=$label=$lab"); do
         remove_container "$container"
     done
+    case $ENGINE in
+    podman*)
+        for container in $(engine ps --all --external --format '{{.Names}}'); do
+            case $container in "$lab"-*) remove_container "$container" ;; esac
+        done
+        ;;
+    esac
     for volume in $(engine volume ls --quiet --filter dangling=true); do
         case $volume in "$lab"-*) engine volume rm --force "$volume" >/dev/null ;; esac
     done
     rm -rf "${locks:?}/$lab"
 }
 
-# An address of a lab that is not up must lead nowhere: the host's default route would carry it to someone else.
+# An address of a local network that is not up must be unreachable: the default route would lead to another machine.
 guard_route() { [ "$(id -u)" != 0 ] || ! command -v ip >/dev/null || ip route "$@" 2>/dev/null || true; }
 
 locks=.cache/labs
@@ -93,17 +116,17 @@ machine)
     name=$1 address=$2 ports=$3
     watches=$(cat /proc/sys/fs/inotify/max_user_instances 2>/dev/null || echo 1024)
     [ "$watches" -ge 512 ] || { echo "too few watches: sysctl -w fs.inotify.max_user_instances=1024" >&2; exit 1; }
-    remove_machine "$name" at-once # what a run that was killed left behind
+    remove_machine "$name" at-once # left-overs of a killed run
     set -- --name "$lab-$name" --hostname "$name" --label "$label=$lab" --network "$lab" --ip "$address" \
         --privileged --cgroupns=private --ulimit nofile=20000:20000 --ulimit nproc=10000:10000 \
         --tmpfs /run --tmpfs /run/lock --tmpfs /tmp --volume "$lab-$name:/var"
-    # Not podman's own systemd mode: on cgroup v1 that shows the host's systemd hierarchy to every machine, whose
-    # units would then share cgroups.
+    # Not podman's own systemd mode: on cgroup v1 that mode shows the host's systemd hierarchy to every machine, and the
+    # units of machines would share cgroups.
     case $ENGINE in podman*) set -- "$@" --systemd=false ;; esac
     [ -z "${MIRROR:-}" ] || set -- "$@" --volume "$MIRROR:/srv/mirror:ro"
     for port in $ports; do set -- "$@" --publish "127.0.0.1:$port"; done
     engine create "$@" "$IMAGE" >/dev/null
-    # podman spools the archive, host key and all, into a file that it forgets.
+    # podman writes the archive, with the host key, to a temporary file and does not delete it.
     TMPDIR=$(mktemp -d)
     export TMPDIR
     trap 'rm -rf "$TMPDIR"' EXIT
@@ -112,7 +135,10 @@ machine)
     ;;
 files)
     base64 -d | gzip -d | engine exec -i "$lab-$1" tar -xpf - -C /
-    engine exec "$lab-$1" systemctl reload-or-restart "${RELOAD:?}"
+    # An earlier version of the program may have made this machine: with other units.
+    engine exec "$lab-$1" systemctl daemon-reload
+    # shellcheck disable=SC2086 # several units
+    engine exec "$lab-$1" systemctl reload-or-restart ${RELOAD:?}
     ;;
 remove-machine)
     remove_machine "$1" "${HARDWAY_AT_ONCE:-}"
@@ -121,7 +147,10 @@ remove-network)
     there=no
     if owned network "{{index .Labels \"$label\"}}" "$lab"; then there=yes; fi
     remove_left_overs
-    [ "$there" = no ] || engine network rm --force "$lab" >/dev/null
+    if [ "$there" = yes ]; then
+        said=$(whole network rm --force "$lab")
+        [ "$said" = 'done' ] || { echo "$said" >&2; exit 1; }
+    fi
     guard_route del unreachable "$1" metric 4294967294
     ;;
 esac

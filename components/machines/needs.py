@@ -1,4 +1,4 @@
-"""What a cluster needs of one host, as preflight.sh takes it: pure."""
+"""What a cluster needs of a host, as variables for preflight.sh. Pure."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from components.config import Page, ports
-from components.config.existing import ExistingMachines as ExistingPage
-from components.node.plan import Surroundings, plan_node
+from components.config.existing import ExistingSection
+from components.node.plan import NodeEnvironment, plan_node
 from components.node.render.operating_system import MODULES, settings_of
 from components.node.traits import Traits
 from components.topology import NodePlan, Topology
 
 CORES = {"control-plane": 2, "etcd": 1, "worker": 1}
 MEMORY_MIB = {"control-plane": 1700, "etcd": 900, "worker": 900}
-"""As kubeadm's preflight asks it of a control-plane node; less where only etcd or pods run."""
+"""kubeadm's preflight requires 1700 MiB of a control-plane node; less is enough if only etcd or pods run."""
 PROGRAMS_MIB, DATA_MIB = 2048, 4096
-"""Free space: programs of three releases below /opt, and a start for images, pods and etcd below /var/lib."""
+"""Free space: programs of three releases below /opt; first images, pods and etcd data below /var/lib."""
 _WEB = {"http": 80, "https": 443}
-# kube-proxy's documentation: its nftables mode needs 5.13. Anything newer than 4.19 runs the rest.
+# kube-proxy's documentation: its nftables mode needs 5.13. Everything else runs with 4.19 or newer.
 _KERNEL = {"nftables": "5.13", "iptables": "4.19", "ipvs": "4.19"}
 
 
-def traits_of(hosts: ExistingPage) -> Traits:
-    """What is special about the hosts of a page. Swap of a container is its host's."""
+def traits_of(hosts: ExistingSection) -> Traits:
+    """The traits of the hosts of a page. Swap of a container belongs to the container's host."""
     return Traits(container=hosts.containers, swap_off=hosts.swap == "disable" and not hosts.containers)
 
 
-def needs_of(page: Page, hosts: ExistingPage, topology: Topology, node: NodePlan) -> dict[str, str]:
+def needs_of(page: Page, hosts: ExistingSection, topology: Topology, node: NodePlan) -> dict[str, str]:
     """Variables for preflight.sh."""
     traits = traits_of(hosts)
-    part = plan_node(page, topology, node, Surroundings("", {}, traits))
+    part = plan_node(page, topology, node, NodeEnvironment("", {}, traits))
     data = [d.path for d in part.directories if d.path.startswith("/var/") or d.path in _etcd_paths(page)]
     return {
         "ADDRESS": node.address,
@@ -41,7 +41,7 @@ def needs_of(page: Page, hosts: ExistingPage, topology: Topology, node: NodePlan
         "MEMORY": str(max(MEMORY_MIB[role] for role in node.roles)),
         "DISKS": f"/opt:{PROGRAMS_MIB} /var/lib:{DATA_MIB}",
         "KERNEL": _KERNEL[page.network.proxy_mode] if node.runs_kubelet else "4.19",
-        # A container cannot load a module; overlay is the one that shows without being loaded.
+        # A container cannot load a module; overlay is the only module that is visible without being loaded.
         "MODULES": " ".join(MODULES[:1] if hosts.containers else MODULES) if node.runs_kubelet else "",
         "SYSCTLS": " ".join(f"{n}={v}" for n, v in settings_of(traits).items()) if node.runs_kubelet else "",
         "COMMANDS": " ".join(dict.fromkeys(("curl", "tar", "flock", "base64", *part.commands))),
@@ -50,6 +50,7 @@ def needs_of(page: Page, hosts: ExistingPage, topology: Topology, node: NodePlan
         "PORTS": " ".join(f"{port}:{unit}" for port, unit in _ports(page, hosts, node)),
         "PEERS": " ".join(dict.fromkeys(_peers(page, topology, node))),
         "SERVERS": " ".join(dict.fromkeys(_mirrors(page, node))),
+        "PROXIES": " ".join(_authority(url) for url in _proxies(page)),
         "VIRTUAL": f"{hosts.vip.address}:{hosts.vip.port}" if hosts.vip and node.is_control_plane else "",
     }
 
@@ -58,8 +59,11 @@ def _etcd_paths(page: Page) -> tuple[str | None, ...]:
     return page.etcd.data_dir, page.etcd.wal_dir
 
 
-def _ports(page: Page, hosts: ExistingPage, node: NodePlan) -> Iterator[tuple[str | int, str]]:
-    """Ports that the node's services listen on, each with the unit that does; flannel's runs below the kubelet."""
+def _ports(page: Page, hosts: ExistingSection, node: NodePlan) -> Iterator[tuple[str | int, str]]:
+    """Ports that the node's services listen on, each with the unit of the service.
+
+    The network plugin runs in a pod, so its unit is the kubelet's.
+    """
     if node.is_etcd:
         for port in (ports.ETCD_CLIENT, ports.ETCD_PEER, ports.ETCD_HTTP):
             yield port, "etcd.service"
@@ -69,8 +73,9 @@ def _ports(page: Page, hosts: ExistingPage, node: NodePlan) -> Iterator[tuple[st
         yield ports.KUBELET, "kubelet.service"
         yield ports.PROXY_METRICS, "kube-proxy.service"
         yield ports.PROXY_HEALTH, "kube-proxy.service"
-        if page.network.flannel.backend == "vxlan":
-            yield f"{page.network.flannel.port}/udp", "kubelet.service"
+        for plugin_port in page.network.plugin.ports:
+            number = plugin_port.number
+            yield f"{number}/udp" if plugin_port.protocol == "udp" else number, "kubelet.service"
     if node.is_control_plane:
         yield ports.ETCD_PROXY, "etcd-proxy.service"
         yield page.api.port, "kube-apiserver.service"
@@ -81,7 +86,7 @@ def _ports(page: Page, hosts: ExistingPage, node: NodePlan) -> Iterator[tuple[st
 
 
 def _peers(page: Page, topology: Topology, node: NodePlan) -> Iterator[str]:
-    """Ports of other nodes that this one has to reach."""
+    """Ports of other nodes that this node has to reach."""
     for other in topology.nodes:
         if other.name == node.name:
             continue
@@ -98,9 +103,18 @@ def _peers(page: Page, topology: Topology, node: NodePlan) -> Iterator[str]:
 
 
 def _mirrors(page: Page, node: NodePlan) -> Iterator[str]:
-    """What the node fetches programs and images from, as far as the page names it."""
+    """The servers of the page from which the node fetches programs and images itself, and not through a proxy."""
     urls = [page.artifacts.mirror] if page.artifacts.mirror else []
     if node.runs_kubelet:
         urls += page.artifacts.registry_mirrors.values()
-    for url in map(urlsplit, urls):
-        yield f"{url.hostname}:{url.port or _WEB[url.scheme]}"
+    proxy = page.artifacts.proxy
+    return (_authority(url) for url in urls if proxy is None or proxy.of(url) is None)
+
+
+def _proxies(page: Page) -> Iterator[str]:
+    return page.artifacts.proxy.urls() if page.artifacts.proxy else iter(())
+
+
+def _authority(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or _WEB[parts.scheme]}"

@@ -1,44 +1,40 @@
-"""Looks at all hosts before anything changes on one, and says everything that is wrong with them at once.
+"""Inspects all hosts before any host is changed, and reports all findings at once.
 
-It is also a program, which the operator's machine runs with OpenSSH's client: it reads an `Inspection` as JSON from
-standard input and exits 1 with all findings. Standard library only: it runs with any Python that is there.
+This is also a program on the operator's machine, which needs OpenSSH's client. The program reads an `Inspection` as
+JSON from standard input and exits 1 with all findings. Standard library only: any Python can run it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import os
 import shlex
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+# The program is run by its path: that command is part of the state of running clusters.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from components.machines.clocks import UNKNOWN, Offset, middle_of, wrong_clock
+from components.machines.inspected import digest_of, record, unchanged, without_unreached
+from components.machines.ssh import Client, Route, refusal
+
 SCRIPT = Path(__file__).with_suffix(".sh")
-BETWEEN_HOSTS, TO_THIS_MACHINE = 5, 60
-"""Seconds that clocks may differ: etcd and certificates count on them."""
 _SECONDS = 60
-_BASTION = "the-bastion"
-
-
-@dataclass(frozen=True)
-class Route:
-    """An SSH server: where it is, who logs in there, and its public host key (`TYPE BASE64`)."""
-
-    host: str
-    port: int
-    user: str
-    host_key: str
 
 
 @dataclass(frozen=True)
 class Target:
-    """A host by its node's name, and what preflight.sh is told about it: variables of its shell."""
+    """A host by its node's name, and the shell variables for preflight.sh."""
 
     name: str
     route: Route
@@ -47,19 +43,23 @@ class Target:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All hosts, and how they are reached. `private_key` is None where the SSH agent has it."""
+    """All hosts, and the routes to them. `private_key` is None if the SSH agent has it."""
 
     targets: tuple[Target, ...]
     bastion: Route | None
     private_key: str | None = field(repr=False)
 
+    def digests(self) -> dict[str, str]:
+        """What the inspection of each host depends on, by the name of the host."""
+        return {t.name: digest_of(f"{t.route.host}:{t.route.port}", t.route.host_key, t.needs) for t in self.targets}
+
     def to_json(self) -> str:
-        """What `from_json` reads."""
+        """The input of `from_json`."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Inspection:
-        """What `to_json` wrote."""
+        """Parse the output of `to_json`."""
         data = json.loads(text)
         targets = tuple(Target(t["name"], Route(**t["route"]), t["needs"]) for t in data["targets"])
         return cls(targets, Route(**data["bastion"]) if data["bastion"] else None, data["private_key"])
@@ -67,179 +67,154 @@ class Inspection:
 
 @dataclass(frozen=True)
 class Report:
-    """What is known of a host: facts by name, and findings. A finding about the bastion is `about` it."""
+    """The result for a host: facts by name, and findings. If the bastion failed, `name` names the bastion."""
 
     name: str
     facts: Mapping[str, str]
     findings: tuple[str, ...]
-    clock: float = 0.0
-    """Seconds by which its clock is ahead of this machine's."""
-    about: str = ""
+    clock: Offset = UNKNOWN
+    silent: bool = False
+    """Whether nothing answered."""
 
 
-class Client:
-    """OpenSSH's client, which believes the page alone: no configuration and no known hosts of the user's."""
-
-    def __init__(self, folder: Path, inspection: Inspection) -> None:
-        self._folder, self._bastion = folder, inspection.bastion
-        self._key: list[str] = ["-o", "IdentityFile=none"]
-        if inspection.private_key is not None:
-            path = folder / "key"
-            path.touch(0o600)
-            path.write_text(inspection.private_key.rstrip("\n") + "\n")
-            self._key = ["-i", str(path), "-o", "IdentitiesOnly=yes"]
-
-    def command(self, name: str, route: Route, *rest: str) -> list[str]:
-        """The command line that runs `rest` on a host."""
-        jump = []
-        if self._bastion is not None:
-            through = [*self._base(_BASTION, self._bastion), "-W", "[%h]:%p", "--", self._bastion.host]
-            jump = ["-o", "ProxyCommand=" + shlex.join(through).replace("'[%h]:%p'", "[%h]:%p")]
-        return [*self._base(name, route), *jump, "--", route.host, *rest]
-
-    def _base(self, name: str, route: Route) -> list[str]:
-        known = self._folder / f"known-{name}"
-        known.write_text(f"{name} {route.host_key}\n")
-        kind = route.host_key.partition(" ")[0]
-        options = {
-            "BatchMode": "yes",
-            "ConnectTimeout": "10",
-            "GlobalKnownHostsFile": "none",
-            "HostKeyAlgorithms": "rsa-sha2-512,rsa-sha2-256" if kind == "ssh-rsa" else kind,
-            "HostKeyAlias": name,
-            # A bastion says only at INFO why it does not reach a host.
-            "LogLevel": "INFO",
-            "ServerAliveInterval": "10",
-            "StrictHostKeyChecking": "yes",
-            "UpdateHostKeys": "no",
-            "UserKnownHostsFile": str(known),
-        }
-        settings = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-        return ["ssh", "-F", "none", "-T", *settings, *self._key, "-p", str(route.port), "-l", route.user]
-
-    def look_at(self, target: Target) -> Report:
-        """The report of a host; what keeps it from being looked at is a finding, too."""
-        route = target.route
-        remote = "sh -s" if route.user == "root" else "sudo -n sh -s"
-        text = "".join(f"{key}={shlex.quote(value)}\n" for key, value in sorted(target.needs.items()))
-        command = self.command(target.name, route, remote)
-        try:
-            done = subprocess.run(
-                command,
-                input=text + SCRIPT.read_text(),
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_SECONDS,
-                check=False,
-            )
-        except FileNotFoundError:
-            return Report("this machine", {}, ("OpenSSH's client `ssh` is not there",), about="ssh")
-        except subprocess.TimeoutExpired:
-            return Report(target.name, {}, (f"no answer within {_SECONDS} s",))
-        if "\nend\n" in done.stdout:
-            return read_report(target.name, done.stdout, time.time())
-        return refusal(target, self._bastion, done.returncode, done.stderr)
+def inspect_host(client: Client, target: Target, bastion: Route | None) -> Report:
+    """The report of a host. If the host cannot be inspected, the reason is a finding."""
+    route = target.route
+    remote = "sh -s" if route.user == "root" else "sudo -n sh -s"
+    text = "".join(f"{key}={shlex.quote(value)}\n" for key, value in sorted(target.needs.items()))
+    command = client.command(target.name, route, remote)
+    started = time.time()
+    try:
+        done = subprocess.run(
+            command,
+            input=text + SCRIPT.read_text(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError:
+        return Report("this machine", {}, ("OpenSSH's client `ssh` is not installed",))
+    except subprocess.TimeoutExpired:
+        return Report(target.name, {}, (f"no answer within {_SECONDS} s",), silent=True)
+    if "\nend\n" in done.stdout:
+        return read_report(target.name, done.stdout, started, time.time())
+    refused = refusal(target.name, route, bastion, done.returncode, done.stderr)
+    return Report(refused.name, {}, (refused.problem,), silent=refused.silent)
 
 
-def read_report(name: str, text: str, now: float) -> Report:
-    """What preflight.sh printed; `now` is this machine's clock at its end."""
+def read_report(name: str, text: str, started: float, ended: float) -> Report:
+    """Parse the output of preflight.sh, which ran between two times of this machine, in seconds."""
     lines = [line.partition(" ") for line in text.splitlines()]
     pairs = (rest.partition(" ") for kind, _, rest in lines if kind == "fact")
     facts = {key: value for key, _, value in pairs}
     findings = tuple(rest for kind, _, rest in lines if kind == "finding")
-    return Report(name, facts, findings, float(facts["clock"]) - now)
-
-
-def refusal(target: Target, bastion: Route | None, code: int, said: str) -> Report:
-    """Why a host could not be looked at, from what ssh, or sudo, said."""
-    route, name, about = target.route, target.name, ""
-    marks = [_BASTION, f"{bastion.user}@{bastion.host}: ", f"connect to host {bastion.host} "] if bastion else []
-    if bastion and any(mark in said for mark in marks):
-        route, name, about = bastion, f"bastion {bastion.host}", "bastion"
-    last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), f"exit code {code}")
-    where = f"{route.host}:{route.port}"
-    if "Host key verification failed" in said or "no matching host key" in said or "host key is known" in said:
-        kind = route.host_key.partition(" ")[0]
-        problem = f"the SSH server at {where} has another host key than the page says ({kind})"
-    elif "Permission denied" in said:
-        denied = next(line for line in said.splitlines() if "Permission denied" in line)
-        problem = f"{route.user} cannot log in at {where}: {denied.rpartition(': ')[2].strip()}"
-    elif code == 255:  # ssh's own
-        reasons = [line for line in said.splitlines() if "connect" in line or "Name or service" in line] or [last]
-        reason = reasons[0].rpartition(": ")[2].strip()
-        # Of a host behind a bastion ssh says that "Connection to UNKNOWN port 65535 timed out".
-        reason = "Connection timed out" if "UNKNOWN" in reason and "timed out" in reason else reason
-        problem = f"cannot be reached at {where}: {reason}"
-    elif "sudo" in said:
-        problem = f"{route.user} may not run commands as root without a password: {last}"
-    else:
-        problem = f"cannot be looked at: {last}"
-    return Report(name, {}, (problem,), about=about)
+    clock = Offset.between(int(facts["clock-first"]), int(facts["clock"]), started, ended)
+    return Report(name, facts, findings, clock)
 
 
 def findings_of(reports: Sequence[Report]) -> list[str]:
-    """Everything that is wrong, a line each with the host's name, in the order of the hosts."""
+    """All findings, one per line with the host's name, in the order of the hosts."""
     found: dict[str, None] = {}
     complete = [report for report in reports if report.facts]
-    middle = statistics.median_low([report.clock for report in complete]) if complete else 0.0
-    stranger = _meets_stranger(reports) if len(complete) == len(reports) else None
+    middle = middle_of([report.clock for report in complete])
+    conflict = _address_conflict(reports) if len(complete) == len(reports) else None
     first: dict[tuple[str, str], str] = {}
+    ours = statistics.mode(
+        [report.facts.get("cluster-id", "") for report in reports if "cluster-id" in report.facts] or [""]
+    )
     for report in reports:
         lines = list(report.findings)
         for fact in ("hostname", "machine-id"):
             value = report.facts.get(fact, "")
             other = first.setdefault((fact, value), report.name)
             if value and other != report.name:
-                lines.append(f"its {fact} {value} is also that of {other}")
+                lines.append(f"the {fact} {value} is also the {fact} of {other}")
             elif report.facts and not value:
-                lines.append(f"it has no {fact}")
+                lines.append(f"the host has no {fact}")
         if report.facts:
-            lines += _clock(report.clock, middle)
-        if report is stranger:
+            lines += wrong_clock(report.clock, middle)
+            lines += _other_node(report, ours)
+        if report is conflict:
             address = report.facts["virtual-address"].partition(" ")[2]
-            lines.append(f"another machine has the virtual address {address}; needed: a free one")
+            lines.append(f"another machine has the virtual address {address}; allowed: a free address")
         found |= dict.fromkeys(f"{report.name}: {line}" for line in lines)
     return list(found)
 
 
-def _meets_stranger(reports: Sequence[Report]) -> Report | None:
-    """The first host that got an answer from the virtual address, when none of the hosts has it."""
+def _other_node(report: Report, ours: str) -> Iterator[str]:
+    """Finds a host that is another node, and a host of another cluster than `ours`, the cluster of most hosts."""
+    node, _, cluster = report.facts.get("node", "").partition(" ")
+    if not node:
+        return
+    if report.facts["cluster-id"] != ours:
+        yield f"the host is the node {node} of another cluster, {cluster}; remove the node there first"
+    elif node != report.name:
+        yield f"the host is the node {node}; take {node} off the page and run `up`, then add {report.name}"
+
+
+def _address_conflict(reports: Sequence[Report]) -> Report | None:
+    """The first host that got an answer from the virtual address although none of the hosts has that address."""
     seen = [(report.facts.get("virtual-address", "").partition(" ")[0], report) for report in reports]
     if any(where == "held" for where, _ in seen):
         return None
     return next((report for where, report in seen if where == "taken"), None)
 
 
-def _clock(ahead: float, middle: float) -> Iterator[str]:
-    for difference, limit, whose in (
-        (ahead - middle, BETWEEN_HOSTS, "the other hosts'"),
-        (ahead, TO_THIS_MACHINE, "this machine's"),
-    ):
-        if abs(difference) > limit:
-            word = "ahead of" if difference > 0 else "behind"
-            yield f"its clock is {abs(difference):.0f} s {word} {whose}; allowed: {limit} s"
-            return
+def set_aside(
+    reports: Sequence[Report], same: Collection[str], addresses: Mapping[str, str]
+) -> tuple[list[Report], list[str]]:
+    """The reports without findings that only have to be noted, and these findings.
+
+    `same` names the hosts for which nothing changes, `addresses` has the address of each host. A host counts as one
+    that runs its release if it says so, or if it is silent while other hosts answer.
+    """
+    some_answer = any(report.facts for report in reports)
+    dead = [r.name for r in reports if r.silent and r.name in same and some_answer]
+    lost = [addresses[name] for name in dead]
+    left, notes = [], []
+    for report in reports:
+        findings = without_unreached(report.findings, lost)
+        if report.name in dead or (report.name in same and report.facts.get("node", "").startswith(f"{report.name} ")):
+            notes += [f"{report.name}: {line}" for line in findings]
+            findings = ()
+        left.append(replace(report, findings=findings))
+    return left, notes
 
 
-def inspect(inspection: Inspection) -> list[str]:
-    """All findings about all hosts, which are looked at at the same time."""
+def inspect(inspection: Inspection, earlier: str = "") -> tuple[list[str], list[str]]:
+    """All findings about all hosts, and what is only noted. The hosts are inspected in parallel.
+
+    `earlier` is the output of an earlier inspection.
+    """
     with TemporaryDirectory(prefix="hardway-") as folder, contextlib.ExitStack() as stack:
-        client = Client(Path(folder), inspection)
+        client = Client(Path(folder), inspection.bastion, inspection.private_key)
         workers = stack.enter_context(ThreadPoolExecutor(32))
-        return findings_of(list(workers.map(client.look_at, inspection.targets)))
+        inspect_one = functools.partial(inspect_host, client, bastion=inspection.bastion)
+        reports = list(workers.map(inspect_one, inspection.targets))
+    addresses = {target.name: target.needs["ADDRESS"] for target in inspection.targets}
+    left, notes = set_aside(reports, unchanged(inspection.digests(), earlier), addresses)
+    return findings_of(left), notes
 
 
 def main() -> int:
-    """Read the inspection, print the findings; returns the exit code."""
+    """Read the inspection and print the findings. Return the exit code.
+
+    Standard output is shown to the operator. Standard error ends in the error, or else is kept for the next inspection.
+    """
     inspection = Inspection.from_json(sys.stdin.read())
-    found = inspect(inspection)
+    found, notes = inspect(inspection, os.environ.get("PULUMI_COMMAND_STDERR", ""))
     if found:
         print("these hosts cannot become a cluster, and nothing was changed on any of them:", file=sys.stderr)
         print("".join(f"  {line}\n" for line in found), file=sys.stderr, end="")
         return 1
     names = ", ".join(target.name for target in inspection.targets)
     print(f"fit for a cluster: {names}")
+    # Last: the engine shows the last line of a command beside its result.
+    for line in notes:
+        print(f"noted, because nothing changes for this host: {line}")
+    print(record(inspection.digests()), file=sys.stderr)
     return 0
 
 

@@ -1,14 +1,17 @@
-# What is wrong with this host for a cluster: run by `sh -s` as root with the variables below set; changes nothing.
-# POSIX sh. Prints `fact NAME VALUE` and `finding TEXT` lines, and `end` as the last but one, before the clock.
+# Inspects this host and changes nothing. `sh -s` runs this POSIX script as root, after lines that set these variables.
+# Prints lines `fact NAME VALUE` and `finding TEXT`, then the line `end`. The facts `clock-first` and `clock` are the first
+# and the last thing that the script reads.
 #
-#   ADDRESS             the address that the page gives it     CONTAINERS, PACKAGES, SWAP   the page's options
-#   CORES, MEMORY, DISKS        the least; MiB, and PATH:MIB ...
-#   KERNEL, MODULES, SYSCTLS    the oldest version; names; NAME=VALUE that will be set
-#   COMMANDS, UNITS, DATA       programs that are called; units and directories that will be ours
-#   PORTS                       PORT:UNIT or PORT/udp:UNIT that listens on it
-#   PEERS, SERVERS              HOST:PORT of other nodes, which may refuse yet, and of mirrors, which may not
+#   ADDRESS                     the address of the host on the page
+#   CONTAINERS, PACKAGES, SWAP  options of the page
+#   CORES, MEMORY, DISKS        minimum: a number; MiB; PATH:MIB ...
+#   KERNEL, MODULES, SYSCTLS    the oldest allowed version; names; NAME=VALUE that will be set
+#   COMMANDS, UNITS, DATA       programs that will be called; units and directories that the release will have
+#   PORTS                       PORT:UNIT or PORT/udp:UNIT: ports, and the units that will listen on them
+#   PEERS, SERVERS              HOST:PORT of other nodes, which may refuse connections, and of mirrors, which may not
+#   PROXIES                     HOST:PORT of proxies, through which the host fetches what is not on a mirror
 #   VIRTUAL                     ADDRESS:PORT of the virtual address, on hosts that may hold it
-# shellcheck shell=sh disable=SC2153,SC2154 # the variables come before this text
+# shellcheck shell=sh disable=SC2153,SC2154 # lines before this script set the variables
 set -u
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 ours=/opt/kubernetes/current
@@ -19,47 +22,47 @@ finding() { echo "finding $*"; }
 system() {
     [ "$(id -u)" = 0 ] || finding "commands run as $(id -un), which is not root"
     fact os "$(sed -n 's/^PRETTY_NAME=//p' /etc/os-release | tr -d '"')"
-    [ -d /run/systemd/system ] || finding 'systemd does not run it'
-    [ "$(uname -m)" = x86_64 ] || finding "its processor is $(uname -m); allowed: x86_64"
+    [ -d /run/systemd/system ] || finding 'systemd is not running'
+    [ "$(uname -m)" = x86_64 ] || finding "the processor is $(uname -m); allowed: x86_64"
     oldest=$(printf '%s\n' "$KERNEL" "$(uname -r)" | sort -V | head -n 1)
-    [ "$oldest" = "$KERNEL" ] || finding "its kernel is $(uname -r); needed: $KERNEL"
+    [ "$oldest" = "$KERNEL" ] || finding "the kernel is $(uname -r); allowed: $KERNEL or newer"
     if systemd-detect-virt --container --quiet; then is=true; else is=false; fi
-    [ "$is" = "$CONTAINERS" ] || finding "whether it is a container: $is; hardway:machines.containers: $CONTAINERS"
+    [ "$is" = "$CONTAINERS" ] || finding "hardway:machines.containers is $CONTAINERS; allowed for this host: $is"
     awk '$5 == "/" {print}' /proc/self/mountinfo | grep -q ' shared:' ||
-        finding 'its root is no shared mount, which kubelet needs: mount --make-rshared /'
+        finding 'the root file system is no shared mount, which the kubelet needs; run: mount --make-rshared /'
     lacking=''
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
         for name in cpu memory pids; do grep -qw "$name" /sys/fs/cgroup/cgroup.controllers || lacking="$lacking $name"; done
     else
         for name in cpu memory pids; do grep -Eq "^$name.*1\$" /proc/cgroups || lacking="$lacking $name"; done
     fi
-    [ -z "$lacking" ] || finding "its kernel lacks the cgroup controllers:$lacking"
+    [ -z "$lacking" ] || finding "the kernel lacks the cgroup controllers:$lacking"
 }
 
 size() {
-    [ "$(nproc)" -ge "$CORES" ] || finding "it has $(nproc) cores; needed: $CORES"
+    [ "$(nproc)" -ge "$CORES" ] || finding "the host has $(nproc) cores; allowed: at least $CORES"
     memory=$(($(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1024))
-    [ "$memory" -ge "$MEMORY" ] || finding "it has $memory MiB of memory; needed: $MEMORY"
+    [ "$memory" -ge "$MEMORY" ] || finding "the host has $memory MiB of memory; allowed: at least $MEMORY"
     for disk in $DISKS; do
         path=${disk%:*} least=${disk##*:}
         while [ ! -d "$path" ]; do path=$(dirname "$path"); done
         free=$(df -Pm "$path" | awk 'NR == 2 {print $4}')
-        [ "$free" -ge "$least" ] || finding "${disk%:*} has $free MiB free; needed: $least"
+        [ "$free" -ge "$least" ] || finding "${disk%:*} has $free MiB free; allowed: at least $least"
     done
 }
 
 kernel() {
     swaps=$(awk 'NR > 1 {printf " %s", $1}' /proc/swaps)
     [ -z "$swaps" ] || [ "$SWAP" = disable ] || [ "$CONTAINERS" = true ] ||
-        finding "swap is on:$swaps; turn it off, or let hardway:machines.swap be disable"
+        finding "swap is on:$swaps; turn it off, or set hardway:machines.swap to disable"
     for setting in $SYSCTLS; do
         name=${setting%%=*} path=/proc/sys/$(echo "${setting%%=*}" | tr . /)
         if [ ! -e "$path" ]; then
-            # Those of bridges are there when their module is.
+            # Settings of bridges exist as soon as their module is loaded.
             case $name:$MODULES in net.bridge.*:*br_netfilter*) continue ;; esac
-            finding "its kernel lacks the setting $name"
+            finding "the kernel lacks the setting $name"
         elif [ "$(cat "$path")" != "${setting#*=}" ] && [ ! -w "$path" ]; then
-            finding "its setting $name is $(cat "$path") and cannot be changed; needed: ${setting#*=}"
+            finding "the setting $name is $(cat "$path") and cannot be changed; allowed: ${setting#*=}"
         fi
     done
     known=/lib/modules/$(uname -r)
@@ -67,7 +70,7 @@ kernel() {
         grep -qw "$module" /proc/filesystems && continue
         [ -d "/sys/module/$module" ] && continue
         grep -qs "/$module\.ko" "$known/modules.dep" "$known/modules.builtin" ||
-            finding "its kernel lacks the module $module"
+            finding "the kernel lacks the module $module"
     done
 }
 
@@ -76,18 +79,18 @@ programs() {
     for command in $COMMANDS; do command -v "$command" >/dev/null || missing="$missing $command"; done
     [ -z "$missing" ] && return
     if [ "$PACKAGES" != install ]; then
-        finding "it lacks the programs:$missing; install them, or let hardway:machines.packages be install"
+        finding "missing programs:$missing; install them, or set hardway:machines.packages to install"
     elif ! command -v apt-get >/dev/null; then
-        finding "it lacks the programs:$missing; it has no apt-get to install them with"
+        finding "missing programs:$missing; install them, because the host has no apt-get"
     fi
 }
 
-listener() { # the inode of the socket that listens on port $1 (PORT or PORT/udp), if any
+listener() { # prints the inode of the socket that listens on port $1 (PORT or PORT/udp), if any
     case $1 in
     */udp) files='/proc/net/udp /proc/net/udp6' state=07 ;;
     *) files='/proc/net/tcp /proc/net/tcp6' state=0A ;;
     esac
-    # shellcheck disable=SC2086 # two names
+    # shellcheck disable=SC2086 # two file names
     awk -v port="$(printf ':%04X' "${1%/udp}")" -v state="$state" \
         '$4 == state && substr($2, length($2) - 4) == port {print $10; exit}' $files 2>/dev/null
 }
@@ -106,42 +109,43 @@ left_overs() {
     [ ! -e "$ours" ] || return 0
     for unit in $UNITS; do
         path=$(systemctl show --property FragmentPath --value "$unit" 2>/dev/null)
-        [ -z "$path" ] || finding "$unit is there already and is not ours: $path"
+        [ -z "$path" ] || finding "the unit $unit exists and does not belong to this cluster: $path"
     done
     for path in $DATA; do
-        [ -z "$(ls -A "$path" 2>/dev/null)" ] || finding "$path has the data of something else; move it away"
+        [ -z "$(ls -A "$path" 2>/dev/null)" ] || finding "$path contains data of something else; move the data away"
     done
 }
 
 has_address() { grep -A1 -e "-- $1\$" /proc/net/fib_trie | grep -q 'host LOCAL'; }
 
-reach() { # connect to $1, HOST:PORT: `open`, `refused`, or what is wrong
+reach() { # connects to $1, HOST:PORT; prints `open`, `refused`, or the problem
     said=$(LC_ALL=C timeout 4 bash -c "exec 3<>/dev/tcp/${1%:*}/${1##*:}" 2>&1)
     code=$?
     case $code:$said in
     0:*) echo open ;;
     *refused*) echo refused ;;
-    *'Name or service not known'* | *'resolution'*) echo 'it does not know that name' ;;
+    *'Name or service not known'* | *'resolution'*) echo 'the name cannot be resolved' ;;
     124:*) echo 'no answer within 4 s; is there a firewall?' ;;
     *) echo "${said##*: }" ;;
     esac
 }
 
+must_reach() { # WHAT HOST:PORT
+    found=$(reach "$2")
+    [ "$found" = open ] || finding "cannot reach $1 $2: $found"
+}
+
 network() {
-    has_address "$ADDRESS" || finding "$ADDRESS is not an address of its"
+    has_address "$ADDRESS" || finding "$ADDRESS is not an address of this host"
     for peer in $PEERS; do
-        # A node that refuses is there; a firewall that drops lets it take too long.
+        # If a node refuses the connection, then it was reached. If a firewall drops packets, then there is no answer.
         (
             found=$(reach "$peer")
-            case $found in open | refused) ;; *) finding "it does not reach $peer: $found" ;; esac
+            case $found in open | refused) ;; *) finding "cannot reach $peer: $found" ;; esac
         ) &
     done
-    for server in $SERVERS; do
-        (
-            found=$(reach "$server")
-            [ "$found" = open ] || finding "it does not reach the mirror $server: $found"
-        ) &
-    done
+    for server in $SERVERS; do must_reach 'the mirror' "$server" & done
+    for server in $PROXIES; do must_reach 'the proxy' "$server" & done
     [ -z "$VIRTUAL" ] || virtual_address &
     wait
 }
@@ -149,14 +153,19 @@ network() {
 virtual_address() {
     if has_address "${VIRTUAL%:*}"; then
         fact virtual-address "held ${VIRTUAL%:*}"
-        [ -e "$ours" ] || finding "it has the virtual address ${VIRTUAL%:*} already"
+        [ -e "$ours" ] || finding "the host has the virtual address ${VIRTUAL%:*} already"
     else
         case $(reach "$VIRTUAL") in open | refused) fact virtual-address "taken ${VIRTUAL%:*}" ;; esac
     fi
 }
 
+fact clock-first "$(date +%s)"
 fact hostname "$(uname -n)"
 fact machine-id "$(cat /etc/machine-id 2>/dev/null)"
+if [ -e "$ours/cfg/cluster-id" ]; then
+    fact cluster-id "$(cat "$ours/cfg/cluster-id")"
+    fact node "$(cat "$ours/cfg/node")"
+fi
 system
 size
 kernel
@@ -164,5 +173,5 @@ programs
 ports
 left_overs
 network
-echo end
 fact clock "$(date +%s)"
+echo end

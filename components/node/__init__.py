@@ -1,1 +1,1 @@
-"""What a node should look like (pure), and the two commands that make it so."""
+"""The wanted state of a node as a release (pure), and the scripts that stage and activate releases."""

@@ -1,21 +1,23 @@
-"""The words in which a renderer says what a node should look like."""
+"""The types with which renderers describe the wanted state of a node."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 T = TypeVar("T")
 
 ROOT = "/opt/kubernetes"
-"""Where everything of ours lies on a node; `cfg`, `bin` and `ssl` below it always lead to the current release."""
+"""The directory of hardway on a node. Its links `cfg`, `bin` and `ssl` always lead to the current release."""
+GENERATIONS = "cfg/generations"
+"""The file of a release with the generations of the keys of its node (components/node/generations.py)."""
 
 
 @dataclass(frozen=True)
 class Ref:
-    """Stands for a piece of PKI material, such as `kubernetes-ca:cert`, until the release resource fills it in."""
+    """The name of a piece of material, such as `kubernetes-ca:cert`. `NodeRelease` replaces it with the text."""
 
     name: str
 
@@ -24,7 +26,7 @@ class Ref:
 class NodeFile:
     """A file of a release: `path` is relative to the release (`cfg/…`, `ssl/…`), the owner is always root.
 
-    A file that a service may read and others may not has that service's user as `group` and mode 0640.
+    If only one service may read the file, then `group` is the user of this service and the mode is 0640.
     """
 
     path: str
@@ -35,7 +37,7 @@ class NodeFile:
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory outside of releases, which a service owns and which outlives every release."""
+    """A directory outside of releases that belongs to a service and stays if releases change."""
 
     path: str
     owner: str = "root"
@@ -44,11 +46,11 @@ class Directory:
 
 @dataclass(frozen=True)
 class Unit:
-    """A systemd unit, and when it has to be restarted.
+    """A systemd unit, and the changes for which it has to be restarted or reloaded.
 
-    `restart_on` names files and artifacts of the release whose change the service does not notice by itself;
-    files which it reloads on its own are left out. `reload_on` names those for which `systemctl reload` is enough.
-    `health` is a POSIX shell command that exits 0 once the service does its work.
+    `restart_on` names the files and artifacts of the release for whose change the service has to be restarted.
+    `reload_on` names the files for whose change `systemctl reload` is enough. Files that the service reads again by
+    itself are in neither. `health` is a POSIX shell command that exits 0 as soon as the service works.
     """
 
     name: str
@@ -57,12 +59,39 @@ class Unit:
     reload_on: tuple[str, ...] = ()
     health: str = "true"
     leave: str = ""
-    """POSIX command for when the service is taken off a machine that stays, while it still runs; it may refuse."""
+    """A POSIX command that runs before the service is removed from a machine that stays. The command may refuse."""
+    starts: bool = True
+    """Whether an activation starts the unit and waits for its health. If not, the unit is only installed, and another
+    unit, such as a timer, starts it. A change of such a unit restarts nothing: the next start uses the new text."""
+
+
+def scheduled(name: str, service: str, timer: str) -> tuple[Unit, Unit]:
+    """The units `NAME.service`, a oneshot service that only its timer starts, and `NAME.timer`, from their texts.
+
+    An activation enables and starts the timer, and restarts the timer if the timer's own text changes.
+    """
+    unit = f"{name}.timer"
+    return (
+        Unit(f"{name}.service", service, starts=False),
+        Unit(unit, timer, health=f"systemctl is-active --quiet {unit}"),
+    )
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one role, or one shared service, adds to a node. Units start in the order in which parts are merged."""
+class Remnant:
+    """What a network plugin leaves on a machine outside of releases; the script that cleans the machine removes it.
+
+    `name` is the name of an interface (shell patterns are allowed), of an nftables table in the families ip and ip6,
+    the prefix of the names of iptables chains, a network (CIDR) whose routes are removed, or a directory.
+    """
+
+    kind: Literal["interface", "nftables", "chain", "routes", "directory"]
+    name: str
+
+
+@dataclass(frozen=True)
+class NodePart:
+    """What one role or one service adds to a node. Units start in the order in which parts are merged."""
 
     files: tuple[NodeFile, ...] = ()
     units: tuple[Unit, ...] = ()
@@ -70,22 +99,24 @@ class Part:
     directories: tuple[Directory, ...] = ()
     users: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
-    """Programs the operating system has to bring, such as `haproxy`."""
+    """Programs that the operating system has to provide, such as `haproxy`."""
+    remnants: tuple[Remnant, ...] = ()
 
 
-def merge(parts: Iterable[Part]) -> Part:
-    """One part with everything of all parts; what several of them ask for is kept once.
+def merge(parts: Iterable[NodePart]) -> NodePart:
+    """One part with everything of all parts. Equal entries of several parts are kept once.
 
-    Raises ValueError where two parts want different content under one path or unit name.
+    Raises ValueError if two parts have different content for the same path or unit name.
     """
     parts = tuple(parts)
-    merged = Part(
+    merged = NodePart(
         files=_unique(part.files for part in parts),
         units=_unique(part.units for part in parts),
         artifacts=_unique(part.artifacts for part in parts),
         directories=_unique(part.directories for part in parts),
         users=_unique(part.users for part in parts),
         commands=_unique(part.commands for part in parts),
+        remnants=_unique(part.remnants for part in parts),
     )
     for names in ([f.path for f in merged.files], [u.name for u in merged.units]):
         twice = sorted({name for name in names if names.count(name) > 1})

@@ -1,4 +1,4 @@
-"""From the page and the topology to the wanted state of one node: which parts it is made of."""
+"""From the page and the topology to the wanted state of one node: the parts of the node."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from components.config import Page
-from components.node.model import Part, merge
+from components.network_plugins.choice import plugin_of
+from components.node.generations import generations_file
+from components.node.identity import identity
+from components.node.model import NodePart, merge
+from components.node.render.backup import backup_part
 from components.node.render.containerd import container_runtime
 from components.node.render.control_plane import api_server, controller_manager, scheduler
 from components.node.render.etcd import etcd_member
@@ -16,44 +20,65 @@ from components.node.render.kube_proxy import kube_proxy
 from components.node.render.kubelet import kubelet
 from components.node.render.maintenance import maintenance
 from components.node.render.operating_system import kernel_settings, swap_off
+from components.node.render.proxy import proxy_file
+from components.node.render.restore import with_restore
 from components.node.render.vip import virtual_address
 from components.node.traits import Traits
 from components.topology import NodePlan, Topology
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a node's files say of the world around it: the pinned pause image, and registry host -> mirror URL."""
+class NodeEnvironment:
+    """What files of a node depend on besides the page: the pinned pause image, mirror URLs by registry, traits.
+
+    `closed_mirrors` are the URLs of mirrors that nodes reach without leaving the host (local machines).
+    """
 
     pause_image: str
     registry_mirrors: Mapping[str, str]
     traits: Traits
+    closed_mirrors: frozenset[str] = frozenset()
 
 
-def plan_node(page: Page, topology: Topology, node: NodePlan, around: Surroundings) -> Part:
+def plan_node(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvironment) -> NodePart:
     """Everything that has to be on a node, in the order in which its services start."""
-    return merge(_parts(page, topology, node, around))
+    part = merge(_parts(page, topology, node, environment))
+    if page.restore:
+        part = with_restore(part, page.restore, node)
+    return merge((part, generations_file(page.pki.generations, part)))
 
 
-def _parts(page: Page, topology: Topology, node: NodePlan, around: Surroundings) -> Iterator[Part]:
+def _parts(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvironment) -> Iterator[NodePart]:
+    yield identity(topology, node)
+    if proxy := proxy_file(page):
+        yield NodePart(files=(proxy,))
     if node.is_etcd:
         yield etcd_member(page, topology, node)
+        if page.backup:
+            yield backup_part(page, page.backup)
     if node.runs_kubelet:
-        yield kernel_settings(around.traits)
-        if around.traits.swap_off:
+        yield kernel_settings(environment.traits)
+        if environment.traits.swap_off:
             yield swap_off()
-        yield api_proxy(topology, node)
+        yield api_proxy(page, topology, node)
     if node.is_control_plane:
-        yield etcd_proxy(topology, node)
+        yield etcd_proxy(page, topology, node)
         yield api_server(page, topology, node)
         yield controller_manager(page, topology, node)
         yield scheduler(page, topology, node)
         yield maintenance(topology, node)
         if page.machines.virtual_address:
-            yield virtual_address(page.machines.virtual_address, topology, node)
+            yield virtual_address(page, page.machines.virtual_address, topology, node)
     if node.runs_kubelet:
-        # For people on the machine, and for drain.sh.
-        yield Part(artifacts=("kubectl",))
-        yield container_runtime(around.pause_image, around.registry_mirrors, around.traits)
-        yield kubelet(page, topology, node, around.traits)
-        yield kube_proxy(page, topology, node, around.traits)
+        # For people on the machine and for drain.sh.
+        yield NodePart(artifacts=("kubectl",))
+        yield container_runtime(
+            environment.pause_image,
+            environment.registry_mirrors,
+            environment.traits,
+            proxy_file(page),
+            environment.closed_mirrors,
+        )
+        yield plugin_of(page).node_part(page)
+        yield kubelet(page, topology, node, environment.traits)
+        yield kube_proxy(page, topology, node, environment.traits)

@@ -1,7 +1,7 @@
-"""From what a node should look like to a release with a name: pure, and nothing secret in it.
+"""Computes the release of a node from its parts. Pure, and without secrets.
 
-A release is named by a digest over everything in it. Private keys and tokens enter that digest through the
-public text that stands for them, so name and manifest may be shown in a preview.
+The name of a release is a digest of everything in the release. For private keys and tokens, the digest uses their
+public identities, so a preview may show the name and the manifest.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components.artifacts.lock import Artifact
-from components.node.model import NodeFile, Part, Ref, Unit
+from components.node.model import NodeFile, NodePart, Ref, Unit
 
+INSTALLED = "installed"
+"""An entry in the digest for a unit that an activation does not start."""
 SHORT = 12
-"""Characters of a digest in names and manifests: 48 bits, plenty to tell the releases of one node apart."""
+"""Characters of a digest in names and manifests: 48 bits, enough to distinguish the releases of one node."""
 
 
 @dataclass(frozen=True)
 class Release:
     """A named release.
 
-    `digest` names it; `manifest` has a short digest for each path, unit and artifact; `units` for each unit
-    the digests of what needs a restart and of what needs a reload.
+    `digest` is the name. `manifest` has a short digest for each path, unit and artifact. `units` has two digests for
+    each unit: of everything whose change requires a restart, and of everything whose change requires a reload.
     """
 
     digest: str
@@ -32,33 +34,37 @@ class Release:
     units: dict[str, tuple[str, str]]
 
 
-def refs(part: Part) -> tuple[str, ...]:
-    """Names of the material that a part refers to, sorted."""
+def refs(part: NodePart) -> tuple[str, ...]:
+    """The sorted names of the material to which a part refers."""
     return tuple(sorted({file.content.name for file in part.files if isinstance(file.content, Ref)}))
 
 
-def material_files(part: Part) -> dict[str, tuple[NodeFile, str]]:
-    """The files that are filled in, by path, each with the name of its material."""
+def material_files(part: NodePart) -> dict[str, tuple[NodeFile, str]]:
+    """The files whose content is material, by path, each with the name of its material."""
     return {file.path: (file, file.content.name) for file in part.files if isinstance(file.content, Ref)}
 
 
 def file_digest(file: NodeFile, identity: str) -> str:
-    """The digest of a file in a manifest; `identity` is its text, or the public text that stands for it."""
+    """The digest of a file in a manifest. `identity` is the text of the file or the public identity of its material."""
     return _digest(identity, file.group, file.mode)
 
 
-def fixed_manifest(part: Part, artifacts: Mapping[str, Artifact]) -> dict[str, str]:
-    """The manifest without `material_files`: what is known of a release before any certificate is."""
+def fixed_manifest(part: NodePart, artifacts: Mapping[str, Artifact]) -> dict[str, str]:
+    """The manifest without `material_files`: the part that is known before any certificate exists."""
     manifest = {file.path: file_digest(file, file.content) for file in part.files if isinstance(file.content, str)}
     manifest |= {name: _digest([source.sha256 for source in artifacts[name].sources]) for name in part.artifacts}
     return manifest | {f"units/{unit.name}": _digest(unit.text) for unit in part.units}
 
 
-def describe(part: Part, artifacts: Mapping[str, Artifact], identities: Mapping[str, str]) -> Release:
-    """The release for a part, with `identities` for each name in `refs(part)`."""
+def describe(part: NodePart, artifacts: Mapping[str, Artifact], identities: Mapping[str, str]) -> Release:
+    """The release of a part. `identities` has the public identity of each name in `refs(part)`."""
     filled = {path: file_digest(file, identities[name]) for path, (file, name) in material_files(part).items()}
     manifest = fixed_manifest(part, artifacts) | filled
-    watched = [(unit.name, unit.health, unit.leave, unit.restart_on, unit.reload_on) for unit in part.units]
+    watched = [
+        # Only units that an activation does not start have the entry INSTALLED, so that existing digests do not change.
+        (unit.name, unit.health, unit.leave, unit.restart_on, unit.reload_on, *(() if unit.starts else (INSTALLED,)))
+        for unit in part.units
+    ]
     rest = [[(d.path, d.owner, d.mode) for d in part.directories], part.users, part.commands, watched]
     return Release(
         digest=_digest(manifest, rest),
@@ -67,29 +73,30 @@ def describe(part: Part, artifacts: Mapping[str, Artifact], identities: Mapping[
     )
 
 
-def outline(part: Part, artifacts: Mapping[str, Artifact]) -> dict[str, object]:
-    """What a reader of a preview needs to make sense of a manifest; all of it is known before anything runs.
+def outline(part: NodePart, artifacts: Mapping[str, Artifact]) -> dict[str, object]:
+    """Facts with which the preview report explains a manifest. All are known before anything runs.
 
-    `units` in the order of their start, `flags` by unit and name, `restartOn` and `reloadOn` with the names in the
-    manifest whose change restarts or reloads a unit, `material` by path of the file it fills in, `versions` by
-    artifact.
+    `units`: the units that an activation starts, in their order. `flags`: values by unit and name of the flag.
+    `restartOn` and `reloadOn`: names in the manifest whose change restarts or reloads a unit, by unit. `material`:
+    names of material by path of the file. `versions`: versions by artifact.
     """
+    started = [unit for unit in part.units if unit.starts]
     return {
-        "units": [unit.name for unit in part.units],
+        "units": [unit.name for unit in started],
         "flags": {unit.name: found for unit in part.units if (found := unit_flags(unit.text))},
-        "restartOn": {unit.name: _restart_on(unit) for unit in part.units},
-        "reloadOn": {unit.name: list(unit.reload_on) for unit in part.units if unit.reload_on},
+        "restartOn": {unit.name: _restart_on(unit) for unit in started},
+        "reloadOn": {unit.name: list(unit.reload_on) for unit in started if unit.reload_on},
         "material": {path: name for path, (_, name) in material_files(part).items()},
         "versions": {name: artifacts[name].version for name in part.artifacts},
     }
 
 
 def unit_flags(text: str) -> dict[str, str]:
-    """The `--name=value` flags that a unit starts its program with."""
+    """The flags `--name=value` in the command line of a unit, values by name."""
     commands = (line for line in text.replace("\\\n", " ").splitlines() if line.startswith("ExecStart="))
     words = [word for line in commands for word in shlex.split(line.partition("=")[2])]
     pairs = (word[2:].partition("=") for word in words if word.startswith("--") and "=" in word)
-    # systemd's own signs are doubled in a unit (render/systemd.py, quote).
+    # A unit doubles the characters that systemd expands (render/systemd.py, quote).
     return {name: value.replace("%%", "%").replace("$$", "$") for name, _, value in pairs}
 
 

@@ -1,4 +1,4 @@
-"""What is special about the machines of a provider."""
+"""Properties of all machines of a provider that are known at preview."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Traits:
-    """Of all machines of a provider.
+    """Traits of all machines of a provider.
 
-    `container`: the machine is a container itself, so the kernel's limits, swap and OOM scores are not its to set.
-    `swap_off`: swap is to be turned off, at once and at every boot.
+    `container`: the machines are containers, so they cannot set kernel limits, swap and OOM scores. `swap_off`: a unit
+    turns swap off, at once and at every boot.
     """
 
     container: bool = False

@@ -1,10 +1,12 @@
-"""What the `certificates` stack output says of each certificate: enough to plan renewals, nothing secret."""
+"""The stack output `certificates`: enough of each certificate to plan renewals, and nothing secret."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict
+
+from components.config.generations import KeyGenerations
 
 RFC3339 = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -35,3 +37,26 @@ def entry(
         notAfter=end.strftime(RFC3339),
         renewedFrom=(end - timedelta(hours=renew_before_hours)).strftime(RFC3339),
     )
+
+
+class KeyEntry(TypedDict):
+    """A key that has no certificate, and therefore no end. `use` is service-account, encryption or ssh."""
+
+    name: str
+    use: str
+    generation: int
+    active: bool
+
+
+def keys_in_use(generations: KeyGenerations, *, ssh: bool) -> list[KeyEntry]:
+    """The stack output `keys`: every trusted generation of the keys that have no certificate.
+
+    `ssh`: whether the program makes the SSH key with which it logs in at machines.
+    """
+    names = {"service-account": "service-account", "encryption": "encryption-key"} | ({"ssh": "ssh-key"} if ssh else {})
+    return [
+        KeyEntry(name=f"{name}-{number}", use=use, generation=number, active=number == of.active)
+        for use, name in names.items()
+        for of in [generations.by_key()[use]]
+        for number in of.trusted
+    ]

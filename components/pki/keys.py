@@ -1,14 +1,16 @@
-"""From the configured key algorithm to the arguments of `tls.PrivateKey` and to the key usages that go with it."""
+"""The arguments of `tls.PrivateKey` and the key usages for the configured algorithm."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import base64
+import hashlib
 from typing import Any
 
 _EXTENDED_USE = {
     "server": ["server_auth"],
     "client": ["client_auth"],
     "admin": ["client_auth"],
+    "deployer": ["client_auth"],
     "peer": ["server_auth", "client_auth"],
 }
 
@@ -28,10 +30,20 @@ def leaf_uses(profile: str, algorithm: str) -> list[str]:
     return ["digital_signature", *rsa, *_EXTENDED_USE[profile]]
 
 
+MADE_ONCE = (
+    *("algorithm", "ecdsaCurve", "rsaBits"),
+    *("subject", "validityPeriodHours", "earlyRenewalHours", "allowedUses"),
+)
+"""Inputs of keys and certificates of authorities that never change in an existing generation."""
 AUTHORITY_USES = ["cert_signing", "crl_signing", "digital_signature"]
 """Key usages of an authority (RFC 5280, section 4.2.1.3)."""
 
 
-def hours(duration: timedelta) -> int:
-    """Whole hours of a duration, the tls provider's unit."""
-    return duration // timedelta(hours=1)
+def key_id(public_key_pem: str) -> str:
+    """The id of a key in the headers of tokens (`kid`): the SHA-256 of the public key in DER, in base64url.
+
+    Kubernetes computes this id in pkg/serviceaccount/jwt.go, keyIDFromPublicKey. `public_key_pem` is a PEM text of the
+    type PUBLIC KEY.
+    """
+    der = base64.b64decode("".join(line for line in public_key_pem.splitlines() if not line.startswith("-----")))
+    return base64.urlsafe_b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")

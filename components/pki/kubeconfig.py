@@ -12,7 +12,7 @@ from typing import Any
 
 
 def embedded(*, cluster: str, server: str, user: str, ca: str, cert: str, key: str, server_name: str = "") -> str:
-    """A kubeconfig that stands alone. `ca`, `cert` and `key` are PEM texts.
+    """A kubeconfig that needs no other file. `ca`, `cert` and `key` are PEM texts.
 
     `server_name` is who the server has to prove to be, where that is not the host in `server`.
     """
@@ -33,7 +33,7 @@ def by_files(*, cluster: str, server: str, user: str, ca: str, cert: str, key: s
 
 
 def by_token_file(*, cluster: str, server: str, user: str, ca: str, token: str) -> str:
-    """A kubeconfig whose user shows the token that lies in a file on the node."""
+    """A kubeconfig whose user has a token in a file on the node."""
     return _render(cluster, {"server": server, "certificate-authority": ca}, user, {"tokenFile": token})
 
 

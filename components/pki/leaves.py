@@ -14,20 +14,27 @@ from components.config import Page
 from components.topology import NodePlan, Topology
 
 AuthorityName = Literal["kubernetes", "etcd", "front-proxy"]
-Profile = Literal["server", "client", "peer", "admin"]
+AUTHORITIES: tuple[AuthorityName, ...] = ("kubernetes", "etcd", "front-proxy")
+Profile = Literal["server", "client", "peer", "admin", "deployer"]
 
 ADMIN_GROUP = "hardway:cluster-admins"
-"""Group of everyday administrators, bound to cluster-admin by RBAC: unlike system:masters it can be taken away."""
+"""Group of everyday administrators, bound to cluster-admin by RBAC: unlike system:masters it can be revoked."""
 
-BREAK_GLASS_GROUP = "system:masters"
-"""Group that the API server lets through without asking RBAC; only the deployer, who has to make RBAC, is in it."""
+DEPLOYER_USER = "hardway:deployer"
+"""The user whom the API knows the program as."""
+
+DEPLOYER_GROUP = "hardway:deployers"
+"""Group of the program itself, bound to cluster-admin."""
+
+DEPLOYER_BINDING = "hardway-deployers"
+"""The ClusterRoleBinding of that group. grant.sh makes it, because the program has no rights before."""
 
 LOOPBACK = (("localhost",), ("127.0.0.1",))
-"""Names of what listens on its own machine only, as DNS names and addresses."""
+"""Names of servers that listen on loopback only, as DNS names and addresses."""
 
 
 MAINTENANCE = "hardway:maintenance"
-"""User that takes nodes out of the cluster: it cordons them and evicts their pods (components/addons/rbac.py)."""
+"""User that removes nodes from the cluster: it cordons nodes and evicts their pods (components/addons/rbac.py)."""
 
 
 def developer_group(namespace: str) -> str:
@@ -40,7 +47,8 @@ class LeafSpec:
     """One leaf certificate.
 
     `name` is unique in the cluster and names its Pulumi resources; `profile` decides lifetime and extended key
-    usage (server, client, peer = both, admin = client with a short life); `organization` is the group of a client.
+    usage (server, client, peer = both, admin = a person, deployer = the program: the last two are clients with a short
+    life); `organization` is the group of a client.
     """
 
     name: str
@@ -63,7 +71,7 @@ def plan_leaves(page: Page, topology: Topology) -> tuple[LeafSpec, ...]:
 
 
 def _people(page: Page) -> Iterator[LeafSpec]:
-    yield LeafSpec("deployer", "kubernetes", "admin", "hardway:deployer", BREAK_GLASS_GROUP)
+    yield LeafSpec("deployer", "kubernetes", "deployer", DEPLOYER_USER, DEPLOYER_GROUP)
     yield LeafSpec("admin", "kubernetes", "admin", "hardway:admin", ADMIN_GROUP)
     for developer in page.access.developers:
         group = developer_group(developer.namespace)
@@ -93,4 +101,7 @@ def _kubelet(topology: Topology, node: NodePlan) -> Iterator[LeafSpec]:
     dns_names, ip_addresses = topology.kubelet_sans(node)
     user = f"system:node:{node.name}"
     yield LeafSpec(f"{node.name}-kubelet-server", "kubernetes", "server", user, "system:nodes", dns_names, ip_addresses)
+    # The identity of the node. A kubelet without a valid client certificate requests one with this leaf, and gets a
+    # certificate of this name only.
+    yield LeafSpec(f"{node.name}-identity", "kubernetes", "client", user, "system:nodes")
     yield LeafSpec(f"{node.name}-kube-proxy", "kubernetes", "client", "system:kube-proxy", "system:node-proxier")

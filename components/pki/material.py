@@ -1,8 +1,10 @@
 """Secrets and certificates that node files refer to by name instead of holding them.
 
-Rendering stays pure that way: a renderer writes `Ref("cp-1-apiserver:key")`, and only the release resource
+Rendering stays pure that way: a renderer writes `Ref(key_of("cp-1-apiserver"))`, and only the release resource
 puts the value in its place. A release is identified by `identity`, which is never secret: a private key is
 stood for by the certificate over it, a random value by the name of its generation.
+
+`names.py` has the names.
 """
 
 from __future__ import annotations

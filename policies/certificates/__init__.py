@@ -1,4 +1,4 @@
-"""Certificates: how long they live, what is left of that, what they may do, and which keys they stand for."""
+"""Rules about certificates: lifetime, time left, allowed uses, keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def rules() -> list[Policy]:
     """The rules of this family."""
-    # `make policy-check` reads certificates without the policy SDK; only who asks for rules needs that.
+    # Imported here, because `make policy-check` reads certificates without the policy SDK, which only rules need.
     from policies.certificates import keys, lifetimes, remaining, uses
 
     return [*remaining.RULES, *lifetimes.RULES, *uses.RULES, *keys.RULES]

@@ -1,4 +1,4 @@
-"""Private keys: strong enough, of a kind that fits, and never shared."""
+"""Rules about private keys: strength, algorithm, no shared keys."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ _ALGORITHMS = ["ECDSA", "RSA"]
 
 
 def strength(item: Item, settings: Settings) -> Iterator[str]:
-    """An RSA key that is too short, or a curve that is too small. ED25519 has one strength."""
-    # The provider's own defaults: https://www.pulumi.com/registry/packages/tls/api-docs/privatekey/
+    """Finds RSA keys that are too short and curves that are not allowed. ED25519 keys have only one strength."""
+    # The defaults of the Pulumi provider: https://www.pulumi.com/registry/packages/tls/api-docs/privatekey/
     bits, curve = item.props.get("rsaBits", 2048), item.props.get("ecdsaCurve", "P224")
     algorithm, least = item.text("algorithm"), settings["rsaBits"]
     if algorithm == "RSA" and bits is not UNKNOWN and bits < least:
-        yield f"{item.name}: an RSA key of {bits:g} bits; the least is {least:g}. Raise rsaBits."
+        yield f"{item.name}: the RSA key has {bits:g} bits; allowed: at least {least:g}. Raise rsaBits."
     if algorithm == "ECDSA" and curve is not UNKNOWN and curve not in settings["curves"]:
-        yield f"{item.name}: an ECDSA key on {curve}; allowed: {', '.join(settings['curves'])}. Set ecdsaCurve."
+        allowed = ", ".join(settings["curves"])
+        yield f"{item.name}: the curve of the ECDSA key is {curve}; allowed: {allowed}. Set ecdsaCurve."
 
 
 def use(items: Sequence[Item], settings: Settings) -> Iterator[tuple[str, str]]:
-    """Keys of the wrong kind for a certificate, and keys behind more than one."""
+    """Finds certificates whose key has a wrong algorithm, and keys that several certificates share."""
     keys = {item.urn: item for item in items if item.type == KEY}
     holders = defaultdict(list)
     for certificate in certificates(items):
@@ -35,18 +36,19 @@ def use(items: Sequence[Item], settings: Settings) -> Iterator[tuple[str, str]]:
             if algorithm and algorithm not in settings["algorithms"]:
                 yield (
                     certificate.urn,
-                    f"{certificate.name}: its key is {algorithm}; allowed: {', '.join(settings['algorithms'])}. "
-                    "Change the algorithm of its key.",
+                    f"{certificate.name}: the algorithm of its key is {algorithm}; allowed: "
+                    f"{', '.join(settings['algorithms'])}. Change the algorithm of the key.",
                 )
         for urn in certificate.keys:
             holders[urn].append(certificate)
     for urn, sharing in holders.items():
-        if len(sharing) > 1:
+        # Another authority may sign the key of an authority once more: RFC 4158, section 1.5.1.
+        if len(sharing) > 1 and any(certificate.kind != "authority" for certificate in sharing):
             names = sorted(certificate.name for certificate in sharing)
             yield (
                 urn,
-                f"{urn.rpartition('::')[2]}: one private key behind {len(names)} certificates ({', '.join(names)}), so "
-                "it cannot be replaced alone. Make a key for each.",
+                f"{urn.rpartition('::')[2]}: {len(names)} certificates share this private key ({', '.join(names)}), so "
+                "it cannot be replaced for one of them alone. Make one key for each certificate.",
             )
 
 
@@ -56,8 +58,8 @@ RULES: list[Policy] = [
             "key-strength",
             "Private keys are strong enough.",
             {
-                "rsaBits": Setting(2048, "Shortest RSA key in bits."),
-                "curves": Setting(["P256", "P384", "P521"], "Curves of ECDSA keys."),
+                "rsaBits": Setting(2048, "Smallest size of RSA keys, in bits."),
+                "curves": Setting(["P256", "P384", "P521"], "Allowed curves of ECDSA keys."),
             },
             Severity.CRITICAL,
         ),
@@ -67,8 +69,8 @@ RULES: list[Policy] = [
     stack_rule(
         About(
             "certificate-key",
-            "Every certificate has a key of its own, of a kind that all parts of a cluster understand.",
-            {"algorithms": Setting(_ALGORITHMS, "Algorithms of the keys of certificates.")},
+            "Every certificate has its own key, with an algorithm that all components of the cluster support.",
+            {"algorithms": Setting(_ALGORITHMS, "Allowed algorithms of the keys of certificates.")},
         ),
         use,
     ),

@@ -1,20 +1,20 @@
-"""How long certificates are made for, and when their renewal starts."""
+"""Rules about the lifetime of certificates and the start of their renewal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pulumi_policy import Policy
 
 from policies.certificates.limits import LONGEST, SMALLEST_WINDOW, setting
-from policies.certificates.model import PEOPLE, TYPES, certificates, is_authority
+from policies.certificates.model import PEOPLE, TYPES, Kind, certificates, is_authority
 from policies.item import UNKNOWN, Item
 from policies.rule import About, Setting, Settings, resource_rule, stack_rule
 
 
 def lifetime(item: Item, settings: Settings) -> Iterator[str]:
-    """An authority or a leaf that is made for too long. People have a rule of their own."""
-    kind = "authority" if is_authority(item) else "machine"
+    """Finds authorities and leaves with a lifetime that is too long. Another rule checks people and the program."""
+    kind: Kind = "authority" if is_authority(item) else "machine"
     hours, limit = item.number("validityPeriodHours"), settings[setting(kind)]
     if hours is not None and hours > limit:
         yield (
@@ -24,39 +24,46 @@ def lifetime(item: Item, settings: Settings) -> Iterator[str]:
 
 
 def renewal_window(item: Item, settings: Settings) -> Iterator[str]:
-    """Renewal that starts too late to be noticed when it fails, or that is nearly always due."""
+    """Finds renewals that start so late that nobody would notice a failed renewal, or that are due most of the time."""
     hours, window = item.number("validityPeriodHours"), item.number("earlyRenewalHours") or 0
     if hours is None or item.props.get("earlyRenewalHours") is UNKNOWN:
         return
-    # What a person holds is not known here; its window has to fit its shorter life all the same.
-    kind = "authority" if is_authority(item) else "machine"
+    # One resource does not show whether the certificate belongs to a person. The quarter fits their shorter lifetime.
+    kind: Kind = "authority" if is_authority(item) else "machine"
     smallest = min(settings[setting(kind)], hours / 4)
     if window < smallest:
         yield (
-            f"{item.name}: renewal starts {window:g} hours before the end of {hours:g}; at least {smallest:g} are "
-            "needed to notice that it fails. Raise renewBefore."
+            f"{item.name}: renewal starts {window:g} hours before the end of a lifetime of {hours:g}; allowed: at "
+            f"least {smallest:g}, so that a failed renewal is noticed. Raise renewBefore."
         )
     elif window > hours / 2:
         yield (
-            f"{item.name}: renewal starts {window:g} hours before the end of {hours:g}, more than half of its life "
-            f"({hours / 2:g}). Lower renewBefore."
+            f"{item.name}: renewal starts {window:g} hours before the end of a lifetime of {hours:g}; allowed: at "
+            f"most {hours / 2:g}, half of the lifetime. Lower renewBefore."
         )
 
 
 def people(items: Sequence[Item], settings: Settings) -> Iterator[tuple[str, str]]:
-    """Credentials of people that live too long: nobody can take a certificate back."""
+    """Finds credentials of people, and of the program, with a lifetime that is too long: nobody can revoke them."""
+    limits: dict[Kind, tuple[str, str, float]] = {
+        "person": ("the credential of a person", "admin", settings["hours"]),
+        "deployer": ("a credential with all rights", "deployer", settings[setting("deployer")]),
+    }
     for certificate in certificates(items, settings["people"]):
-        hours, limit = certificate.lifetime, settings["hours"]
-        if certificate.kind == "person" and hours is not None and hours > limit:
+        hours = certificate.lifetime
+        if certificate.kind not in limits or hours is None:
+            continue
+        what, profile, limit = limits[certificate.kind]
+        if hours > limit:
             yield (
                 certificate.urn,
-                f"{certificate.name}: an administrator's or developer's credential for {hours:g} hours; the most is "
-                f"{limit:g}. Lower hardway:pki.profiles.admin.lifetime.",
+                f"{certificate.name}: {what} has a lifetime of {hours:g} hours; allowed: at most {limit:g}. "
+                f"Lower hardway:pki.profiles.{profile}.lifetime.",
             )
 
 
-def _kinds(values: dict, description: str) -> dict[str, Setting]:
-    kinds = ("authority", "machine")
+def _kinds(values: Mapping[Kind, float], description: str) -> dict[str, Setting]:
+    kinds: tuple[Kind, ...] = ("authority", "machine")
     return {setting(kind): Setting(values[kind], description.format(kind=kind)) for kind in kinds}
 
 
@@ -64,8 +71,8 @@ RULES: list[Policy] = [
     resource_rule(
         About(
             "certificate-lifetime",
-            "Certificates are made for no longer than their kind may live.",
-            _kinds(LONGEST, "Longest lifetime in hours of a {kind}."),
+            "The lifetime of a certificate is at most the limit of its kind.",
+            _kinds(LONGEST, "Longest lifetime of a certificate of the kind {kind}, in hours."),
         ),
         TYPES,
         lifetime,
@@ -73,8 +80,11 @@ RULES: list[Policy] = [
     resource_rule(
         About(
             "certificate-renewal-window",
-            "Renewal starts early enough to be seen failing, and not before half of a life.",
-            _kinds(SMALLEST_WINDOW, "Smallest window in hours of a {kind}; never more than a quarter of its life."),
+            "Renewal starts so early that a failed renewal is noticed, and not in the first half of the lifetime.",
+            _kinds(
+                SMALLEST_WINDOW,
+                "Smallest time from renewal to end for the kind {kind}, in hours; at most a quarter of the lifetime.",
+            ),
         ),
         TYPES,
         renewal_window,
@@ -82,9 +92,12 @@ RULES: list[Policy] = [
     stack_rule(
         About(
             "admin-credential-lifetime",
-            "Credentials of people end soon by themselves.",
+            "Credentials of people and of the program have a short lifetime.",
             {
-                "hours": Setting(LONGEST["person"], "Longest lifetime in hours."),
+                "hours": Setting(LONGEST["person"], "Longest lifetime of a credential of a person, in hours."),
+                setting("deployer"): Setting(
+                    LONGEST["deployer"], "Longest lifetime of a credential of a group with all rights, in hours."
+                ),
                 "people": Setting(PEOPLE, "Groups whose members are people."),
             },
         ),

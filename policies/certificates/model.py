@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -16,19 +16,26 @@ SIGNED = "tls:index/locallySignedCert:LocallySignedCert"
 REQUEST = "tls:index/certRequest:CertRequest"
 KEY = "tls:index/privateKey:PrivateKey"
 TYPES = (SELF_SIGNED, SIGNED)
+STACK = "pulumi:pulumi:Stack"
+DRAFTS = ["*-drafts-*"]
+"""Names of authorities that nobody trusts: they sign drafts of certificates for a signing service."""
 
-PEOPLE = ["system:masters", "hardway:cluster-admins", "hardway:developers:*"]
-"""Groups (the organization of a client certificate) whose members are people, or have all rights."""
+PEOPLE = ["hardway:cluster-admins", "hardway:developers:*"]
+"""Groups (the organization of a client certificate) whose members are people."""
+DEPLOYERS = ["hardway:deployers", "system:masters"]
+"""Groups whose members have all rights. The program's own certificate is in the first; in earlier versions, it was in
+the second, which RBAC cannot limit."""
 
-Kind = Literal["authority", "machine", "person"]
+Kind = Literal["authority", "machine", "person", "deployer"]
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate that exists or is planned. Durations are hours, times are in UTC.
+    """A certificate that exists or is planned. Durations are in hours, times in UTC.
 
-    `end` is None while the certificate is still to be made: it is new, or this plan renews it. `issuer` is the URN of
-    the authority, if that is in the stack; `keys` are the URNs of the private keys behind it, one as a rule.
+    `window` is the time before the end in which `up` renews the certificate. `end` is None if this plan makes or renews
+    the certificate. `issuer` is the URN of the authority, if the authority is in the stack. `keys` are the URNs of the
+    private keys of the certificate, normally one.
     """
 
     urn: str
@@ -42,41 +49,65 @@ class Certificate:
     algorithm: str | None
 
     def hours_left(self, now: datetime) -> float | None:
-        """Hours until its end, or the whole lifetime when this plan makes it. None: not known."""
+        """Hours until the end, or the whole lifetime if this plan makes the certificate. None if unknown."""
         return self.lifetime if self.end is None else (self.end - now) / timedelta(hours=1)
 
     def expected_end(self, now: datetime) -> datetime | None:
-        """Its end; for one that this plan makes, what comes of its lifetime. None: not known."""
+        """The end; if this plan makes the certificate, then `now` plus the lifetime. None if unknown."""
         if self.end is None and self.lifetime is not None:
             return now + timedelta(hours=self.lifetime)
         return self.end
 
     @property
     def renewed_from(self) -> datetime | None:
-        """When `up` starts to replace it."""
+        """The time from which `up` renews the certificate."""
         return self.end and self.end - timedelta(hours=self.window)
 
 
 def is_authority(item: Item) -> bool:
-    """Whether the certificate may sign others; until that is known, one that signs itself is taken for an authority."""
+    """Whether the certificate may sign others. If unknown, a self-signed certificate counts as an authority."""
     value = item.props.get("isCaCertificate")
     return item.type == SELF_SIGNED if value is UNKNOWN else bool(value)
 
 
 def certificates(items: Sequence[Item], people: Iterable[str] = PEOPLE) -> list[Certificate]:
-    """Every certificate among the resources of a stack; `people` are the groups of people."""
+    """All certificates among the resources of a stack. `people` are the groups whose members are people.
+
+    A member of one of the groups `DEPLOYERS` is a deployer, also if `people` has the group.
+    """
     by_urn = {item.urn: item for item in items}
-    return [_certificate(item, by_urn, tuple(people)) for item in items if item.type in TYPES]
+    groups: dict[Kind, tuple[str, ...]] = {"deployer": tuple(DEPLOYERS), "person": tuple(people)}
+    found = [_certificate(item, by_urn, groups) for item in items if item.type in TYPES]
+    return _with_real_ends(found, by_urn, items)
 
 
-def _certificate(item: Item, by_urn: Mapping[str, Item], people: tuple[str, ...]) -> Certificate:
+def _with_real_ends(
+    found: Sequence[Certificate], by_urn: Mapping[str, Item], items: Iterable[Item]
+) -> list[Certificate]:
+    """The certificates, with the ends of those from a signing service in the place of the ends of their drafts.
+
+    If the service was away when a draft was renewed, then the certificate in use ends earlier. The output
+    `certificates` of the last complete `up` has its end. A plan that asks the service does not know the output.
+    """
+    stacks = [item for item in items if item.type == STACK]
+    lines = [line for item in stacks if isinstance(all_ := item.props.get("certificates"), list) for line in all_]
+    ends = {line["name"]: clock.parse(line["notAfter"]) for line in lines if isinstance(line, Mapping)}
+    return [
+        replace(one, end=min(one.end, ends[one.name]))
+        if one.end and one.name in ends and one.issuer and matches(by_urn[one.issuer].name, DRAFTS)
+        else one
+        for one in found
+    ]
+
+
+def _certificate(item: Item, by_urn: Mapping[str, Item], groups: Mapping[Kind, tuple[str, ...]]) -> Certificate:
     requests = [by_urn[urn] for urn in _sources(item, "certRequestPem", REQUEST)]
     issuers = _sources(item, "caCertPem", *TYPES) or _by_text(item, by_urn.values())
     end = item.text("validityEndTime")
     return Certificate(
         urn=item.urn,
         name=item.name,
-        kind=_kind(item, requests, people),
+        kind=_kind(item, requests, groups),
         lifetime=item.number("validityPeriodHours"),
         window=item.number("earlyRenewalHours") or 0,
         end=clock.parse(end) if end else None,
@@ -86,16 +117,17 @@ def _certificate(item: Item, by_urn: Mapping[str, Item], people: tuple[str, ...]
     )
 
 
-def _kind(item: Item, requests: Iterable[Item], people: tuple[str, ...]) -> Kind:
+def _kind(item: Item, requests: Iterable[Item], groups: Mapping[Kind, tuple[str, ...]]) -> Kind:
     if is_authority(item):
         return "authority"
     subjects = [holder.props.get("subject") for holder in requests]
-    groups = [s.get("organization") for s in subjects if isinstance(s, Mapping)]
-    return "person" if any(isinstance(group, str) and matches(group, people) for group in groups) else "machine"
+    own = [s.get("organization") for s in subjects if isinstance(s, Mapping)]
+    fits = (kind for kind, known in groups.items() if any(isinstance(o, str) and matches(o, known) for o in own))
+    return next(fits, "machine")
 
 
 def _sources(item: Item, name: str, *types: str) -> list[str]:
-    """URNs of the resources of some types that a property comes from."""
+    """URNs of the resources of these types that a property depends on."""
     return [urn for urn in item.sources.get(name, ()) if urn.split("::")[2].rpartition("$")[2] in types]
 
 

@@ -1,4 +1,4 @@
-"""Exposure: what can be reached, read on the wire or from a disk by those whom it does not concern."""
+"""Rules about exposure: networks that may connect, unencrypted traffic, unencrypted disks."""
 
 from __future__ import annotations
 

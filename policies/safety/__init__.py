@@ -1,12 +1,12 @@
-"""Safety: changes that would let somebody in, lose data, or cost the cluster its quorum."""
+"""Rules about safety: changes that would expose the cluster, lose data, or lose the quorum of etcd."""
 
 from __future__ import annotations
 
 from pulumi_policy import Policy
 
-from policies.safety import artifacts, commands, members, plan, protection
+from policies.safety import artifacts, commands, members, plan, protection, rotation
 
 
 def rules() -> list[Policy]:
     """The rules of this family."""
-    return [*commands.RULES, *artifacts.RULES, *members.RULES, *protection.RULES, *plan.RULES]
+    return [*commands.RULES, *artifacts.RULES, *members.RULES, *protection.RULES, *plan.RULES, *rotation.RULES]

@@ -1,15 +1,16 @@
-"""Commands on machines: whom they talk to, and what stands in their text."""
+"""Rules about commands on machines: verified hosts, no secrets in the text."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterator, Mapping
 
 from pulumi_policy import Policy, Severity
 
-from policies.item import UNKNOWN, Item
+from policies.item import UNKNOWN, Item, texts_in
 from policies.rule import About, Setting, Settings, resource_rule
 
 _REMOTE = (
@@ -20,6 +21,11 @@ _REMOTE = (
 _COMMANDS = ("command:remote:Command", "command:local:Command")
 _INSTANCE = "aws:ec2/instance:Instance"
 _TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+
+# A command gets secrets on standard input, and its connection logs in with them. The SDK of policies does not say which
+# value is marked as a secret.
+_MAY_HOLD_SECRETS = ("connection", "stdin", "stdout", "stderr")
+_CLOUD_CONFIG = "#cloud-config\n"
 
 _KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----")
 _PUBLIC = re.compile(
@@ -32,46 +38,70 @@ _TOKENS = {
     "a JSON web token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"),
     "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
     "a GitHub token": re.compile(r"\bgh[pousr]_\w{36,}\b|\bgithub_pat_\w{22,}"),
-    # A value, not the name of a variable or a file: `--token=$TOKEN`, `--password-file=/x` are as they should be.
+    # A value, not the name of a variable or of a file: `--token=$TOKEN` and `--password-file=/x` are allowed.
     "a password or token": re.compile(
-        r"(?i)\b(?:password|passwd|secret|token)[=:]\s*[\"']?(?![$/<\"'{])[^\s\"';&|]{8,}"
+        r"(?i)(?<![a-z0-9])(?:password|passwd|secret|token)[=:]\s*[\"']?(?![$/<\"'{])[^\s\"';&|]{8,}"
     ),
 }
-_LONG = re.compile(r"(?<![\w+/=-])[A-Za-z0-9+/_-]{40,}={0,2}(?![\w+/=-])")
+_LONG = re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{40,}={0,2}(?![\w+/=-])")
 
 
 def host_key(item: Item, _: Settings) -> Iterator[str]:
-    """SSH connections, and those of a jump host on the way, that would talk to anybody who answers."""
+    """Finds SSH connections to hosts and bastions whose host key is not verified."""
     connection = item.props.get("connection")
-    if not isinstance(connection, Mapping):
+    if connection is UNKNOWN:
         return
-    for name, ends in (("connection", connection), ("connection.proxy", connection.get("proxy"))):
-        # UNKNOWN is a key that this plan makes; a key that is there may not be empty.
-        if isinstance(ends, Mapping) and ends.get("hostKey") is not UNKNOWN and not ends.get("hostKey"):
+    ends_by_name = {"connection": connection if isinstance(connection, Mapping) else {}}
+    proxy = ends_by_name["connection"].get("proxy")
+    if proxy is not None and proxy is not UNKNOWN:
+        ends_by_name["connection.proxy"] = proxy if isinstance(proxy, Mapping) else {}
+    for name, ends in ends_by_name.items():
+        # UNKNOWN is a key that this plan makes. A known key must not be empty.
+        key = ends.get("hostKey")
+        if key is not UNKNOWN and not (isinstance(key, str) and key.strip()):
             yield (
-                f"{item.name}: {name}.hostKey is not set, so a machine in between could read all that is sent to "
-                f"{ends.get('host')}. Pin the host's public key (ssh-keyscan, checked by another way)."
+                f"{item.name}: {name}.hostKey is not set, so another machine could pretend to be {ends.get('host')} "
+                "and read everything that is sent. Set the public host key (ssh-keyscan) after you verified it."
             )
 
 
 def secrets(item: Item, settings: Settings) -> Iterator[str]:
-    """Secrets in texts that a failing command prints whole, and that stand in `ps` and in plans."""
+    """Finds secrets in the text of commands: a failed command prints its text, and `ps` and plans show the text."""
     for where, text in _texts(item):
         found = sorted(_kinds(text, int(settings["length"])))
         if found:
             yield (
-                f"{item.name}: {where} holds what looks like {' and '.join(found)} (not shown). Send it on standard "
-                "input as a secret, or read it from a file on the machine."
+                f"{item.name}: {where} contains what looks like {' and '.join(found)} (not shown). Send the value on "
+                "standard input as a secret, or read it from a file on the machine."
             )
 
 
 def _texts(item: Item) -> Iterator[tuple[str, str]]:
-    names = ("create", "update", "delete") if item.type in _COMMANDS else ("userData", "userDataBase64")
-    for name in names:
-        yield name, item.text(name) or ""
-    triggers = item.props.get("triggers")
-    for index, trigger in enumerate(triggers if isinstance(triggers, list) else []):
-        yield f"triggers[{index}]", trigger if isinstance(trigger, str) else ""
+    if item.type in _COMMANDS:
+        for name, value in item.props.items():
+            if name not in _MAY_HOLD_SECRETS:
+                yield from texts_in(value, name)
+        return
+    for name in ("userData", "userDataBase64"):
+        yield name, _without_host_key(item.text(name) or "")
+
+
+def _without_host_key(text: str) -> str:
+    """User data without the host key of the machine, whose first connection would otherwise not be verified.
+
+    `instance-metadata` lets no pod read it. Only user data whose form the program writes is read: JSON for cloud-init.
+    """
+    plain = text if text.startswith(_CLOUD_CONFIG) else _decoded(text)
+    if not plain.startswith(_CLOUD_CONFIG):
+        return text
+    try:
+        config = json.loads(plain.removeprefix(_CLOUD_CONFIG))
+    except ValueError:
+        return text
+    if not isinstance(config, dict):
+        return text
+    config.pop("ssh_keys", None)
+    return "\n".join(found for _, found in texts_in(config, ""))
 
 
 def _kinds(text: str, length: int, deep: bool = True) -> set[str]:
@@ -95,7 +125,7 @@ def _decoded(run: str) -> str:
 
 
 def _is_random(run: str) -> bool:
-    """Whether a run is like 32 random bytes in base64: not hexadecimal (a digest), not a path, not words."""
+    """Whether `run` looks like 32 random bytes in base64, and not like a hexadecimal digest, a path or words."""
     kinds = [sum(test(c) for c in run) for test in (str.isupper, str.islower, str.isdigit)]
     marks = sum(c in "/_-" for c in run)
     return all(count >= len(run) / 16 for count in kinds) and marks <= len(run) / 10 and kinds[0] > len(run) / 8
@@ -103,13 +133,17 @@ def _is_random(run: str) -> bool:
 
 RULES: list[Policy] = [
     resource_rule(
-        About("ssh-host-key", "SSH connections know whom they talk to.", {}, Severity.CRITICAL), _REMOTE, host_key
+        About("ssh-host-key", "SSH connections verify the host key.", {}, Severity.CRITICAL), _REMOTE, host_key
     ),
     resource_rule(
         About(
             "secret-in-command",
-            "No secret stands in the text of a command.",
-            {"length": Setting(43, "Characters from which on a random-looking value counts: 32 bytes in base64.")},
+            "No secret is in the text of a command.",
+            {
+                "length": Setting(
+                    43, "Number of characters from which a random-looking value counts. 43: 32 bytes in base64."
+                )
+            },
             Severity.CRITICAL,
         ),
         [*_COMMANDS, _INSTANCE, _TEMPLATE],

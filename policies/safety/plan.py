@@ -1,4 +1,4 @@
-"""Plans that take away too many nodes at once, by comparing what is planned with what there is."""
+"""Rules about plans that replace, move or remove too many nodes at once. They compare the plan with the state."""
 
 from __future__ import annotations
 
@@ -12,38 +12,42 @@ from policies.item import UNKNOWN, Item
 from policies.nodes import Node, nodes
 from policies.rule import About, Setting, Settings, stack_rule
 
-_ONE_BY_ONE = "Split it: change the page for one node, run `up`, wait until the cluster is healthy, then the next."
+_ONE_BY_ONE = "Change one node on the page, run `up`, wait until the cluster is healthy, then change the next node."
 
 
 def control_plane(items: Sequence[Item], settings: Settings) -> Iterator[tuple[None, str]]:
-    """More than one control-plane node replaced, moved or removed."""
+    """Finds plans that replace, move or remove more than `most` control-plane nodes."""
     if not before.is_plan():
         return
     try:
         old = nodes(before.before())
     except before.NoStateError as error:
-        yield None, _unreadable(error)
+        yield None, unreadable(error)
         return
     lost = _lost({n: node for n, node in old.items() if "control-plane" in node.roles}, nodes(items))
     most = int(settings["most"])
     if len(lost) > most:
-        yield None, f"{len(lost)} control-plane nodes at once ({_listed(lost)}); the most is {most}. {_ONE_BY_ONE}"
+        yield (
+            None,
+            f"the plan replaces, moves or removes {len(lost)} control-plane nodes ({_listed(lost)}); allowed: at most "
+            f"{most}. {_ONE_BY_ONE}",
+        )
 
 
 def quorum(items: Sequence[Item], _: Settings) -> Iterator[tuple[None, str]]:
-    """So many members of etcd lost or joining that those which stay are no quorum."""
+    """Finds plans that change or add so many members of etcd that the unchanged members are no quorum."""
     if not before.is_plan():
         return
     try:
         old = {n: node for n, node in nodes(before.before()).items() if "etcd" in node.roles}
     except before.NoStateError as error:
-        yield None, _unreadable(error)
+        yield None, unreadable(error)
         return
     new = nodes(items)
     planned = {name for name, node in new.items() if "etcd" in node.roles}
     lost = _lost(old, new, role="etcd")
     joining = planned - old.keys()
-    # One member that joins a healthy cluster waits for nothing else; that is how etcd grows.
+    # One new member may always join: so a cluster with one member can grow.
     if not old or (not lost and len(joining) <= 1):
         return
     kept, needed = len(old) - len(lost), max(len(old), len(planned)) // 2 + 1
@@ -52,13 +56,13 @@ def quorum(items: Sequence[Item], _: Settings) -> Iterator[tuple[None, str]]:
         listed = f" ({_listed(lost)})" if lost else ""
         yield (
             None,
-            f"{kept} of {len(old)} etcd members stay as they are, {needed} are needed for a quorum: "
+            f"the plan leaves {kept} of {len(old)} etcd members unchanged, and a quorum needs {needed}: "
             f"{len(lost)} lost{listed}{joins}. {_ONE_BY_ONE}",
         )
 
 
 def _lost(old: Mapping[str, Node], new: Mapping[str, Node], role: str | None = None) -> dict[str, str]:
-    """What happens to each of the old nodes that does not stay as it is."""
+    """The old nodes that the plan changes: what happens to each node, by name."""
     found = {name: _change(node, new.get(name), role) for name, node in old.items()}
     return {name: change for name, change in found.items() if change}
 
@@ -67,7 +71,7 @@ def _change(old: Node, new: Node | None, role: str | None) -> str | None:
     if new is None:
         return "removed"
     if role and role not in new.roles:
-        return f"is no {role} member any more"
+        return f"loses the role {role}"
     if old.address and new.address and old.address != new.address:
         return f"moves from {old.address} to {new.address}"
     if old.machine and new.machine is None:
@@ -78,10 +82,11 @@ def _change(old: Node, new: Node | None, role: str | None) -> str | None:
 
 
 def is_replaced(old: Item, new: Item) -> bool:
-    """Whether the plan makes a resource anew, as far as its properties tell; the engine does not say.
+    """Whether the plan replaces a resource, as far as the properties show it: the engine does not send this.
 
-    A bridged provider knows the id of what it keeps. A command has no such property: it is made anew when a trigger
-    changed, or when it runs although nothing changed (`--replace`, or what it belongs to is replaced).
+    If a bridged provider keeps a resource, then its id is known. A command has no such property: it is replaced if a
+    trigger changed, or if the command runs although no input changed (`--replace`, or a resource that it depends on is
+    replaced).
     """
     if "id" in new.props:
         return new.props["id"] is UNKNOWN
@@ -99,7 +104,7 @@ def _differ(old: Item, new: Item, name: str) -> bool:
 
 
 def _differs(old: Any, new: Any) -> bool:
-    """Whether a value changes. What was secret cannot be compared; what is not known yet will change."""
+    """Whether a value changes. An old secret cannot be compared and counts as equal; an unknown new value changes."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         return any(_differs(old.get(key), new.get(key)) for key in old.keys() | new.keys())
     if new is UNKNOWN:
@@ -111,10 +116,11 @@ def _listed(lost: Mapping[str, str]) -> str:
     return ", ".join(f"{name}: {change}" for name, change in sorted(lost.items()))
 
 
-def _unreadable(error: before.NoStateError) -> str:
+def unreadable(error: before.NoStateError) -> str:
+    """The message of a rule that has to compare the plan with the state, and cannot."""
     return (
-        f"the present state cannot be read ({error}), so nobody can tell what this plan takes away. Set "
-        f"{before.FILE} to the path of a `pulumi stack export`, or disable this rule."
+        f"the present state cannot be read ({error}), so the plan cannot be compared with it. Set {before.FILE} to the "
+        "path of a `pulumi stack export`, or disable this rule."
     )
 
 
@@ -122,11 +128,16 @@ RULES: list[Policy] = [
     stack_rule(
         About(
             "control-plane-replacement",
-            "Control-plane nodes change one after the other.",
+            "A plan changes one control-plane node at a time.",
             {"most": Setting(1, "Control-plane nodes that one plan may replace, move or remove.")},
             Severity.CRITICAL,
         ),
         control_plane,
     ),
-    stack_rule(About("etcd-quorum", "A plan leaves etcd its quorum.", {}, Severity.CRITICAL), quorum),
+    stack_rule(
+        About(
+            "etcd-quorum", "A plan does not change so many etcd members that the quorum is lost.", {}, Severity.CRITICAL
+        ),
+        quorum,
+    ),
 ]

@@ -1,4 +1,4 @@
-"""What a careless `destroy` or a removed line may not take along."""
+"""A rule about resources that must not be deleted by accident."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pulumi_policy import EnforcementLevel, Policy
 
-from policies.certificates.model import KEY, SELF_SIGNED, is_authority
+from policies.certificates.model import DRAFTS, KEY, SELF_SIGNED, is_authority
 from policies.item import Item
 from policies.patterns import matches
 from policies.rule import About, Setting, Settings, resource_rule
@@ -16,15 +16,15 @@ _STASH = "pulumi:index:Stash"
 
 
 def protection(item: Item, settings: Settings) -> Iterator[str]:
-    """Volumes with data, authorities, and keys without which data cannot be read, that are not protected."""
+    """Finds unprotected volumes with data, authorities, and keys that are needed to read data."""
     wanted = (
         (item.type == _VOLUME and matches(item.name, settings["volumes"]))
-        or (item.type == SELF_SIGNED and is_authority(item))
+        or (item.type == SELF_SIGNED and is_authority(item) and not matches(item.name, settings["drafts"]))
         or (item.type in (KEY, _STASH) and matches(item.name, settings["keys"]))
     )
     if wanted and not item.protected:
         yield (
-            f"{item.name}: not protected, so `destroy` or a line removed from the program deletes it. Set "
+            f"{item.name}: not protected, so `destroy` or the removal of a line from the program deletes it. Set "
             "hardway:cluster.protect to true."
         )
 
@@ -36,8 +36,11 @@ RULES: list[Policy] = [
             "Data and authorities cannot be deleted by accident.",
             {
                 "volumes": Setting(["*"], "Names of volumes with data."),
+                "drafts": Setting(
+                    DRAFTS, "Names of authorities that nobody trusts: they sign drafts for a signing service."
+                ),
                 "keys": Setting(
-                    ["*-ca-*", "service-account-*", "encryption-key-*"], "Names of keys that nobody can make again."
+                    ["*-ca-*", "service-account-*", "encryption-key-*"], "Names of keys that cannot be made again."
                 ),
             },
             level=EnforcementLevel.ADVISORY,

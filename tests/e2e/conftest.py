@@ -1,4 +1,4 @@
-"""What every suite has: lines that somebody sees at once, and a look at the cluster when a test has failed."""
+"""For all suites: progress lines that are visible at once, and diagnostics of the cluster after a failed test."""
 
 import os
 import signal
@@ -8,23 +8,31 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support import diagnostics
+from tests.e2e.support import diagnostics, failures
 from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.laptop import laptop
 from tests.e2e.support.progress import Reporter, Say
 
+__all__ = ["laptop"]
+
 _LOOKS = 3
-"""Failures that are worth the time of a look at the cluster."""
+"""The number of failures for which diagnostics are gathered."""
 _looked = pytest.StashKey[int]()
 
 
 def pytest_sessionstart() -> None:
-    """Let a request to end be like Ctrl-C: fixtures take their clusters down."""
+    """Let SIGTERM have the effect of Ctrl-C: fixtures remove their clusters."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Keep the failures for the end of `make test`."""
+    failures.write([*terminalreporter.stats.get("failed", []), *terminalreporter.stats.get("error", [])])
 
 
 @pytest.fixture(scope="session")
 def say(pytestconfig: pytest.Config) -> Say:
-    """Print a line past pytest's capture; one of several processes has no terminal but this one's standard error."""
+    """Print a line past the capture of pytest, also in a worker process of xdist, which has only standard error."""
     capture: Any = pytestconfig.pluginmanager.getplugin("capturemanager")
     terminal: Any = pytestconfig.pluginmanager.getplugin("terminalreporter")
     process = os.environ.get("PYTEST_XDIST_WORKER")
@@ -47,7 +55,7 @@ def _announce(request: pytest.FixtureRequest, say: Say) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Gather diagnostics of the first few failures, while the cluster is as it was."""
+    """Gather diagnostics of the first failures, before the cluster changes."""
     report: Any = yield
     cluster = getattr(item, "funcargs", {}).get("cluster")
     looked = item.config.stash.get(_looked, 0)

@@ -1,4 +1,4 @@
-"""Stacks, with the real engine on a program without plugins: the committed page stays as it is, whatever happens."""
+"""Stacks, with the real engine and a program without plugins. The committed page never changes."""
 
 import contextlib
 import json
@@ -7,65 +7,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tools.errors import ToolError
-from tools.paths import Clone, this_clone
-from tools.stack import Stack
+from tools.common.errors import ToolError
+from tools.operate.stack import Stack
 
-ENGINE = this_clone().bin / "pulumi"
-PAGE = "# kept as it is\nconfig:\n  scratch:x:   {a: 1}   # also this\n"
-PROGRAM = """
-import hashlib, os, time
-import pulumi
-
-kept = pulumi.Stash("kept", input=pulumi.Output.secret(os.environ["VALUE"]),
-                    opts=pulumi.ResourceOptions(ignore_changes=["input"]))
-if os.environ.get("FAIL"):
-    raise Exception("half way")
-if os.environ.get("WAIT"):
-    open("waiting", "w").close()
-    time.sleep(60)
-pulumi.export("kubeconfig", kept.output)
-digest = kept.output.apply(lambda text: hashlib.sha256(text.encode()).hexdigest())
-pulumi.export("kubeconfigSha256", pulumi.Output.unsecret(digest))
-"""
+pytest_plugins = ["scratch_stack"]
 RUN = """
 import sys
 from pathlib import Path
-from tools.paths import Clone
-from tools.stack import Stack
+from tools.common.paths import Clone
+from tools.operate.stack import Stack
 sys.exit(Stack(Clone(Path(sys.argv[1])), "dev").up())
 """
 
-pytestmark = pytest.mark.skipif(not ENGINE.exists(), reason="no engine in this clone yet: run `make tools`")
-
-
-@pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    for name in [name for name in os.environ if name.startswith("PULUMI_") or name == "HARDWAY_CLONE"]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("VALUE", "first secret")
-    monkeypatch.setenv("PATH", f"{ENGINE.parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", str(this_clone().root))
-    clone = Clone(tmp_path)
-    (tmp_path / ".cache").mkdir()
-    (tmp_path / ".cache" / "bin").symlink_to(ENGINE.parent)
-    (tmp_path / ".venv").symlink_to(this_clone().venv.resolve())
-    project = "name: scratch\nruntime: {name: python, options: {virtualenv: .venv}}\n"
-    (tmp_path / "Pulumi.yaml").write_text(project)
-    clone.page("dev").write_text(PAGE)
-    (tmp_path / "__main__.py").write_text(PROGRAM)
-    yield Stack(clone, "dev")
-    assert clone.page("dev").read_text() == PAGE
-    assert (tmp_path / "Pulumi.yaml").read_text() == project
-
 
 def in_background(stack: Stack) -> subprocess.Popen[bytes]:
-    """Start `up`, and return when the program is in the middle of it."""
+    """Start `up`, and return while its program runs."""
     command = [sys.executable, "-c", RUN, str(stack.clone.root)]
     environment = {**os.environ, "WAIT": "1"}
     process = subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
@@ -79,7 +39,7 @@ def in_background(stack: Stack) -> subprocess.Popen[bytes]:
 
 
 def descendants(process: int) -> list[int]:
-    """Every process that `process` has started, the nearest first."""
+    """All descendants of a process, children first."""
     threads = Path(f"/proc/{process}/task").glob("*/children")
     children = [int(child) for thread in threads for child in thread.read_text().split()]
     return children + [deeper for child in children for deeper in descendants(child)]
@@ -95,7 +55,7 @@ def state(stack: Stack) -> Path:
 
 
 def interrupt(stack: Stack, *types: str) -> None:
-    """Note creations that a killed run had begun."""
+    """Add pending creations to the state, as a killed run does."""
     content = json.loads(state(stack).read_text())
     content["checkpoint"]["latest"]["pending_operations"] = [
         {"type": "creating", "resource": {"urn": f"urn:pulumi:dev::scratch::{kind}::x", "custom": True, "type": kind}}
@@ -112,7 +72,7 @@ def test_life_of_a_stack_whose_first_up_fails_half_way(stack: Stack, monkeypatch
     monkeypatch.setenv("VALUE", "second secret")
     assert stack.up() == 0
     kubeconfig = stack.clone.kubeconfig("dev")
-    # The secret of the failed run: its salt was found in the state.
+    # The secret of the failed run, so the salt was found in the state.
     assert kubeconfig.read_text().strip() == "first secret"
     assert kubeconfig.stat().st_mode & 0o777 == 0o600
     assert stack.preview(["--expect-no-changes"]) == 0
@@ -126,6 +86,16 @@ def test_life_of_a_stack_whose_first_up_fails_half_way(stack: Stack, monkeypatch
     assert not (stack.clone.state / "dev").exists()
     assert not list(stack.clone.state.glob(".pulumi/stacks/scratch/dev.json"))
     assert stack.destroy() == 0
+
+
+def test_a_resource_is_made_again_by_the_end_of_its_name(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the sentence about a program without rights says (tools/operate/revoked.py)."""
+    assert stack.up() == 0
+    monkeypatch.setenv("VALUE", "second secret")
+    assert stack.up() == 0
+    assert stack.clone.kubeconfig("dev").read_text().strip() == "first secret"
+    assert stack.up(["--replace", "**::kept"]) == 0
+    assert stack.clone.kubeconfig("dev").read_text().strip() == "second secret"
 
 
 def test_interrupt_ends_the_engine_in_its_own_time(stack: Stack) -> None:
@@ -151,7 +121,7 @@ def test_lock_of_a_living_engine_is_left_alone(stack: Stack) -> None:
     process = in_background(stack)
     try:
         for action in (stack.up, stack.destroy):
-            with pytest.raises(ToolError, match=r"stack dev is locked since .* on this host: let it end"):
+            with pytest.raises(ToolError, match=r"stack dev is locked since .* on this host: wait until it ends"):
                 action()
         assert len(locks(stack)) == 1
     finally:
@@ -160,26 +130,24 @@ def test_lock_of_a_living_engine_is_left_alone(stack: Stack) -> None:
 
 
 def test_what_a_killed_run_had_begun_is_taken_up_again(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:
-    """Pulumi keeps such a note for ever and warns of it in each run; what is left to a person is told instead."""
+    """Without this, Pulumi keeps pending operations forever and warns in each run. A person gets a message instead."""
     assert stack.up() == 0
     interrupt(stack, "command:local:Command", "aws:ec2/instance:Instance")
     assert stack.up() == 0
     said = capfd.readouterr().err
-    assert "a run was killed while it made aws:ec2/instance:Instance x, and nobody knows" in said
+    assert "a run was killed while it made aws:ec2/instance:Instance x, which may exist" in said
     assert '"pending_operations"' in state(stack).read_text()
     interrupt(stack, "command:local:Command")
     assert stack.up() == 0
     said = capfd.readouterr().err
-    assert "what it had begun is taken up again: x\n" in said and "pending operations" not in said
+    assert "its unfinished operations run again: x\n" in said and "pending operations" not in said
     assert '"pending_operations"' not in state(stack).read_text()
 
 
 def test_a_state_that_was_cut_off_comes_back(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:
-    """After a power cut; and its attributes, which a kill is enough for: Pulumi then reads none of it."""
+    """A power cut damages the state. A kill has cut off attributes that an earlier version of the project wrote."""
     assert stack.up() == 0
-    attributes = state(stack).with_name(f"{state(stack).name}.attrs")
-    assert attributes.stat().st_size > 0
-    attributes.write_text("")
+    state(stack).with_name(f"{state(stack).name}.attrs").write_text("")
     assert "EOF" in stack._ask("stack", "export").stderr
     text = state(stack).read_text()
     state(stack).write_text(text[: len(text) // 2])
@@ -188,8 +156,15 @@ def test_a_state_that_was_cut_off_comes_back(stack: Stack, capfd: pytest.Capture
     assert stack.clone.kubeconfig("dev").read_text().strip() == "first secret"
 
 
+def test_nothing_lies_beside_the_state_that_a_kill_could_cut_off(stack: Stack) -> None:
+    """The file backend replaces states in one step, but overwrites attributes in place."""
+    assert stack.up() == 0
+    assert state(stack).with_name(f"{state(stack).name}.bak").exists()
+    assert list(stack.clone.state.rglob("*.attrs")) == []
+
+
 def test_what_a_killed_destroy_has_left_goes_with_the_next(stack: Stack) -> None:
-    """It had removed the stack, and not yet the folder with its kubeconfig."""
+    """The killed run had removed the stack, but not yet the folder with the kubeconfig."""
     assert stack.up() == 0
     folder = stack.clone.state / "dev"
     kept = stack.clone.kubeconfig("dev").read_text()
@@ -227,6 +202,22 @@ def test_a_preview_leaves_a_report(
     assert stack.preview() != 0
     assert "it failed" in report.read_text() and "half way" in report.read_text()
     assert all("first secret" not in path.read_text() for path in report.parent.glob("preview.*"))
+
+
+def test_a_report_shows_certificates_that_are_due(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The events of a preview have the outputs that the last run left, and the tools read the same outputs."""
+    entry = {"name": "admin", "use": "admin", "subject": "CN=x", "sans": [], "issuer": "kubernetes-ca-1"}
+    entry |= {"notAfter": "2026-12-21T10:00:00Z", "renewedFrom": "2026-12-11T10:00:00Z"}
+    monkeypatch.setenv("CERTIFICATES", json.dumps([entry]))
+    assert stack.up() == 0
+    known = stack.known_outputs()
+    assert known["certificates"] == [entry] and known["kubeconfig"] == "[secret]"
+    report = stack.clone.state / "dev" / "preview.md"
+    row = "| `admin` | admin | `kubernetes-ca-1` | 2026-12-11 | 2026-12-21 | valid |"
+    for now, is_due in (("2026-11-21T12:00:00Z", True), ("2026-10-01T00:00:00Z", False)):
+        monkeypatch.setenv("HARDWAY_NOW", now)
+        assert stack.preview() == 0
+        assert ("### Due within 60 days" in report.read_text()) == (row in report.read_text()) == is_due
 
 
 def test_renewal_changes_nothing_that_nobody_has_seen(stack: Stack, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Properties of AWS resources under the names that the SDK gives them on their way to the engine."""
+"""Properties of AWS resources with the names that the SDK sends to the engine."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class _Recorder(pulumi.runtime.Mocks):
 
 
 def property_bags() -> dict[str, dict[str, Any]]:
-    """Type and properties by name: of each resource a bad one, and one as it should be."""
+    """Type and properties by name. Most kinds have a bad and a good resource."""
     recorder = _Recorder()
     pulumi.runtime.set_mocks(recorder, preview=True)
     _declare()
@@ -48,7 +48,7 @@ def _declare() -> None:
     aws.ec2.Instance("instance-bad", associate_public_ip_address=True, **machine)
     aws.ec2.Instance(
         "instance-good",
-        metadata_options={"http_tokens": "required"},
+        metadata_options={"http_tokens": "required", "http_put_response_hop_limit": 1},
         root_block_device={"encrypted": True},
         ebs_block_devices=[{"device_name": "/dev/sdf", "encrypted": True}],
         **machine,
@@ -60,7 +60,7 @@ def _declare() -> None:
     )
     aws.ec2.LaunchTemplate(
         "template-good",
-        metadata_options={"http_tokens": "required"},
+        metadata_options={"http_tokens": "required", "http_put_response_hop_limit": 1},
         block_device_mappings=[{"device_name": "/dev/sda1", "ebs": {"encrypted": "true"}}],
     )
     volume = {"availability_zone": "eu-central-1a", "size": 8}

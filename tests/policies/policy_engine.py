@@ -1,4 +1,4 @@
-"""The real engine on small programs, in a folder of its own with a backend of its own."""
+"""The real engine with small programs, in a separate folder with a separate backend."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tools.paths import this_clone
+from tools.common.paths import this_clone
 
 CLONE = this_clone()
 ENGINE = CLONE.bin / "pulumi"
@@ -22,7 +22,7 @@ _FINDING = re.compile(r"^\s+- \[(?P<level>mandatory|advisory)\]\s+(?:\[severity:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of Pulumi ended with; `policies` has the messages of each rule by its name and level."""
+    """The result of a run of Pulumi. `policies` has the messages of each rule by name and level."""
 
     code: int
     output: str
@@ -30,7 +30,7 @@ class Run:
 
     @property
     def mandatory(self) -> set[str]:
-        """Names of the rules that stopped it."""
+        """Names of the rules that stopped the run."""
         return {name for name, level in self.policies if level == "mandatory"}
 
 
@@ -40,7 +40,7 @@ class Stack:
 
     folder: Path
 
-    def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Run:
+    def run(self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> Run:
         """Runs Pulumi to its end."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "HARDWAY_"))}
         ours = {
@@ -57,6 +57,7 @@ class Stack:
             ["pulumi", *arguments, "--non-interactive"],
             cwd=self.folder,
             env=kept | ours | dict(env or {}),
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,
@@ -64,7 +65,7 @@ class Stack:
         return Run(answer.returncode, answer.stdout + answer.stderr, _policies(answer.stdout))
 
     def preview(self, *arguments: str, config: str | Path = "dev", env: Mapping[str, str] | None = None) -> Run:
-        """A preview with the pack; `config` is a file, or the name of one of the pack's own."""
+        """A preview with the policy pack. `config` is a file, or the name of a file in policies/config."""
         file = PACK / "config" / f"{config}.json" if isinstance(config, str) else config
         pack = ["--policy-pack", str(PACK), "--policy-pack-config", str(file)]
         return self.run("preview", *pack, *arguments, env=env)
@@ -83,7 +84,7 @@ class Stack:
 
 
 def make(program: str, folder: Path, page: Mapping[str, Any] | None = None) -> Stack:
-    """A stack of one of the programs, which is not up yet."""
+    """A stack of one of the programs. It is not up yet."""
     shutil.copytree(PROGRAMS / program, folder, dirs_exist_ok=True)
     (folder / "Pulumi.yaml").write_text("name: policies\nruntime: {name: python, options: {virtualenv: .venv}}\n")
     (folder / ".venv").symlink_to(CLONE.venv.resolve())
@@ -104,6 +105,6 @@ def _policies(output: str) -> dict[tuple[str, str], list[str]]:
     for index, line in enumerate(lines):
         match = _FINDING.match(line)
         if match:
-            # The rule's description, then the message.
+            # The next line is the description of the rule, then comes the message.
             found.setdefault((match["name"], match["level"]), []).append(lines[index + 2].strip())
     return found

@@ -1,4 +1,4 @@
-"""Asks the pack what it thinks of what the engine once sent, by way of the SDK's own service."""
+"""Sends recorded requests of the engine to the policy pack, through the service of the SDK."""
 
 import copy
 import json
@@ -33,7 +33,7 @@ def resource(recording: str, name: str, kind: str = "", change: Mapping[str, Any
 
 
 def stack(recording: str, change: Mapping[str, Mapping[str, Any]] | None = None) -> list[Request]:
-    """All resources of a stack; `change` has the changed properties of those whose URN ends with its keys."""
+    """All resources of a stack. `change` has changed properties by the end of the resource's URN."""
     resources = copy.deepcopy(load(recording)["stack"])
     for end, values in (change or {}).items():
         (found,) = (r for r in resources if r["urn"].endswith(end))
@@ -48,13 +48,13 @@ def made(kind: str, name: str, properties: Mapping[str, Any], **options: Any) ->
 
 
 def asked(request: Request, **settings: Any) -> dict[str, list[str]]:
-    """What each resource rule has to say of one resource; `settings` are those of a rule, - written as _."""
+    """The messages of each resource rule about a resource. `settings` are settings by rule, with _ instead of -."""
     pack = _pack(settings)
     return _by_rule(pack.Analyze(json_format.ParseDict(request, analyzer_pb2.AnalyzeRequest()), None))
 
 
 def asked_stack(resources: Iterable[Request], **settings: Any) -> dict[str, list[str]]:
-    """What each stack rule has to say of all resources together."""
+    """The messages of each stack rule about all resources together."""
     request = {"resources": list(resources)}
     pack = _pack(settings)
     return _by_rule(pack.AnalyzeStack(json_format.ParseDict(request, analyzer_pb2.AnalyzeStackRequest()), None))

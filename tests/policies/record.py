@@ -38,7 +38,7 @@ def main() -> None:
         machines = engine.make("machines", Path(folder) / "machines")
         machines.up()
         (DATA / "machines_state.json").write_text(_text(_state(machines)))
-        # One replaced by a trigger, one by hand, one changed in place.
+        # One machine is replaced by a trigger, one by hand; the third changes in place.
         env = {"MACHINES": '{"cp-1": "2"}'}
         by_hand = "urn:pulumi:dev::policies::command:local:Command::cp-2-machine"
         record(machines, "machines_replaced", "--replace", by_hand, env=env)

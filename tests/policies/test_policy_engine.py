@@ -1,4 +1,4 @@
-"""The pack in the hands of the real engine: what stops a preview, what lets it pass, what a state alone shows."""
+"""The policy pack with the real engine: refused previews, passed previews, and checks of a state alone."""
 
 import json
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ import policy_engine
 import pytest
 from conftest import changed
 
-from tools import policy_check
-from tools.errors import ToolError
-from tools.paths import Clone
+from tools.common.errors import ToolError
+from tools.common.paths import Clone
+from tools.operate import policy_check
 
 pytestmark = pytest.mark.skipif(not policy_engine.ENGINE.exists(), reason="no engine in this clone yet: `make tools`")
 
@@ -41,7 +41,7 @@ def limits(tmp_path: Path) -> Path:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> policy_engine.Stack:
     """A stack with the project's PKI whose API server has a certificate with 24 hours left.
 
-    Only that time is edited in the state. The certificate itself is as the provider made it.
+    Only this time is edited in the state. The certificate is as the provider made it.
     """
     stack = policy_engine.make("cluster", tmp_path_factory.mktemp("cluster") / "stack", PAGE)
     stack.up()
@@ -65,8 +65,8 @@ def test_a_leaf_of_24_hours_stops_a_preview_until_its_renewal_is_planned(
     assert [*stopped.policies] == [("certificate-remaining-life", "mandatory")]
     (message,) = stopped.policies["certificate-remaining-life", "mandatory"]
     assert message.startswith("cp-1-apiserver (machine): 24.0 hours left (until ") or "23.9 hours left" in message
-    assert "the limit is 48, and it is not being renewed. `make up` renews it from 12 hours" in message
-    # The provider starts to renew it now: its end is not known any more.
+    assert "the limit is 48 hours, and no renewal is planned. `make up` renews it in the last 12 hours" in message
+    # Now the provider renews the certificate, so its end is unknown.
     cluster.configure(changed(PAGE, {"pki.profiles.server.renewBefore": "96h"}))
     passed = cluster.preview(config=limits)
     assert passed.code == 0, passed.output
@@ -76,7 +76,7 @@ def test_a_leaf_of_24_hours_stops_a_preview_until_its_renewal_is_planned(
 
 @pytest.fixture
 def clone(cluster: policy_engine.Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clone]:
-    """The stack's folder as `make policy-check` finds a clone."""
+    """The folder of the stack with the layout of a clone, for `make policy-check`."""
     (cluster.folder / ".cache").mkdir(exist_ok=True)
     for link, target in (
         (".cache/bin", policy_engine.ENGINE.parent),
@@ -106,7 +106,7 @@ def test_the_state_alone_shows_the_same(clone: Clone, limits: Path, capfd: pytes
     )
     assert "PRIVATE KEY" not in output
     assert clone.page("dev").read_text() == page
-    # Certificates only: that there is one member is not the business of a nightly job.
+    # Only certificates are checked, not the number of etcd members.
     assert "etcd-members" not in output
 
 
@@ -156,7 +156,7 @@ def test_a_program_that_does_nearly_everything_wrong(tmp_path: Path) -> None:
 def test_plans_that_take_machines_away(tmp_path: Path) -> None:
     stack = policy_engine.make("machines", tmp_path / "machines")
     stack.up()
-    # The pack asks the engine's backend for the state before by itself.
+    # The policy pack itself exports the state before the plan.
     one = stack.preview(env={"MACHINES": '{"cp-1": "2"}', "IMAGE": "two"})
     assert (one.code, one.policies) == (0, {}), one.output
     two = stack.preview(env={"MACHINES": '{"cp-1": "2", "cp-3": "2"}'})

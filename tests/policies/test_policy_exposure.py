@@ -1,4 +1,4 @@
-"""Rules about what can be reached, on properties as the SDKs name them and on releases of whole nodes."""
+"""Rules about exposure, with properties as the SDKs name them and with releases of whole nodes."""
 
 from typing import Any
 
@@ -41,8 +41,9 @@ def test_what_is_as_it_should_be(name: str) -> None:
     ],
 )
 def test_what_is_not(name: str, rule: str, message: str) -> None:
-    (found,) = asked(aws(name))[rule]
-    assert found.startswith(message)
+    found = asked(aws(name))[rule]
+    assert found[0].startswith(message)
+    assert len(found) == (2 if rule == "instance-metadata" else 1)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,13 @@ def test_what_is_not(name: str, rule: str, message: str) -> None:
         ("subnet-bad", {"mapPublicIpOnLaunch": UNKNOWN}),
         ("balancer-bad", {"internal": UNKNOWN}),
         ("instance-bad", {"associatePublicIpAddress": UNKNOWN, "metadataOptions": UNKNOWN, "rootBlockDevice": UNKNOWN}),
-        ("instance-good", {"metadataOptions": {"httpTokens": UNKNOWN}, "rootBlockDevice": {"encrypted": UNKNOWN}}),
+        (
+            "instance-good",
+            {
+                "metadataOptions": {"httpTokens": UNKNOWN, "httpPutResponseHopLimit": UNKNOWN},
+                "rootBlockDevice": {"encrypted": UNKNOWN},
+            },
+        ),
         ("instance-good", {"ebsBlockDevices": UNKNOWN}),
         ("template-good", {"blockDeviceMappings": [{"ebs": UNKNOWN}], "networkInterfaces": UNKNOWN}),
         ("volume-bad", {"encrypted": UNKNOWN}),
@@ -92,7 +99,7 @@ def test_settings_of_the_world() -> None:
     (found,) = asked(aws("ingress-bad", ipProtocol="-1"), open_to_the_world={"ports": ["22"]})["open-to-the-world"]
     assert found.startswith("ingress-bad: every port is open to 0.0.0.0/0. ")
     assert "public-address" not in asked(aws("balancer-bad"), public_address={"names": ["balancer-*"]})
-    # Traffic that goes out exposes nothing.
+    # Outgoing traffic exposes nothing.
     assert "open-to-the-world" not in asked(aws("rule-bad", type="egress"))
 
 
@@ -123,7 +130,7 @@ def unit(command: str) -> Request:
 )  # fmt: skip
 def test_plain_http_in_a_release(command: str, message: str) -> None:
     (found,) = asked(unit(command))["plain-http"]
-    assert found.startswith(f"stage: units/etcd.service: {message}. Use https; ")
+    assert found.startswith(f"stage: units/etcd.service: {message}. Use https, ")
 
 
 def test_metrics_and_health_may_be_plain() -> None:
@@ -145,6 +152,37 @@ def test_plain_endpoints() -> None:
     (message,) = asked_stack([made("hardway:etcd:EtcdCluster", "etcd", urls)])["plain-http-endpoint"]
     assert message.startswith("etcd: the endpoint http://10.0.0.2:2379 is plain http. ")
     assert asked_stack([made("hardway:etcd:EtcdCluster", "etcd", {"endpoints": UNKNOWN})]) == {}
+
+
+@pytest.mark.parametrize("hops", [None, 2, 64, 0, "1", True])
+def test_pods_reach_no_metadata_service(hops: Any) -> None:
+    options = {"httpTokens": "required"} | ({} if hops is None else {"httpPutResponseHopLimit": hops})
+    (found,) = asked(aws("instance-good", metadataOptions=options))["instance-metadata"]
+    assert found.startswith("instance-good: metadataOptions.httpPutResponseHopLimit is ")
+    off = {"httpEndpoint": "disabled"}
+    assert asked(aws("instance-good", metadataOptions=off)) == {}
+    assert (
+        asked(
+            aws("instance-good", metadataOptions={"httpTokens": "required", "httpPutResponseHopLimit": 2}),
+            instance_metadata={"hops": 2},
+        )
+        == {}
+    )
+
+
+def test_many_small_networks_are_a_large_one() -> None:
+    parts = [f"{first}.0.0.0/8" for first in range(256)]
+    rule = {"protocol": "tcp", "fromPort": 22, "toPort": 22, "cidrBlocks": parts}
+    (found,) = asked(aws("group-good", ingress=[rule]))["open-to-the-world"]
+    assert "0.0.0.0/0" in found
+    (found,) = asked(aws("group-good", ingress=[{**rule, "cidrBlocks": ["any"]}]))["open-to-the-world"]
+    assert "port 22 is open to any" in found
+
+
+def test_a_kubeconfig_verifies_the_api() -> None:
+    kubeconfig = "clusters: [{cluster: {server: 'https://10.0.0.1:6443', insecure-skip-tls-verify: true}}]"
+    (found,) = asked(made("pulumi:providers:kubernetes", "cluster", {"kubeconfig": kubeconfig}))["plain-http"]
+    assert "insecure-skip-tls-verify" in found
 
 
 def test_a_standard_input_that_is_no_archive_is_left_alone() -> None:

@@ -1,4 +1,4 @@
-"""Rules that compare a plan with the state before it, both as the real engine made them."""
+"""Rules that compare a plan with the state before the plan. The real engine made both."""
 
 import json
 from collections.abc import Mapping
@@ -31,17 +31,16 @@ def test_a_change_in_place_takes_no_node_away() -> None:
 
 
 def test_two_machines_replaced() -> None:
-    # One by a trigger, one by hand: the engine shows both as commands with unknown output.
+    # One machine is replaced by a trigger, one by hand. The engine shows both as commands with unknown output.
     recorded = stack("machines_replaced")
     lost = "cp-1: its machine is replaced, cp-2: its machine is replaced"
+    one_by_one = "Change one node on the page, run `up`, wait until the cluster is healthy, then change the next node."
     assert found(recorded) == {
         "control-plane-replacement": [
-            f"2 control-plane nodes at once ({lost}); the most is 1. Split it: change the page for one node, run `up`, "
-            "wait until the cluster is healthy, then the next."
+            f"the plan replaces, moves or removes 2 control-plane nodes ({lost}); allowed: at most 1. {one_by_one}"
         ],
         "etcd-quorum": [
-            f"1 of 3 etcd members stay as they are, 2 are needed for a quorum: 2 lost ({lost}). Split it: change the "
-            "page for one node, run `up`, wait until the cluster is healthy, then the next."
+            f"the plan leaves 1 of 3 etcd members unchanged, and a quorum needs 2: 2 lost ({lost}). {one_by_one}"
         ],
     }
     assert found(recorded, control_plane_replacement={"most": 2}).keys() == {"etcd-quorum"}
@@ -57,7 +56,9 @@ def test_machine_of_a_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
     def machines(*replaced: str) -> list[Request]:
         known = {name: UNKNOWN if name in replaced else f"i-{name}" for name in nodes}
-        instances = [made("aws:ec2/instance:Instance", name, {"id": value}) for name, value in known.items()]
+        instances = [
+            made("aws:ec2/instance:Instance", f"{name}-machine", {"id": value}) for name, value in known.items()
+        ]
         return [made("pulumi:pulumi:Stack", "policies-dev", {"nodes": nodes}), *instances]
 
     state = tmp_path / "state.json"
@@ -75,9 +76,11 @@ def test_nodes_that_move_or_go() -> None:
     moved = {**nodes, "cp-1": {"address": "10.100.7.9", "roles": BOTH}}
     assert found(planned(moved)) == {}
     (text,) = found(planned({**moved, "cp-2": {"address": "10.100.7.2", "roles": ["control-plane"]}}))["etcd-quorum"]
-    assert "(cp-1: moves from 10.100.7.1 to 10.100.7.9, cp-2: is no etcd member any more)" in text
+    assert "(cp-1: moves from 10.100.7.1 to 10.100.7.9, cp-2: loses the role etcd)" in text
     (text,) = found(planned({"cp-1": nodes["cp-1"]}))["control-plane-replacement"]
-    assert text.startswith("2 control-plane nodes at once (cp-2: removed, cp-3: removed); the most is 1. ")
+    assert text.startswith(
+        "the plan replaces, moves or removes 2 control-plane nodes (cp-2: removed, cp-3: removed); allowed: at most 1. "
+    )
 
 
 def test_members_that_join() -> None:
@@ -85,14 +88,15 @@ def test_members_that_join() -> None:
     four, five = ({name: nodes[name] for name in list(nodes)[:count]} for count in (4, 5))
     assert found(planned(four)) == {}
     assert found(planned(five)) == {}
-    # Three of six have to be four; two that stay and two new ones are no three of four.
+    # The quorum of six members is four, and only three stay.
     six = {**five, "cp-6": {"address": "10.100.7.6", "roles": BOTH}}
     assert found(planned(six))["etcd-quorum"][0].startswith(
-        "3 of 3 etcd members stay as they are, 4 are needed for a quorum: 0 lost; 3 join (cp-4, cp-5, cp-6). "
+        "the plan leaves 3 of 3 etcd members unchanged, and a quorum needs 4: 0 lost; 3 join (cp-4, cp-5, cp-6). "
     )
     swapped = {name: facts for name, facts in five.items() if name != "cp-1"}
     assert found(planned(swapped))["etcd-quorum"][0].startswith(
-        "2 of 3 etcd members stay as they are, 3 are needed for a quorum: 1 lost (cp-1: removed); 2 join (cp-4, cp-5). "
+        "the plan leaves 2 of 3 etcd members unchanged, and a quorum needs 3: "
+        "1 lost (cp-1: removed); 2 join (cp-4, cp-5). "
     )
 
 
@@ -108,7 +112,7 @@ def test_nodes_that_are_not_known_at_preview_are_read_from_certificates(monkeypa
     monkeypatch.setenv("HARDWAY_STATE", str(DATA / "certificates_state.json"))
     assert found(stack("first_preview", {"Stack::policies-dev": {"nodes": UNKNOWN}})) == {}
     gone = [r for r in stack("first_preview") if r["type"] != "pulumi:pulumi:Stack" and "cp-1" not in r["urn"]]
-    # A single member is its whole quorum.
+    # The quorum of a single member is this member.
     assert found(gone).keys() == {"etcd-quorum"}
 
 

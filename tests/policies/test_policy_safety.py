@@ -1,15 +1,17 @@
-"""Rules about commands, artifacts and members, on what the real engine sent or what this project renders."""
+"""Rules about commands, artifacts and members, with requests of the real engine and releases of this project."""
 
 import base64
+import json
 from typing import Any
 
 import pytest
 from clusters import cluster
 from policy_requests import UNKNOWN, Request, asked, asked_stack, load, made, resource, stack
 
+from components.machines.aws.user_data import Keys, user_data
 from components.machines.local import _call
 from components.node.payload import Entry, pack
-from components.node.stage import _stage_script
+from components.rollout.node_release import _stage_script
 
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIHqp\n-----END EC PRIVATE KEY-----\n"
 RANDOM = "Zk3vQm8sT1xYb7Nc0dWf5GhJ2LpR9uEaKi4oMzXqSlA="
@@ -23,7 +25,7 @@ def command(text: str, where: str = "create") -> Request:
 @pytest.mark.parametrize("name", ["stage", "jump"])
 @pytest.mark.parametrize("recording", ["ssh_first_preview", "ssh_later_preview"])
 def test_pinned_host_keys(recording: str, name: str) -> None:
-    # At the first preview the whole connection is unknown: its key is made by this plan.
+    # At the first preview the whole connection is unknown, because the same plan makes its key.
     assert asked(resource(recording, name)) == {}
 
 
@@ -64,7 +66,7 @@ def test_host_key_of_the_jump_host() -> None:
 @pytest.mark.parametrize("where", ["create", "update", "delete"])
 def test_secrets_in_a_command(text: str, what: str, where: str) -> None:
     (found,) = asked(command(text, where))["secret-in-command"]
-    assert found.startswith(f"run: {where} holds what looks like ")
+    assert found.startswith(f"run: {where} contains what looks like ")
     assert what in found
     for secret in (PEM[31:40], RANDOM, "abcdef.0123", "eyJhbGci", "AKIA", "ghp_", "correct-horse"):
         assert secret not in found
@@ -93,10 +95,19 @@ def test_other_places_of_secrets() -> None:
     (found,) = asked(made("command:local:Command", "run", {"create": "true", "triggers": [1, PEM]}))[
         "secret-in-command"
     ]
-    assert found.startswith("run: triggers[1] holds what looks like a private key")
+    assert found.startswith("run: triggers[1] contains what looks like a private key")
     machine = {**load("aws")["instance-good"]["properties"], "userDataBase64": base64.b64encode(PEM.encode()).decode()}
     assert "secret-in-command" in asked(made("aws:ec2/instance:Instance", "machine", machine))
-    # A secret on standard input is where it belongs.
+    places = (
+        {"environment": {"DB_PASSWORD": "correct-horse"}},
+        {"environment": {"X": RANDOM}},
+        {"interpreter": ["sh", "-c", "mysql --password=correct-horse"]},
+        {"triggers": [{"key": [PEM]}]},
+    )
+    for place in places:
+        (found,) = asked(made("command:local:Command", "run", {"create": "true", **place}))["secret-in-command"]
+        assert found.startswith(f"run: {next(iter(place))}") and "correct-horse" not in found and RANDOM not in found
+    # A secret may be on standard input.
     assert asked(made("command:local:Command", "run", {"create": "true", "stdin": PEM})) == {}
     assert asked(made("command:local:Command", "run", {"create": UNKNOWN, "triggers": UNKNOWN})) == {}
 
@@ -113,7 +124,7 @@ def test_artifact_without_digest(digest: str) -> None:
         "command:local:Command", "stage", {"create": "true", "stdin": pack([Entry("tables/artifacts", table)])}
     )
     (found,) = asked(request)["artifact-digest"]
-    assert found.startswith(f"stage: http://mirror/etcd has no sha256, but '{digest}'. ")
+    assert found.startswith(f"stage: http://mirror/etcd has the SHA-256 digest '{digest}'; allowed: 64 ")
     request["properties"]["stdin"] = UNKNOWN
     assert asked(request) == {}
 
@@ -123,9 +134,49 @@ def test_downloads_that_nobody_checks() -> None:
         (found,) = asked(command(text))["artifact-digest"]
         assert found.startswith("run: create downloads a file and checks no digest. ")
         assert asked(command(f"{text}; echo '{DIGEST} /usr/bin/x' | sha256sum -c")) == {}
-    # Whether a machine answers to itself is no download.
+    # A health check of the machine itself is no download.
     assert asked(command("curl -k https://127.0.0.1:6443/readyz")) == {}
     assert asked(command(UNKNOWN)) == {}
+
+
+def test_a_script_on_standard_input_is_read_like_a_command() -> None:
+    for where, value in (
+        ("stdin", "curl -fsSLo /usr/bin/x https://example.org/x"),
+        ("stdin", pack([Entry("bin/x.sh", "wget -qO- https://example.org/x | sh")])),
+        ("environment", {"RUN": "curl -fsSLo /usr/bin/x https://example.org/x"}),
+    ):
+        (found,) = asked(made("command:local:Command", "run", {"create": "sh", where: value}))["artifact-digest"]
+        assert "downloads a file and checks no digest" in found
+    assert "plain-http" in asked(made("command:local:Command", "x", {"stdin": "curl HTTP://10.0.0.1:6443/readyz"}))
+
+
+def test_a_release_that_cannot_be_read_is_refused() -> None:
+    whole = pack([Entry("tables/artifacts", f"{DIGEST} - http://mirror/kubectl kubectl -\n")])
+    assert asked(made("command:local:Command", "cp-1-stage", {"stdin": whole})) == {}
+    for damaged in (whole[: len(whole) // 8 * 4], whole[4:], "A" * 400):
+        (found,) = asked(made("command:local:Command", "cp-1-stage", {"stdin": damaged}))["artifact-digest"]
+        assert found.startswith("cp-1-stage: stdin looks like a release and cannot be read")
+    (advice,) = asked(made("command:local:Command", "cp-1-stage", {"stdin": UNKNOWN}))["release-unread"]
+    assert "`make up` judges them before it runs this command" in advice
+
+
+def test_a_key_in_a_file_of_a_release_hides_nothing() -> None:
+    hidden = pack([Entry("units/x.service", f"{PEM}ExecStart=curl http://10.0.0.1:6443/readyz\n")])
+    (found,) = asked(made("command:local:Command", "cp-1-stage", {"stdin": hidden}))["plain-http"]
+    assert "MHcC" not in found
+
+
+def test_the_host_key_is_the_only_key_in_user_data() -> None:
+    text = user_data("cp-1", Keys(PEM, "ssh-ed25519 AAAA", ["ssh-ed25519 AAAA"]))
+    good = load("aws")["instance-good"]["properties"]
+    for data in (text, base64.b64encode(text.encode()).decode()):
+        name = "userData" if data is text else "userDataBase64"
+        assert asked(made("aws:ec2/instance:Instance", "machine", {**good, name: data})) == {}
+    config = json.loads(text.removeprefix("#cloud-config\n"))
+    for change in ({"runcmd": [["sh", "-c", f"echo '{PEM}'"]]}, {"write_files": [{"content": PEM}]}):
+        other = f"#cloud-config\n{json.dumps(config | change)}"
+        request = made("aws:ec2/instance:Instance", "machine", {**good, "userData": other})
+        assert "a private key" in asked(request)["secret-in-command"][0]
 
 
 def workload(kind: str, image: Any) -> Request:
@@ -145,6 +196,24 @@ def test_images(kind: str) -> None:
     assert asked(made(f"kubernetes:{kind}", "x", {"spec": UNKNOWN})) == {}
 
 
+def test_images_in_every_place_of_a_pod() -> None:
+    pods = (
+        {"volumes": [{"name": "x", "image": {"reference": "example.org/x:1"}}]},
+        {"ephemeralContainers": [{"name": "x", "image": "example.org/x:1"}]},
+        {"containers": [{"name": "x", "image": "example.org/x:1"}]},
+    )
+    for pod in pods:
+        for kind, props in (
+            ("core/v1:Pod", {"spec": pod}),
+            ("core/v1:PodTemplate", {"template": {"spec": pod}}),
+            ("apps/v1:DeploymentPatch", {"spec": {"template": {"spec": pod}}}),
+            ("apps/v1:DeploymentList", {"items": [{"spec": {"template": {"spec": pod}}}]}),
+            ("example.org/v2:Anything", {"spec": {"podTemplate": {"spec": pod}}}),
+        ):
+            (found,) = asked(made(f"kubernetes:{kind}", "x", props))["image-digest"]
+            assert found.startswith("x: the image example.org/x:1 has no digest. ")
+
+
 def test_image_of_sandboxes() -> None:
     text = "[plugins.'io.containerd.cri.v1.images'.pinned_images]\n  sandbox = 'registry.k8s.io/pause:3.10'\n"
     archive = pack([Entry("cfg/containerd.toml", text)])
@@ -156,10 +225,10 @@ def test_image_of_sandboxes() -> None:
     ("count", "message"),
     [
         (0, None),
-        (1, "1 etcd member (n1); the least is 3. "),
-        (2, "2 etcd members (n1, n2); the least is 3. "),
+        (1, "1 etcd member (n1); allowed: at least 3. "),
+        (2, "2 etcd members (n1, n2); allowed: at least 3. "),
         (3, None),
-        (4, "4 etcd members (n1, n2, n3, n4): an even number bears the loss of no more members than one fewer, "),
+        (4, "4 etcd members (n1, n2, n3, n4): 4 members tolerate no more failures than 3, "),
         (5, None),
     ],
 )
@@ -190,6 +259,7 @@ def test_protection(recording: str) -> None:
         assert asked({**request, "options": {**request["options"], "protect": True}}) == {}
     assert asked(resource(recording, "admin", "PrivateKey")) == {}
     assert asked(volume, unprotected={"volumes": []}) == {}
+    assert asked({**authority, "name": "etcd-drafts-2"}) == {}
     assert asked(made("pulumi:index:Stash", "bootstrap-token-1", {"input": UNKNOWN})) == {}
 
 

@@ -1,13 +1,15 @@
-"""A stand-in for the engine and its plugins, in a process of its own: runs __main__.py once and records it.
+"""A fake engine with plugins, in a separate process: runs __main__.py once and records what the program registers.
 
-The working directory is the project's folder as far as the program can see; the page comes in PULUMI_CONFIG, as from
-the engine.
+The program sees the folder of the project as its working directory, and gets the page in PULUMI_CONFIG, as from the
+real engine.
 
-What it answers is made up, but consistent: a certificate says whose key is in it, who signed it and for which names,
-and a signature with another key than the authority's fails as it would for real. Like the engine it makes an output
-secret whose input is secret, or which the resource says is secret; in a preview it knows no result of a plugin.
+The answers are made up, but consistent. A certificate contains the name of its key, its issuer and its names. A
+signature fails if its key is not the key of the authority. As in the real engine, an output is secret if its input is
+secret or if the resource says so, and in a preview the results of plugins are unknown.
 """
 
+import base64
+import hashlib
 import json
 import os
 import runpy
@@ -18,7 +20,7 @@ from typing import Any
 
 import pulumi
 from google.protobuf import empty_pb2, json_format, struct_pb2
-from pulumi.runtime import rpc
+from pulumi.runtime import config, rpc, settings
 from pulumi.runtime.mocks import MockMonitor, Mocks
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import get_root_resource
@@ -26,25 +28,43 @@ from pulumi.runtime.stack import Stack
 from pulumi.runtime.sync_await import _sync_await
 
 SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
-# Not in UTC: what the program makes of it has to be.
+# Not in UTC, because the program has to convert it.
 NOW = datetime.fromisoformat("2026-01-01T02:00:00+02:00")
 
 Values = dict[str, Any]
 
 
 def pem(kind: str, **content: Any) -> str:
-    """A text that looks like PEM and says what it is."""
+    """A text in PEM form with values in the place of a key or certificate."""
     return f"-----BEGIN {kind}-----\n{json.dumps(content, sort_keys=True)}\n-----END {kind}-----\n"
 
 
 def unpem(text: str) -> Values:
-    """What a text of `pem` says."""
+    """The values in a text of `pem`. A real certificate, or the key of one, has the same values."""
+    if text.splitlines()[1][:1] != "{":
+        return _real(text)
     content: Values = json.loads(text.splitlines()[1])
     return content
 
 
+def _real(text: str) -> Values:
+    # Imported here, because few runs have an authority that is given.
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+    def key_of(holder: Any) -> str:
+        data: bytes = holder.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return hashlib.sha256(data).hexdigest()
+
+    if "PRIVATE KEY" in text:
+        return {"key": key_of(load_pem_private_key(text.encode(), None))}
+    (found,) = x509.load_pem_x509_certificates(text.encode())
+    name = found.subject.rfc4514_string()
+    return {"name": name, "key": key_of(found), "issuer": found.issuer.rfc4514_string(), "authority": True}
+
+
 def plain(value: Any) -> Any:
-    """A value of the wire without marks of secrets."""
+    """A value of the protocol without markers of secrets."""
     if isinstance(value, dict):
         if value.get(SIGNATURE) == SECRET:
             return plain(value["value"])
@@ -52,18 +72,23 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
+def public_key(name: str) -> str:
+    """A text that looks like the public key `name` in PEM."""
+    return f"-----BEGIN PUBLIC KEY-----\n{base64.b64encode(name.encode()).decode()}\n-----END PUBLIC KEY-----\n"
+
+
 def private_key(name: str, inputs: Values) -> Values:
-    """What the plugin tls says of a key."""
+    """The outputs of a key of the plugin tls."""
     return {
         "privateKeyPem": pem("PRIVATE KEY", key=name),
         "privateKeyOpenssh": pem("OPENSSH PRIVATE KEY", key=name),
-        "publicKeyPem": pem("PUBLIC KEY", key=name),
+        "publicKeyPem": public_key(name),
         "publicKeyOpenssh": f"ssh-ed25519 {name}",
     }
 
 
 def cert_request(name: str, inputs: Values) -> Values:
-    """A request for the key that is given."""
+    """A certificate request for the given key."""
     key = unpem(inputs["privateKeyPem"])["key"]
     names = [*inputs.get("dnsNames", []), *inputs.get("ipAddresses", [])]
     return {"certRequestPem": pem("CERTIFICATE REQUEST", key=key, subject=inputs["subject"], names=names)}
@@ -82,7 +107,7 @@ def self_signed_cert(name: str, inputs: Values) -> Values:
 
 
 def locally_signed_cert(name: str, inputs: Values) -> Values:
-    """A leaf; the authority's key has to be the one in its certificate."""
+    """A leaf. The key of the authority has to fit the certificate of the authority."""
     request, authority = unpem(inputs["certRequestPem"]), unpem(inputs["caCertPem"])
     if not authority.get("authority") or unpem(inputs["caPrivateKeyPem"])["key"] != authority["key"]:
         raise ValueError(f"{name}: the key is not the one of the authority {authority['name']}")
@@ -90,14 +115,32 @@ def locally_signed_cert(name: str, inputs: Values) -> Values:
 
 
 def aws_load_balancer(name: str, inputs: Values) -> Values:
-    """A load balancer whose name says nothing about it, as those of AWS."""
+    """A load balancer with a name that cannot be predicted, as in AWS."""
     return {"arn": f"arn:aws:elasticloadbalancing:{name}", "dnsName": f"{name}-0123.elb.amazonaws.com"}
 
 
 def stash(name: str, inputs: Values) -> Values:
-    """What is given, or what an earlier `up` is said to have written down."""
-    noted = os.environ.get("FAKE_FOUNDERS") if name == "etcd-founders" else None
-    return {"output": json.loads(noted) if noted else inputs["input"]}
+    """The input, or the output that an earlier `up` recorded: FAKE_STASHES has outputs by name, as JSON."""
+    return {"output": recorded_stashes().get(name, inputs["input"])}
+
+
+def recorded_stashes() -> Values:
+    """The outputs that an earlier `up` recorded, by the name of the Stash."""
+    stashes: Values = json.loads(os.environ.get("FAKE_STASHES", "{}"))
+    return stashes
+
+
+def local_command(name: str, inputs: Values) -> Values:
+    """Nothing, or the certificate of a signing service: the content of the draft, signed by the authority."""
+    if not name.endswith("-signed"):
+        return {"stdout": "", "stderr": ""}
+    request = json.loads(inputs["stdin"])
+    draft = unpem(request["draft"])
+    end = (NOW + timedelta(hours=draft["hours"])).isoformat()
+    # The first certificate of the chain is the authority.
+    authority = _real(request["authority"].partition("-----END")[0] + "-----END CERTIFICATE-----\n")
+    signed = pem("CERTIFICATE", **{**draft, "issuer": authority["name"]})
+    return {"stdout": json.dumps({"certificate": signed, "notAfter": end}), "stderr": ""}
 
 
 ANSWERS = {
@@ -113,19 +156,25 @@ ANSWERS = {
     "tls:index/locallySignedCert:LocallySignedCert": locally_signed_cert,
     "pulumi:index:Stash": stash,
     "command:remote:Command": lambda name, inputs: {"stdout": "", "stderr": ""},
-    "command:local:Command": lambda name, inputs: {"stdout": "", "stderr": ""},
+    "command:local:Command": local_command,
 }
-# What the plugin aws answers when the program asks it; of the subnets it has only this one.
+# Answers of the plugin aws to queries of the program.
 CALLS: dict[str, Values] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
     "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": [f"eu-central-1{zone}" for zone in "abc"]},
     "aws:ssm/getParameter:getParameter": {"insecureValue": "ami-0123456789abcdef0"},
-    "aws:ec2/getSubnet:getSubnet": {
+}
+GET_SUBNET = "aws:ec2/getSubnet:getSubnet"
+SUBNETS: Values = {
+    "subnet-0123456789abcdef0": {
         "vpcId": "vpc-0123456789abcdef0",
         "availabilityZone": "eu-central-1a",
         "cidrBlock": "10.81.0.0/20",
     },
 }
+"""The subnets of the account, by id. FAKE_SUBNETS has others, as JSON."""
+LAST_OUTPUTS = "pulumi:pulumi:readStackOutputs"
+"""The engine's function for the outputs of an earlier `up`: FAKE_OUTPUTS has them, as JSON."""
 UNKNOWN_IN_PREVIEW = {
     "aws:lb/loadBalancer:LoadBalancer": ("arn", "dnsName"),
     "aws:lb/targetGroup:TargetGroup": ("arn",),
@@ -149,8 +198,12 @@ class FakeEngine(MockMonitor):
     def __init__(self, preview: bool) -> None:
         class Nothing(Mocks):
             def call(self, args: Any) -> Any:
+                if args.token == LAST_OUTPUTS:
+                    return {"name": args.args["name"], "outputs": json.loads(os.environ.get("FAKE_OUTPUTS", "{}"))}
                 if os.environ.get("FAKE_CALLS") == "refused":
                     return {}, [("", "configuring the provider: no valid credential sources\nfound. See https:...")]
+                if args.token == GET_SUBNET:
+                    return json.loads(os.environ.get("FAKE_SUBNETS", json.dumps(SUBNETS)))[args.args["id"]]
                 return CALLS[args.token]
 
             def new_resource(self, args: Any) -> Any:
@@ -179,9 +232,12 @@ class FakeEngine(MockMonitor):
                 "replaceWith": list(request.replace_with),
                 "additionalSecretOutputs": list(request.additionalSecretOutputs),
                 "ignoreChanges": list(request.ignoreChanges),
+                "replaceOnChanges": list(request.replaceOnChanges),
+                "aliases": [alias.spec.name for alias in request.aliases],
                 "protect": request.protect,
                 "deleteBeforeReplace": request.deleteBeforeReplace,
                 "provider": request.provider.rpartition("::")[0],
+                "beforeUpdate": list(request.hooks.before_update),
             }
         )
         state = self._state(request.type, request.name, inputs)
@@ -200,6 +256,9 @@ class FakeEngine(MockMonitor):
 
     def _state(self, type_: str, name: str, inputs: Values) -> Values:
         given: Values = plain(inputs)
+        if type_ == "pulumi:index:Stash" and name in recorded_stashes():
+            # A preview knows the values in the state.
+            return given | stash(name, given)
         if self.preview:
             return given | dict.fromkeys(UNKNOWN_IN_PREVIEW.get(type_, ()), rpc.UNKNOWN)
         return given | ANSWERS[type_](name, given) if type_ in ANSWERS else given
@@ -209,11 +268,21 @@ class FakeEngine(MockMonitor):
         return {urn for dependencies in request.propertyDependencies.values() for urn in dependencies.urns}
 
 
+class Hooks:
+    """Takes the hooks of the program. The SDK's own server of hooks needs the real engine."""
+
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        """Do nothing: nothing is ever updated here."""
+
+
 def main(project: Path, target: Path, preview: bool) -> None:
-    """Run the program of a folder and write the recording; an error of the program is part of it."""
+    """Run the program of a folder and write the recording, which includes an error of the program."""
     sys.path.insert(0, str(project))
     engine = FakeEngine(preview)
+    # The SDK takes both from the environment when the real engine starts the program.
+    config.set_all_config(config.get_config_env(), config.get_config_secret_keys_env())
     pulumi.runtime.set_mocks(engine.mocks, project="hardway", stack="test", preview=preview, monitor=engine)
+    settings.SETTINGS.callbacks = Hooks()
 
     @pulumi.runtime.test
     def program() -> None:

@@ -1,4 +1,4 @@
-"""Runs the whole program against the fake engine, and reads what it recorded."""
+"""Runs the whole program against the fake engine, and reads the recording."""
 
 import json
 import os
@@ -14,13 +14,15 @@ from clusters import cluster, lock_data
 from conftest import Values, changed, page_values
 from fake_engine import SECRET, SIGNATURE, plain
 
+from components.artifacts.source import HANDED_OVER
+
 ROOT = Path(__file__).parents[2]
-FACTS = {"engine": ["podman"], "nodeImage": "localhost/hardway-node:1", "mirror": "/m", "registryBinary": "files/00/r"}
-# Said here so that a run does not look for what is free on this host.
+FACTS = {"engine": ["podman"], "nodeImage": "localhost/hardway-node:1", "mirror": "/m"}
+# Set here, so that a run does not look for free values on this host.
 PLACE = {"machines.subnet": "192.168.10.0/24", "machines.portBase": 20000}
 
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nthe-operators-key\n-----END OPENSSH PRIVATE KEY-----\n"
-"""What is in the file that pages of existing hosts name."""
+"""The content of the private key file that pages of existing hosts name."""
 
 REMOTE, LOCAL = "command:remote:Command", "command:local:Command"
 PROVIDER = "pulumi:providers:kubernetes"
@@ -28,7 +30,7 @@ PROVIDER = "pulumi:providers:kubernetes"
 
 @dataclass(frozen=True)
 class Leaf:
-    """A value without parts, where it stands, and whether it (or what it is part of) is secret."""
+    """A single value, its path, and whether the value or a parent is secret."""
 
     path: str
     value: Any
@@ -36,7 +38,7 @@ class Leaf:
 
 
 def leaves(value: Any, path: str = "", secret: bool = False) -> Iterator[Leaf]:
-    """Every leaf of a value of the wire."""
+    """All leaves of a value of the protocol."""
     if isinstance(value, dict) and value.get(SIGNATURE) == SECRET:
         yield from leaves(value["value"], path, True)
     elif isinstance(value, dict):
@@ -51,7 +53,7 @@ def leaves(value: Any, path: str = "", secret: bool = False) -> Iterator[Leaf]:
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource as it was registered; `raw` has the inputs with marks of secrets, `dependencies` are direct ones."""
+    """A registered resource. `raw` has the inputs with markers of secrets. `dependencies` are direct dependencies."""
 
     urn: str
     type: str
@@ -64,20 +66,23 @@ class Resource:
     replace_with: tuple[str, ...]
     additional_secret_outputs: tuple[str, ...]
     ignore_changes: tuple[str, ...]
+    replace_on_changes: tuple[str, ...]
+    aliases: tuple[str, ...]
     protect: bool
     provider: str
     delete_before_replace: bool
+    before_update: tuple[str, ...]
 
     @property
     def inputs(self) -> Values:
-        """The inputs without marks of secrets."""
+        """The inputs without markers of secrets."""
         inputs: Values = plain(dict(self.raw))
         return inputs
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One run: its resources in the order of their registration, outputs with marks of secrets, and how it ended."""
+    """One run: resources in the order of their registration, outputs with markers of secrets, and the error."""
 
     resources: tuple[Resource, ...]
     components: Mapping[str, Values]
@@ -91,17 +96,17 @@ class Recording:
         return {resource.urn: resource for resource in self.resources}
 
     def of(self, type_: str) -> list[Resource]:
-        """The resources of a type, or of all types that begin so when it ends with a colon."""
+        """The resources of a type. If `type_` ends with a colon, then of all types that begin like this."""
         return [r for r in self.resources if r.type == type_ or (type_.endswith(":") and r.type.startswith(type_))]
 
     def named(self, type_: str, name: str) -> Resource:
-        """The resource of a type and name."""
+        """The resource with this type and name."""
         (found,) = [resource for resource in self.of(type_) if resource.name == name]
         return found
 
     @cached_property
     def behind(self) -> dict[str, frozenset[str]]:
-        """For each resource all that it depends on, through others and through its provider."""
+        """All dependencies of each resource, also through other resources and through its provider."""
         known: dict[str, frozenset[str]] = {}
 
         def visit(urn: str) -> frozenset[str]:
@@ -116,7 +121,7 @@ class Recording:
         return known
 
     def comes_after(self, later: Resource, earlier: Resource) -> bool:
-        """Whether one resource is made only when the other is there."""
+        """Whether one resource is made after the other."""
         return earlier.urn in self.behind[later.urn]
 
 
@@ -128,9 +133,9 @@ def run(
     preview: bool = False,
     extra: Mapping[str, str] | None = None,
 ) -> Recording:
-    """Run the program with a page; `lock` and `facts` are written for it, or left out when empty.
+    """Run the program with a page. `lock` and `facts` are written for the run, or left out if they are empty.
 
-    `extra` are more variables of its environment.
+    `extra` are further environment variables.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -138,6 +143,9 @@ def run(
         for file, content in (("artifacts.lock.json", lock), ("local.json", FACTS if facts is None else facts)):
             if content:
                 (folder / ".cache" / file).write_text(json.dumps(content))
+        # So that a run does not look for an official Pulumi and for publishers.
+        (folder / HANDED_OVER).mkdir()
+        (folder / HANDED_OVER / "test").write_text("mirror\n")
         (folder / "id").write_text(KEY)
         config = {f"hardway:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
         environment = os.environ | {
@@ -164,9 +172,12 @@ def _read(data: Values) -> Recording:
             replace_with=tuple(r["replaceWith"]),
             additional_secret_outputs=tuple(r["additionalSecretOutputs"]),
             ignore_changes=tuple(r["ignoreChanges"]),
+            replace_on_changes=tuple(r["replaceOnChanges"]),
+            aliases=tuple(r["aliases"]),
             protect=r["protect"],
             provider=r["provider"],
             delete_before_replace=r["deleteBeforeReplace"],
+            before_update=tuple(r["beforeUpdate"]),
         )
         for r in data["resources"]
     )
@@ -174,7 +185,7 @@ def _read(data: Values) -> Recording:
 
 
 def page(name: str, change: Mapping[str, Any] | None = None) -> Values:
-    """The page `name`, where its machines are local with a place on this host, and changes."""
+    """The page `name` with changes. If its machines are local, the local network has fixed values."""
     values = page_values(name)
     place = PLACE if values.get("machines", {}).get("provider", "local") == "local" else {}
     return changed(values, place | dict(change or {}))
@@ -182,7 +193,7 @@ def page(name: str, change: Mapping[str, Any] | None = None) -> Values:
 
 @cache
 def recorded(name: str, preview: bool = False, again: int = 0) -> Recording:
-    """A run of the program with the page `name`, once for all tests; another number in `again` is another run."""
+    """A run of the program with the page `name`, shared by all tests. Another number `again` is another run."""
     recording = run(page(name), lock=lock_data(cluster(name).page), preview=preview)
     assert recording.error is None, recording.error
     return recording

@@ -1,4 +1,4 @@
-"""The program with machines in AWS, against the fake engine: what is asked for, in which order, and what is kept."""
+"""The program with machines in AWS, against the fake engine: resources, their order, their protection."""
 
 import base64
 import json
@@ -13,8 +13,9 @@ from fake_engine import plain
 from recording import LOCAL, PROVIDER, REMOTE, Recording, Resource, leaves, run
 
 from components.config import load
-from components.departures import Order
-from components.machines.preflight import Route
+from components.machines.ssh import Route
+from components.membership.removed_nodes import RemovalRequest
+from components.resource_names import GRANT
 
 INSTANCE, VOLUME, ATTACHMENT = (
     "aws:ec2/instance:Instance",
@@ -38,7 +39,7 @@ def made(change: Values | None = None, **options: Any) -> Recording:
 
 @cache
 def usual(preview: bool = False) -> Recording:
-    """The page as it is, once for all tests."""
+    """A run with the unchanged page, shared by all tests."""
     found = made(preview=preview)
     assert found.error is None, found.error
     return found
@@ -53,7 +54,7 @@ def user_data(instance: Resource) -> str:
 
 
 def test_every_machine_is_safe_by_default() -> None:
-    """Version 2 of the metadata service for nobody but the machine, encrypted disks, no public address."""
+    """Metadata service with version 2 and for the machine only, encrypted disks, no public address."""
     for instance in usual().of(INSTANCE):
         inputs = instance.inputs
         assert inputs["metadataOptions"] == {
@@ -105,7 +106,7 @@ def test_user_data_is_secret_and_has_the_key_that_the_program_expects() -> None:
 
 def test_commands_go_through_the_bastion_to_known_hosts() -> None:
     for command in usual().of(REMOTE):
-        node = command.name.rpartition("-")[0]
+        node = "cp-1" if command.name == GRANT else command.name.rpartition("-")[0]
         connection = command.inputs["connection"]
         assert connection["host"] == machine(usual(), node).inputs["privateIp"]
         assert (connection["user"], connection["hostKey"]) == ("hardway", f"ssh-ed25519 {node}-ssh-host")
@@ -119,14 +120,35 @@ def test_commands_go_through_the_bastion_to_known_hosts() -> None:
         assert command.inputs["create"].startswith("sudo -n sh ")
 
 
+def test_the_login_key_of_each_instance_and_of_the_bastion_is_replaced() -> None:
+    """In the second step: the program logs in with the second key, and every instance accepts both."""
+    found = made({"pki.generations": {"ssh": {"trusted": [1, 2], "active": 2}}})
+    assert found.error is None
+    for name in (*NODES, "bastion"):
+        command = found.named(REMOTE, f"{name}-authorized-keys")
+        assert command.deleted_with == machine(found, name).urn
+        for number in ("1", "2"):
+            assert f"hardway-login-{number}'" in command.inputs["create"]
+    for command in found.of(REMOTE):
+        assert command.inputs["connection"]["privateKey"] == found.outputs["sshKey"]["value"]
+        assert "aws-ssh-2" in command.inputs["connection"]["privateKey"]
+    assert yaml.safe_load(user_data(machine(found, "bastion")))["users"][0]["ssh_authorized_keys"] == [
+        "ssh-ed25519 aws-ssh hardway-login-1",
+        "ssh-ed25519 aws-ssh-2 hardway-login-2",
+    ]
+    assert not [r for r in usual().of(REMOTE) if r.name.endswith("-authorized-keys")]
+
+
 def test_who_takes_others_out_of_the_cluster_is_reached_through_the_bastion_too() -> None:
-    told = Order.from_json(usual().named(LOCAL, "membership").inputs["stdin"])
+    told = RemovalRequest.from_json(usual().named(LOCAL, "membership").inputs["stdin"])
     first = machine(usual(), CONTROL_PLANE[0])
-    assert told.route == Route(first.inputs["privateIp"], 22, "hardway", f"ssh-ed25519 {CONTROL_PLANE[0]}-ssh-host")
+    assert told.routes["cp-1"] == Route(
+        first.inputs["privateIp"], 22, "hardway", f"ssh-ed25519 {CONTROL_PLANE[0]}-ssh-host"
+    )
     assert told.bastion is not None
     assert (told.bastion.host, told.bastion.user) == ("192.0.2.9", "hardway")
     assert told.bastion.host_key == "ssh-ed25519 bastion-ssh-host"
-    assert told.later.startswith("sudo -n env ")
+    assert told.become == "sudo -n "
 
 
 def test_a_release_waits_for_the_first_boot_and_the_data_volume() -> None:
@@ -201,7 +223,7 @@ def test_everything_of_aws_is_marked_and_comes_from_one_provider() -> None:
 
 
 def test_security_groups_have_no_rules_of_their_own() -> None:
-    """Rules inside of a group and beside it would take each other away."""
+    """Rules in a group resource and separate rule resources would remove each other."""
     for group in usual().of("aws:ec2/securityGroup:SecurityGroup"):
         assert not {"ingress", "egress"} & set(group.inputs)
     default = usual().named("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "default-group").inputs
@@ -337,7 +359,7 @@ def test_no_credentials_is_a_sentence() -> None:
     assert ended.error["type"] == "RunError"
     assert ended.error["text"] == (
         "AWS in eu-central-1 does not tell who this is: there are no credentials; set AWS_PROFILE, or "
-        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role gives them"
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where an IAM role provides them"
     )
     assert ended.of("aws:") == []
 
@@ -354,8 +376,8 @@ def test_a_given_subnet_is_where_the_page_says() -> None:
     ended = made({**IN_GIVEN, "machines.network": {"vpc": wrong}})
     assert ended.error is not None
     assert ended.error["text"] == (
-        "hardway:machines.network.vpc.subnets[0].cidr: subnet-0123456789abcdef0 is in 10.81.0.0/21 for the page "
-        "and in 10.81.0.0/20 for AWS; allowed: what AWS says"
+        "hardway:machines.network.vpc.subnets[0].cidr: subnet-0123456789abcdef0 is in 10.81.0.0/21 on the page "
+        "and in 10.81.0.0/20 in AWS; allowed: the value from AWS"
     )
     assert ended.of("aws:") == []
 

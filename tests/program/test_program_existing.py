@@ -1,4 +1,4 @@
-"""The program with hosts that nobody made: how they are reached, what comes before them, and how they are left."""
+"""The program with existing hosts: connections, the preflight, and the removal of hosts."""
 
 import itertools
 import json
@@ -8,7 +8,9 @@ from archives import unpack
 from clusters import cluster, lock_data
 from recording import KEY, LOCAL, REMOTE, Recording, Resource, page, recorded, run
 
+from components.machines.inspected import record, unchanged
 from components.machines.preflight import Inspection
+from components.resource_names import GRANT
 
 NAME = "existing"
 NODES = ["cp-1", "cp-2", "cp-3", "worker-1"]
@@ -20,14 +22,19 @@ def commands(run_: Recording, what: str) -> dict[str, Resource]:
 
 
 def preflight(run_: Recording) -> Resource:
-    """The command that looks at all hosts."""
+    """The command that inspects all hosts."""
     return run_.named(LOCAL, "hosts-preflight")
+
+
+def inspection_of(run_: Recording) -> Inspection:
+    """What the preflight is told."""
+    return Inspection.from_json(preflight(run_).inputs["stdin"])
 
 
 def test_no_machine_is_made_and_a_node_is_dialled_twice_at_most() -> None:
     recording = recorded(NAME)
     twice = [f"{node}-{what}" for node in NODES for what in ("stage", "activate")]
-    assert sorted(r.name for r in recording.of(REMOTE)) == sorted(twice)
+    assert sorted(r.name for r in recording.of(REMOTE)) == sorted([*twice, GRANT])
     assert [r.name for r in recording.of(LOCAL)] == ["hosts-preflight", "membership"]
 
 
@@ -35,14 +42,34 @@ def test_all_hosts_are_looked_at_before_any_is_touched() -> None:
     recording = recorded(NAME)
     look = preflight(recording)
     assert look.inputs["create"] == "python3 components/machines/preflight.py"
+    # Notes are shown, and the next inspection gets the record of this one.
+    assert (look.inputs["logging"], look.inputs["addPreviousOutputInEnv"]) == ("stdout", True)
     for what in ("stage", "activate"):
         for command in commands(recording, what).values():
             assert recording.comes_after(command, look)
-    told = Inspection.from_json(look.inputs["stdin"])
+    told = inspection_of(recording)
     assert [target.name for target in told.targets] == NODES
     assert told.private_key == KEY
     assert told.targets[3].route.host == "worker-1.example.com"
     assert told.bastion is not None and told.bastion.port == 2222
+
+
+def test_another_worker_changes_nothing_for_the_hosts_that_are_there() -> None:
+    """Therefore a full or dead host does not stop the new worker. Another answer to swap changes every host."""
+    told = inspection_of(recorded(NAME))
+    nodes = page(NAME)["nodes"]
+    new = {
+        **nodes[3],
+        "name": "worker-2",
+        "address": "192.168.10.22",
+        "ssh": {**nodes[3]["ssh"], "host": "192.168.10.22"},
+    }
+    lock = lock_data(cluster(NAME).page)
+    more = inspection_of(run(page(NAME, {"nodes": [*nodes, new]}), lock=lock, preview=True))
+    assert more.targets[:3] != told.targets[:3]
+    assert unchanged(more.digests(), record(told.digests())) == set(NODES)
+    other = inspection_of(run(page(NAME, {"machines.swap": "refuse"}), lock=lock, preview=True))
+    assert unchanged(other.digests(), record(told.digests())) == set()
 
 
 def test_hosts_are_reached_by_way_of_the_bastion_with_known_keys() -> None:
@@ -75,15 +102,15 @@ def test_whoever_is_not_root_becomes_root() -> None:
 
 def test_a_host_that_leaves_is_cleaned_and_nothing_else_removes_anything() -> None:
     recording = recorded(NAME)
-    for stage in commands(recording, "stage").values():
+    for name, stage in commands(recording, "stage").items():
         script = "/opt/kubernetes/current/remove.sh"
-        assert stage.inputs["delete"] == f"sudo -n sh -c 'test ! -e {script} || exec sh {script} --data'"
+        assert stage.inputs["delete"] == f"sudo -n sh -c 'test ! -e {script} || exec sh {script} --data --node {name}'"
         assert (stage.deleted_with, stage.replace_with) == ("", ())
     for activation in commands(recording, "activate").values():
         assert "delete" not in activation.inputs
         assert (activation.deleted_with, activation.replace_with) == ("", ())
     kept = run(page(NAME, {"machines.removeData": False}), lock=lock_data(cluster(NAME).page))
-    assert all(stage.inputs["delete"].endswith("remove.sh'") for stage in commands(kept, "stage").values())
+    assert not [name for name, stage in commands(kept, "stage").items() if "--data" in stage.inputs["delete"]]
 
 
 def test_objects_go_with_the_control_plane() -> None:
@@ -125,6 +152,13 @@ def test_the_output_etcd_goes_by_ssh() -> None:
     assert script.count("/opt/kubernetes/bin/etcdctl") == 3
 
 
+def test_each_machine_tells_its_state_by_ssh() -> None:
+    recording = recorded(NAME)
+    commands = {name: shlex.split(command) for name, command in recording.outputs["status"].items()}
+    assert set(commands) == set(recording.outputs["nodes"])
+    assert commands["cp-2"][-2:] == ["ops@192.168.10.12", "sudo -n sh -c 'sh /opt/kubernetes/current/status.sh'"]
+
+
 def test_nothing_private_is_readable() -> None:
     recording = recorded(NAME)
     for resource in recording.resources:
@@ -163,4 +197,5 @@ def test_programs_and_images_come_from_the_mirrors_of_the_page() -> None:
         rows = [line.split() for line in files["tables/artifacts"].content.splitlines()]
         assert all(row[2].startswith("http://192.168.10.5/files/") for row in rows)
         mirror = '[host."http://192.168.10.5:5000/v2/docker.io"]'
-        assert mirror in files["cfg/registries/docker.io/hosts.toml"].content
+        hosts = files["cfg/registries/docker.io/hosts.toml"].content
+        assert mirror in hosts and 'capabilities = ["pull"]\n' in hosts

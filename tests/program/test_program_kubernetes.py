@@ -1,6 +1,9 @@
-"""Everything that goes through the API of the new cluster: when, through whom, and when it goes."""
+"""Objects in the API of the new cluster: when they are made, with which provider, and when they are deleted."""
+
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from archives import unpack
 from clusters import NAMES, cluster
 from recording import LOCAL, PROVIDER, REMOTE, Recording, Resource, page, recorded
 
@@ -20,7 +23,7 @@ def test_there_is_one_provider_and_it_waits_for_the_api(name: str) -> None:
     (provider,) = run.of(PROVIDER)
     for activation in api_ready(run, name):
         assert run.comes_after(provider, activation)
-    # A name that is known in the first preview: with an unknown one every object would be shown as replaced.
+    # The name is known in the first preview. With an unknown name, every object would be shown as replaced.
     assert provider.inputs["clusterIdentifier"] == page(name)["cluster"]["name"]
 
 
@@ -45,7 +48,7 @@ def test_every_object_goes_with_the_control_plane(name: str) -> None:
 
 @ALL
 def test_every_object_has_the_same_owner(name: str) -> None:
-    """Not one that the provider makes up and a killed run loses, so that nobody may change the object any more."""
+    """The provider would make up a name, which a killed run loses: then nobody could change the object any more."""
     for object_ in recorded(name).of(OBJECTS):
         annotations = object_.inputs["metadata"]["annotations"]
         assert annotations["pulumi.com/patchFieldManager"] == "hardway", object_.name
@@ -62,7 +65,7 @@ def test_the_way_to_the_api_is_there_first(name: str) -> None:
 
 @ALL
 def test_every_object_has_a_name_of_its_own(name: str) -> None:
-    """Without `metadata.name` the provider makes names up, and components look for fixed ones."""
+    """Without `metadata.name` the provider makes up names, but components need fixed names."""
     run = recorded(name)
     found = []
     for object_ in run.of(OBJECTS):
@@ -85,6 +88,8 @@ def test_every_machine_with_a_kubelet_is_a_node(name: str) -> None:
         own |= {"app.kubernetes.io/managed-by": "hardway"}
         assert inputs["metadata"]["labels"] == own | role | dict(node.labels)
         assert inputs["spec"]["taints"] == [taint.as_dict() for taint in node.taints]
+        # tests/engine/test_node_objects.py says why.
+        assert run.named("kubernetes:core/v1:Node", f"node-{node.name}").before_update == ("remove-taints",)
 
 
 @ALL
@@ -117,11 +122,24 @@ def test_objects_follow_the_page(name: str) -> None:
 
 
 @ALL
-def test_the_bootstrap_token_is_the_one_on_the_machines(name: str) -> None:
+def test_bootstrap_tokens_end_within_the_hour(name: str) -> None:
+    """One for each kubelet; the API and the machine have the same token and the same end."""
     run = recorded(name)
-    secret = run.named("kubernetes:core/v1:Secret", "bootstrap-token").inputs
-    token_id, _, token_secret = run.named("pulumi:index:Stash", "bootstrap-token-1").inputs["input"].partition(".")
-    assert secret["metadata"]["name"] == f"bootstrap-token-{token_id}"
-    assert secret["metadata"]["namespace"] == "kube-system"
-    assert secret["stringData"]["token-id"] == token_id
-    assert secret["stringData"]["token-secret"] == token_secret
+    kubelets = [node["name"] for node in page(name)["nodes"] if {"control-plane", "worker"} & set(node["roles"])]
+    tokens = {run.named("pulumi:index:Stash", f"{node}-bootstrap-token").inputs["input"] for node in kubelets}
+    assert len(tokens) == len(kubelets)
+    for node in kubelets:
+        secret = run.named("kubernetes:core/v1:Secret", f"{node}-bootstrap-token").inputs
+        token_id, token_secret, end = (
+            run.named("pulumi:index:Stash", f"{node}-bootstrap-token").inputs["input"].split(".")
+        )
+        assert secret["metadata"]["name"] == f"bootstrap-token-{token_id}"
+        assert secret["metadata"]["namespace"] == "kube-system"
+        assert secret["stringData"]["token-id"] == token_id
+        assert secret["stringData"]["token-secret"] == token_secret
+        ends = datetime.fromisoformat(secret["stringData"]["expiration"])
+        assert ends.timestamp() == int(end)
+        assert timedelta(minutes=50) < ends - datetime.now(UTC) <= timedelta(hours=1)
+        files = unpack(run.named("command:remote:Command", f"{node}-stage").inputs["stdin"])
+        assert files["ssl/kubelet/bootstrap-token"].content == f"{token_id}.{token_secret}"
+        assert files["ssl/kubelet/bootstrap-token-end"].content == f"{end}\n"

@@ -1,4 +1,4 @@
-"""Certificates: whose they are, who signed them, and that each machine gets its own at every place."""
+"""Certificates: subjects and issuers, and that each file on each machine has the right certificate."""
 
 from datetime import UTC, timedelta
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from archives import unpack
 from clusters import NAMES, cluster
-from fake_engine import NOW, unpem
+from fake_engine import NOW, public_key, unpem
 from recording import PLACE, REMOTE, Recording, page, recorded
 
 from components.pki.leaves import plan_leaves
 
 ALL = pytest.mark.parametrize("name", NAMES)
 
-# Path below ssl/ on a node with a role -> the leaf or authority whose certificate (.pem) and key (.key) lie there.
+# Path in ssl/ on a node with a role -> the leaf or authority whose certificate (.pem) and key (.key) are there.
 ETCD = {
     "etcd/ca.pem": "etcd-ca-1",
     "etcd/server.pem": "{node}-etcd-server",
@@ -56,6 +56,11 @@ KUBELET = {
     "kubelet/server.pem": "{node}-kubelet-server",
     "kubelet/server.key": "{node}-kubelet-server",
     "kubelet/bootstrap-token": "",
+    "kubelet/bootstrap-token-end": "",
+    "kubelet/client.pem": "{node}-identity",
+    "kubelet/client.key": "{node}-identity",
+    "kubelet/issuer.pem": "kubernetes-ca-1",
+    "kubelet/service-account-key-ids": "",
     "kube-proxy/client.pem": "{node}-kube-proxy",
     "kube-proxy/client.key": "{node}-kube-proxy",
 }
@@ -68,7 +73,7 @@ def staged(run: Recording, node: str) -> dict[str, str]:
 
 
 def certificates(run: Recording) -> dict[str, dict[str, Any]]:
-    """Every certificate that lies on some machine, by name."""
+    """Every certificate that is on a machine, by name."""
     found = {}
     for stage in run.of(REMOTE):
         if stage.name.endswith("-stage"):
@@ -88,11 +93,13 @@ def test_every_place_holds_the_material_of_that_very_node(name: str) -> None:
         files = {path[4:]: text for path, text in staged(run, node["name"]).items() if path.startswith("ssl/")}
         assert set(files) == set(wanted), node["name"]
         for path, holder in wanted.items():
-            if holder:
+            if path.endswith(".pub"):
+                assert files[path] == public_key(holder)
+            elif holder:
                 says = unpem(files[path])
-                # A certificate says its name and whose key is in it; a key says whose it is.
+                # A certificate contains its name and the name of its key. A key contains its name.
                 assert says.get("name", says["key"]) == says["key"] == holder.format(node=node["name"]), path
-                kind = {"pem": "CERTIFICATE", "key": "PRIVATE KEY", "pub": "PUBLIC KEY"}[path.rpartition(".")[2]]
+                kind = {"pem": "CERTIFICATE", "key": "PRIVATE KEY"}[path.rpartition(".")[2]]
                 assert f"BEGIN {kind}-" in files[path], path
 
 
@@ -103,7 +110,7 @@ def test_every_leaf_is_what_was_planned(name: str) -> None:
     lifetimes = made.page.pki.profiles
     extended = {"server": {"server_auth"}, "client": {"client_auth"}, "peer": {"server_auth", "client_auth"}}
     for leaf in plan_leaves(made.page, made.topology):
-        if leaf.profile == "admin":
+        if leaf.profile in ("admin", "deployer"):
             continue
         certificate = found.pop(leaf.name)
         assert certificate["issuer"] == f"{leaf.authority}-ca-1"
@@ -111,10 +118,20 @@ def test_every_leaf_is_what_was_planned(name: str) -> None:
         assert certificate["names"] == [*leaf.dns_names, *leaf.ip_addresses]
         assert set(certificate["uses"]) & {"server_auth", "client_auth"} == extended[leaf.profile], leaf.name
         assert certificate["hours"] == getattr(lifetimes, leaf.profile).lifetime.total_seconds() / 3600
-        # O is a group where the API server is asked; the configured one is for servers.
+        # For clients of the API, O is the group. The configured O is for servers.
         configured = made.page.pki.subject.organization if leaf.profile in ("server", "peer") else None
         assert certificate["subject"].get("organization") == (leaf.organization or configured)
     assert set(found) <= {"kubernetes-ca-1", "etcd-ca-1", "front-proxy-ca-1"}
+
+
+@ALL
+def test_the_program_and_people_have_lifetimes_of_their_own(name: str) -> None:
+    profiles, signed = cluster(name).page.pki.profiles, "tls:index/locallySignedCert:LocallySignedCert"
+    for leaf, profile in (("deployer", profiles.deployer), ("admin", profiles.admin)):
+        inputs = recorded(name).named(signed, leaf).inputs
+        assert inputs["validityPeriodHours"] == profile.lifetime.total_seconds() / 3600
+        assert inputs["earlyRenewalHours"] == profile.renew_before.total_seconds() / 3600
+        assert inputs["allowedUses"][-1] == "client_auth"
 
 
 @ALL
@@ -137,7 +154,7 @@ def test_every_certificate_is_renewed_before_its_end(name: str) -> None:
         inputs = certificate.inputs
         assert 0 < inputs["earlyRenewalHours"] <= inputs["validityPeriodHours"] / 2, certificate.name
         assert inputs["setSubjectKeyId"] is True
-        # The provider leaves a limit of 0 out without a word, and 1 is none that we want.
+        # The provider drops a limit of 0 silently, and a limit of 1 is not wanted.
         assert "maxPathLength" not in inputs
 
 
@@ -160,7 +177,7 @@ def test_the_inventory_lists_every_authority_and_leaf(name: str) -> None:
         end = NOW + timedelta(hours=inputs["validityPeriodHours"])
         renewal = end - timedelta(hours=inputs["earlyRenewalHours"])
         for time, text in ((end, line["notAfter"]), (renewal, line["renewedFrom"])):
-            # The fake engine's clock is not in UTC, the inventory is.
+            # The clock of the fake engine is not in UTC, but the inventory is.
             assert text == time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), line["name"]
 
 

@@ -1,14 +1,13 @@
-"""Who founded etcd, and who takes out of the cluster what has left the page."""
+"""The record of the initial members of etcd, and the command that removes nodes."""
 
-import shlex
-from collections.abc import Mapping
+import json
 
 import pytest
 from clusters import NAMES, cluster, lock_data
 from recording import LOCAL, REMOTE, Recording, Resource, leaves, page, recorded, run
 from test_program_material import staged
 
-from components.departures import Member, Order
+from components.membership.removed_nodes import Member, RemovalRequest
 
 ALL = pytest.mark.parametrize("name", NAMES)
 STASH = "pulumi:index:Stash"
@@ -24,16 +23,9 @@ def membership(recording: Recording) -> Resource:
     return recording.named(LOCAL, "membership")
 
 
-def order(recording: Recording) -> Order:
-    """What it is told."""
-    return Order.from_json(membership(recording).inputs["stdin"])
-
-
-def settings(line: str) -> tuple[Mapping[str, str], list[str]]:
-    """The environment of a command line, and the rest of it."""
-    words = shlex.split(line)
-    assert words[0] == "env"
-    return dict(word.split("=", 1) for word in words[1:] if "=" in word), [w for w in words[1:] if "=" not in w]
+def order(recording: Recording) -> RemovalRequest:
+    """The input of the command."""
+    return RemovalRequest.from_json(membership(recording).inputs["stdin"])
 
 
 @ALL
@@ -43,7 +35,7 @@ def test_founders_are_written_down_once_with_their_machines(name: str) -> None:
     assert stash.inputs["input"] == {node: f"{node}-machine-id" for node in nodes(name, "etcd")}
     assert stash.ignore_changes == ("input",)
     assert not [leaf for leaf in leaves(dict(stash.raw)) if leaf.secret]
-    # Else the engine would replace it together with a machine, and the new machine would be a founder.
+    # Otherwise the engine would replace the record together with a machine, and the new machine would count as initial.
     assert stash.dependencies == ()
 
 
@@ -62,9 +54,11 @@ def test_members_of_a_new_cluster_found_it(name: str) -> None:
     ],
 )
 def test_who_is_not_written_down_with_that_machine_joins(noted: dict[str, str], found: dict[str, str]) -> None:
-    """The fake engine answers with what an earlier `up` has noted."""
+    """The fake engine answers with the record of an earlier `up`."""
     values = page("stacked")
-    later = run(values, lock=lock_data(cluster("stacked").page), extra={"FAKE_FOUNDERS": str(noted).replace("'", '"')})
+    later = run(
+        values, lock=lock_data(cluster("stacked").page), extra={"FAKE_STASHES": json.dumps({"etcd-founders": noted})}
+    )
     assert later.error is None, later.error
     assert {node: staged(later, node)["cfg/etcd-founder"] for node in found} == found
 
@@ -82,10 +76,11 @@ def test_membership_comes_last_and_ends_with_its_machine(name: str) -> None:
     assert command.deleted_with == machine.urn
     assert not [r for r in recording.resources if command.urn in r.dependencies], "something would wait for it"
     told = order(recording)
-    assert (told.runner, told.route.host, told.route.user) == (runner, "127.0.0.1", "root")
-    assert f"{told.route.port}:22" == machine.inputs["create"].split()[-1]
+    route = told.routes[runner]
+    assert (told.runner, told.become, route.host, route.user) == (runner, "", "127.0.0.1", "root")
+    assert f"{route.port}:22" == machine.inputs["create"].split()[-1]
     host_key = recording.named("tls:index/privateKey:PrivateKey", f"{runner}-ssh-host")
-    assert told.route.host_key == f"ssh-ed25519 {host_key.name}"
+    assert route.host_key == f"ssh-ed25519 {host_key.name}"
 
 
 @ALL
@@ -97,17 +92,18 @@ def test_what_membership_is_told_is_secret(name: str) -> None:
 @ALL
 def test_membership_names_who_stays(name: str) -> None:
     made, told = recorded(name), order(recorded(name))
-    first, first_words = settings(told.first)
-    later, later_words = settings(told.later)
-    assert first == later
-    assert first_words == ["sh", "/opt/kubernetes/cfg/membership.sh", "etcd"]
-    assert later_words == ["sh", "/opt/kubernetes/cfg/membership.sh", "all"]
     known = made.outputs["nodes"]
-    assert first["MEMBERS"].split() == [f"{node}={known[node]['address']}" for node in nodes(name, "etcd")]
+    assert told.members() == {node: known[node]["address"] for node in nodes(name, "etcd")}
     kubelets = [node["name"] for node in page(name)["nodes"] if set(node["roles"]) & {"control-plane", "worker"}]
-    assert first["NODES"].split() == kubelets
+    assert told.kubelets() == kubelets
     assert told.nodes == {
-        node["name"]: Member(known[node["name"]]["address"], f"{node['name']}-machine-id", tuple(sorted(node["roles"])))
+        node["name"]: Member(
+            known[node["name"]]["address"],
+            f"{node['name']}-machine-id",
+            tuple(sorted(node["roles"])),
+            f"{node['name']}-machine-id",
+        )
         for node in page(name)["nodes"]
     }
-    assert int(first["DRAIN_SECONDS"]) == cluster(name).page.rollout.drain_timeout.total_seconds()
+    assert set(told.routes) == set(told.nodes)
+    assert told.drain_seconds == cluster(name).page.rollout.drain_timeout.total_seconds()

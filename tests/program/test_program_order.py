@@ -1,10 +1,12 @@
-"""What waits for what: machines, stages, activations, and which commands end with which machine."""
+"""The order of machines, stages and activations, and the commands that are deleted with a machine."""
 
 import itertools
 
 import pytest
 from clusters import NAMES, cluster, lock_data
-from recording import LOCAL, REMOTE, Recording, Resource, page, recorded, run
+from recording import LOCAL, PROVIDER, REMOTE, Recording, Resource, page, recorded, run
+
+from components.resource_names import GRANT
 
 ALL = pytest.mark.parametrize("name", NAMES)
 
@@ -31,7 +33,24 @@ def test_a_node_is_dialled_twice_at_most(name: str) -> None:
     run = recorded(name)
     nodes = [node["name"] for node in page(name)["nodes"]]
     twice = [f"{node}-{what}" for node in nodes for what in ("stage", "activate")]
-    assert sorted(r.name for r in run.of(REMOTE)) == sorted(twice)
+    assert sorted(r.name for r in run.of(REMOTE)) == sorted([*twice, GRANT])
+
+
+@ALL
+def test_the_program_gets_its_rights_before_it_uses_them(name: str) -> None:
+    """On a control-plane node, after every API server answers."""
+    run = recorded(name)
+    granted = run.named(REMOTE, GRANT)
+    port = page(name).get("api", {}).get("port", 6443)
+    masters = [node["name"] for node in page(name)["nodes"] if "control-plane" in node["roles"]]
+    activations = [commands(run, "activate")[node] for node in masters]
+    assert granted.inputs["connection"] == activations[0].inputs["connection"]
+    urls = " ".join(f"https://{run.outputs['nodes'][node]['address']}:{port}" for node in masters)
+    script = f"sh /opt/kubernetes/current/grant.sh hardway:deployers hardway-deployers {urls}"
+    assert (granted.inputs["create"], "stdin" in granted.inputs) == (script, False)
+    assert all(run.comes_after(granted, activation) for activation in activations)
+    (provider,) = run.of(PROVIDER)
+    assert run.comes_after(provider, granted)
 
 
 @ALL
@@ -145,7 +164,7 @@ def test_a_command_is_about_the_release_that_a_preview_shows(name: str) -> None:
 
 
 def test_a_preview_asks_for_the_same_as_an_up() -> None:
-    """With nothing known of keys and certificates: same resources, dependencies and options."""
+    """A preview knows no keys and certificates, but registers the same resources, dependencies and options."""
     preview, up = recorded("dedicated_etcd", preview=True), recorded("dedicated_etcd")
     assert sorted(preview.by_urn) == sorted(up.by_urn)
     for urn, resource in up.by_urn.items():
@@ -155,10 +174,13 @@ def test_a_preview_asks_for_the_same_as_an_up() -> None:
         assert set(other.dependencies) == set(resource.dependencies), resource.name
 
 
-def test_another_up_with_the_same_page_names_the_same_releases() -> None:
-    """Tokens and keys are other ones in another state; where certificates are the same, so are the releases."""
+def test_another_random_value_is_another_release() -> None:
+    """The certificates are the same in both runs. The public identities of tokens and keys name another release."""
     one, other = recorded("one_master"), recorded("one_master", again=1)
-    tokens = [run.named("pulumi:index:Stash", "bootstrap-token-1").inputs["input"] for run in (one, other)]
-    assert tokens[0] != tokens[1]
     for component in one.of("hardway:node:NodeRelease"):
-        assert one.components[component.urn] == other.components[component.urn]
+        before, after = (run.components[component.urn]["manifest"] for run in (one, other))
+        differing = {path for path in before if before[path] != after[path]}
+        random = {"cfg/cluster-id", "cfg/encryption.json"}
+        assert differing <= random | {"ssl/kubelet/bootstrap-token", "ssl/kubelet/bootstrap-token-end"}
+        assert ("cfg/encryption.json" in differing) == ("cfg/encryption.json" in before), component.name
+        assert ("ssl/kubelet/bootstrap-token" in differing) == ("ssl/kubelet/bootstrap-token" in before), component.name

@@ -1,4 +1,4 @@
-"""The program as a whole: names and types, outputs, and pages or surroundings that are wrong."""
+"""The whole program: names and types of resources, outputs, wrong pages, missing files."""
 
 import base64
 import hashlib
@@ -13,6 +13,8 @@ from clusters import NAMES, cluster, lock_data
 from conftest import DATA, changed
 from fake_engine import plain, unpem
 from recording import LOCAL, Recording, page, recorded, run
+
+from components.config.cluster import Versions
 
 ALL = pytest.mark.parametrize("name", NAMES)
 WRONG = yaml.safe_load((DATA / "wrong_pages.yaml").read_text())
@@ -38,7 +40,7 @@ def test_names_are_unique_and_types_are_ours(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["stacked", "dedicated_etcd"])
 def test_what_belongs_to_a_node_carries_its_name(name: str) -> None:
-    """So a node that leaves the page takes its own resources along and touches no other's."""
+    """So the removal of a node from the page deletes only the resources of that node."""
     fewer, gone = page(name), "worker-2"
     others = [node["name"] for node in fewer["nodes"] if node["name"] != gone]
     fewer["nodes"] = [node for node in fewer["nodes"] if node["name"] != gone]
@@ -63,7 +65,9 @@ def test_protection_is_for_what_nobody_can_make_again() -> None:
 def test_outputs(name: str) -> None:
     outputs, made = plain(recorded(name).outputs), cluster(name, {"machines.subnet": "192.168.10.0/24"})
     wanted = ["kubeconfig", "kubeconfigSha256", "developerKubeconfigs", "endpoint", "nodes", "certificates", "etcd"]
+    wanted += ["keys", "generations", "artifactSource", "etcdUpkeep", "status", "cis"]
     assert sorted(outputs) == sorted(wanted)
+    assert outputs["status"].keys() == outputs["cis"].keys() == outputs["nodes"].keys()
     assert outputs["endpoint"] == "https://127.0.0.1:20000"
     assert {node: value["roles"] for node, value in outputs["nodes"].items()} == {
         node.name: list(node.roles) for node in made.topology.nodes
@@ -71,6 +75,10 @@ def test_outputs(name: str) -> None:
     assert outputs["etcd"].startswith("podman exec ")
     assert outputs["kubeconfigSha256"] == hashlib.sha256(outputs["kubeconfig"].encode()).hexdigest()
     assert "etcdctl" in outputs["etcd"]
+    assert set(outputs["etcdUpkeep"]) == {node.name for node in made.topology.etcd_nodes}
+    # Requests come on standard input.
+    for what in ("etcdUpkeep", "cis"):
+        assert all(line.startswith("podman exec --interactive ") for line in outputs[what].values())
     for holder, text in {"admin": outputs["kubeconfig"], **_developers(outputs)}.items():
         config = json.loads(text)
         user = config["users"][0]["user"]
@@ -143,16 +151,17 @@ def test_another_engine_than_the_prepared_one_makes_nothing() -> None:
     assert ended.resources == ()
 
 
+NO_OTHER = "`make tools` builds one version of each, the default of the page; artifacts.source: upstream has others"
 LACKING = {
-    ("artifacts", "kubelet"): "no kubelet 1.37.1 for amd64; it has: none",
-    ("images", "pause"): "no image pause 3.10; it has: none",
-    ("images", "coredns"): "no image coredns 1.15.0; it has: none",
+    ("artifacts", "kubelet"): 'no kubelet 1.37.1 for amd64, it has: none; run `make from-source KUBERNETES="1.37.1"`',
+    ("images", "pause"): f"no image pause 3.10, it has: none; {NO_OTHER}",
+    ("images", "coredns"): f"no image coredns {Versions().coredns}, it has: none; {NO_OTHER}",
 }
 
 
 @cache
 def without(section: str, lacking: str) -> Recording:
-    """A run with a lock that lacks something."""
+    """A run with a lock that lacks an entry."""
     lock = lock_data(cluster("stacked").page)
     del lock[section][lacking]
     return run(page("stacked"), lock=lock)

@@ -1,4 +1,4 @@
-"""Nothing private is readable: not in commands, not in the state, not in outputs, not in a preview."""
+"""No secret is readable: not in commands, the state, outputs or a preview."""
 
 import base64
 import binascii
@@ -8,16 +8,18 @@ from collections.abc import Iterator
 import pytest
 from archives import unpack
 from clusters import NAMES
-from recording import LOCAL, PROVIDER, REMOTE, Leaf, Recording, leaves, recorded
+from recording import LOCAL, PROVIDER, REMOTE, Leaf, Recording, leaves, page, recorded
 
 ALL = pytest.mark.parametrize("name", NAMES)
-STASH, FOUNDERS = "pulumi:index:Stash", "etcd-founders"
+STASH = "pulumi:index:Stash"
+PUBLIC = ("etcd-founders", "fixed-values", "cluster-id", "artifact-source")
+"""Stashes whose values are not secret."""
 BASE64 = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
 PRIVATE = "PRIVATE KEY-----"
 
 
 def texts(value: object) -> Iterator[str]:
-    """A value as text, and what is packed in it: base64, and archives."""
+    """A value as text, and everything that is packed in the value: base64, archives."""
     if not isinstance(value, str):
         return
     yield value
@@ -35,15 +37,20 @@ def texts(value: object) -> Iterator[str]:
 
 def secrets_of(run: Recording) -> list[str]:
     """Random values of a run."""
-    values = [stash.inputs["input"] for stash in run.of(STASH) if stash.name != FOUNDERS]
-    # The second part of the token is what is secret of it.
+    values = [stash.inputs["input"] for stash in run.of(STASH) if stash.name not in PUBLIC]
+    # Only the second part of the token is secret.
     return [value.rpartition(".")[2] for value in values]
 
 
 def reveals(run: Recording, leaf: Leaf) -> bool:
-    """Whether a value holds a private key or a random value of the run."""
+    """Whether a value contains a private key or a random value of the run."""
     wanted = [PRIVATE, *secrets_of(run)]
     return any(secret in text for text in texts(leaf.value) for secret in wanted)
+
+
+def kubelets(name: str) -> list[str]:
+    """The nodes that have a kubelet."""
+    return [node["name"] for node in page(name)["nodes"] if {"control-plane", "worker"} & set(node["roles"])]
 
 
 @ALL
@@ -54,7 +61,7 @@ def test_there_is_something_to_hide(name: str) -> None:
         # The gateway has no key, and neither has the network.
         expected = resource.name not in ("lab-network", "gateway-machine")
         assert (resource.name in hidden) == expected, resource.name
-    assert {"bootstrap-token", "bootstrap-token-1", "encryption-key-1"} <= hidden
+    assert {f"{kubelets(name)[0]}-bootstrap-token", "encryption-key-1"} <= hidden
 
 
 @ALL
@@ -85,7 +92,7 @@ def test_whatever_is_private_is_secret_in_outputs(name: str) -> None:
 
 @ALL
 def test_command_lines_hold_nothing_private_even_as_secrets(name: str) -> None:
-    """A command that fails is printed whole."""
+    """Pulumi prints the whole text of a failed command."""
     run = recorded(name)
     for resource in (*run.of(REMOTE), *run.of(LOCAL)):
         for leaf in leaves(dict(resource.raw)):
@@ -108,13 +115,18 @@ def test_what_goes_to_a_machine_is_secret_as_a_whole(name: str) -> None:
 @ALL
 def test_random_values_are_made_once_and_kept(name: str) -> None:
     run = recorded(name)
-    stashes = [stash for stash in run.of(STASH) if stash.name != FOUNDERS]
-    assert {stash.name for stash in stashes} == {"bootstrap-token-1", "encryption-key-1"}
+    stashes = [stash for stash in run.of(STASH) if stash.name not in PUBLIC]
+    assert {stash.name for stash in stashes} == {
+        *(f"{node}-bootstrap-token" for node in kubelets(name)),
+        "encryption-key-1",
+    }
     for stash in stashes:
         assert all(leaf.secret for leaf in leaves(dict(stash.raw)))
         assert stash.ignore_changes == ("input",)
         assert "output" in stash.additional_secret_outputs
-    assert re.fullmatch(r"[a-z0-9]{6}\.[a-z0-9]{16}", run.named(STASH, "bootstrap-token-1").inputs["input"])
+    for node in kubelets(name):
+        token = run.named(STASH, f"{node}-bootstrap-token").inputs["input"]
+        assert re.fullmatch(r"[a-z0-9]{6}\.[a-z0-9]{16}\.[0-9]{10}", token)
     assert len(base64.b64decode(run.named(STASH, "encryption-key-1").inputs["input"], validate=True)) == 32
 
 

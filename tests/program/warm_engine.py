@@ -1,7 +1,7 @@
-"""Runs the fake engine as often as it is asked, each time in a process of its own.
+"""Runs the fake engine several times, each time in a separate process.
 
-To import the SDKs takes longer than to run the program. So one process imports them and forks for each run; of the
-program itself it has nothing. It reads a line of JSON for each run, and answers with its exit code.
+The import of the SDKs takes longer than a run of the program. So one process imports the SDKs, but no module of the
+program, and forks for each run. It reads a line of JSON for each run, and answers with the exit code of the run.
 """
 
 import gc
@@ -22,12 +22,12 @@ _SDKS = (
     *(f"pulumi_kubernetes.{part}" for part in ("apps.v1", "core.v1", "policy.v1", "rbac.v1")),
     *(f"pulumi_aws.{part}" for part in ("ec2", "ebs", "iam", "lb", "ssm", "vpc")),
 )
-# Loose on purpose: a busy host is no mistake of the program.
+# A loose limit, so that a busy host does not fail a test.
 _LIMIT_SECONDS = 300
 
 
 def run(arguments: list[str], folder: Path, environment: dict[str, str]) -> None:
-    """Run it in `folder` with these arguments. Raises AssertionError with what it said when it fails."""
+    """Run the engine in `folder` with these arguments. Raises AssertionError with its output if it fails."""
     said = folder / "said"
     order = {"arguments": arguments, "folder": str(folder), "environment": environment, "said": str(said)}
     engine = _warm()
@@ -36,7 +36,7 @@ def run(arguments: list[str], folder: Path, environment: dict[str, str]) -> None
     engine.stdin.flush()
     ready, _, _ = select.select([engine.stdout], [], [], _LIMIT_SECONDS)
     if not ready:
-        # Its answer would be taken for that of the next run.
+        # A late answer would count as the answer of the next run.
         engine.kill()
         _warm.cache_clear()
     answer = engine.stdout.readline().strip() if ready else f"no answer within {_LIMIT_SECONDS} s"
@@ -45,16 +45,16 @@ def run(arguments: list[str], folder: Path, environment: dict[str, str]) -> None
 
 @cache
 def _warm() -> subprocess.Popen[str]:
-    # It ends with its standard input, which ends with this process.
+    # The process ends if its standard input is closed, which happens at the end of this process.
     command = [sys.executable, __file__]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def _serve() -> None:
     for name in _SDKS:
-        # Some are put off until something of them is looked at.
+        # The SDKs import some modules only at the first use of an attribute.
         dir(importlib.import_module(name))
-    # A collection in a child would touch, and so copy, all that was imported here.
+    # Garbage collection in a child would copy the memory of all imported modules.
     gc.disable()
     gc.freeze()
     for line in sys.stdin:
@@ -82,7 +82,7 @@ def _run_once(arguments: list[str], folder: str, environment: dict[str, str], sa
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        # Nothing of the process that was forked is to be ended here.
+        # Exit handlers of the parent process must not run here.
         os._exit(code)
 
 

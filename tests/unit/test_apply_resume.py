@@ -1,179 +1,73 @@
-"""The script on machines, killed at any moment and called again; systemd is a stand-in that writes down its calls.
+"""The script on machines, killed at any moment and called again; a simulated systemd records its calls.
 
-A machine in a scratch folder has releases of two units, `a.service` and `b.service`, whose texts are what a test says.
+The machine has releases of two units, `a.service` and `b.service`.
 """
 
 import os
-import shlex
-import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from scratch_machine import ReleaseMachine, functions
 
-from components.node.payload import APPLY, SCRIPTS, STAGE
-
-_MAIN = "session=$(ssh_session)\nexec 9>/run/hardway.lock"
-# An InvocationID that is another one after each restart; health is what the file `sick` does not name.
-_STAND_IN = """\
-#!/bin/sh
-folder=$(dirname "$0")
-case $1 in
-is-active) echo active ;;
-show) case $3 in InvocationID) grep -c "restart.*$5" "$folder/calls" ;; *) echo 0 ;; esac ;;
-*) echo "$*" >>"$folder/calls" ;;
-esac
-"""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A machine in a scratch folder."""
-
-    folder: Path
-
-    @property
-    def root(self) -> Path:
-        """Where releases lie."""
-        return self.folder / "root"
-
-    def release(self, digest: str, units: Mapping[str, str]) -> None:
-        """Put a staged release there; a unit's digests are `RESTART RELOAD`."""
-        release = self.root / "releases" / digest
-        for name in ("tables", "units", "health"):
-            (release / name).mkdir(parents=True)
-        (release / "tables/units").write_text("".join(f"{name} {digests}\n" for name, digests in units.items()))
-        for table in ("directories", "artifacts", "versions"):
-            (release / "tables" / table).touch()
-        for script in SCRIPTS:
-            shutil.copy(script, release)
-        for name in units:
-            (release / "units" / name).write_text(f"[Install]\n# {digest}\n")
-            (release / "health" / name).write_text(f"! grep -qx '{digest} {name}' {self.folder}/sick\n")
-
-    def incoming(self) -> Path:
-        """A folder with a release that came in, of which only the scripts matter."""
-        new = self.root / "releases" / ".new-x"
-        new.mkdir()
-        for script in SCRIPTS:
-            shutil.copy(script, new)
-        return new
-
-    def script(self, commands: str) -> list[str]:
-        """The script's functions with this machine's folders, then some commands."""
-        text, marker, _ = APPLY.read_text().partition(_MAIN)
-        assert marker
-        places = f"root={shlex.quote(str(self.root))} system={shlex.quote(str(self.folder / 'system'))} session=''"
-        shortcuts = "hostname() { echo node; }; journalctl() { :; }; health_limit=2"
-        profile = (text + STAGE.read_text()).replace("/etc/profile.d/kubernetes.sh", str(self.folder / "profile"))
-        return ["sh", "-c", f"{profile}\n{places}\n{shortcuts}\n{commands}\n"]
-
-    def run(self, commands: str) -> subprocess.CompletedProcess[str]:
-        """Run it, and forget what systemd was told before."""
-        self.calls_file.write_text("")
-        path = f"{self.folder}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        return subprocess.run(
-            self.script(commands), capture_output=True, text=True, timeout=120, check=False, env={"PATH": path}
-        )
-
-    @property
-    def calls_file(self) -> Path:
-        """What systemd was told, one call a line."""
-        return self.folder / "bin" / "calls"
-
-    def told(self, verb: str) -> list[str]:
-        """The units for which systemd got a command such as `restart`, in order, each once."""
-        calls = [line.split() for line in self.calls_file.read_text().splitlines()]
-        words = [word for call in calls if verb in call for word in call if word.endswith(".service")]
-        return list(dict.fromkeys(words))
-
-    @property
-    def current(self) -> str:
-        """The release in force."""
-        return (self.root / "current").readlink().name
-
-    @property
-    def unproven(self) -> str | None:
-        """What the marker says; None without one."""
-        path = self.root / "unproven"
-        return path.read_text() if path.exists() else None
+from components.node import scripts
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    """With releases one, two (changes a), three (as one, but b is another) and none in force."""
-    made = Machine(tmp_path)
-    for folder in ("bin", "system", "root/releases", "root/store"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "sick").touch()
-    (tmp_path / "bin/systemctl").write_text(_STAND_IN)
-    (tmp_path / "bin/systemctl").chmod(0o755)
-    made.calls_file.touch()
+def machine(tmp_path: Path) -> ReleaseMachine:
+    """With the staged releases one, two (changes a) and three (like one, but changes b). None of them is current."""
+    made = ReleaseMachine(tmp_path)
     made.release("one", {"a.service": "1 1", "b.service": "1 1"})
     made.release("two", {"a.service": "2 1", "b.service": "1 1"})
     made.release("three", {"a.service": "1 1", "b.service": "3 1"})
     return made
 
 
-def in_force(machine: Machine, digest: str) -> None:
-    """Make a release the one that the machine has run for long."""
-    (machine.root / "current").unlink(missing_ok=True)
-    (machine.root / "current").symlink_to(f"releases/{digest}")
-
-
-def interrupted(machine: Machine, before: str, digest: str) -> None:
-    """Leave the machine as a step does that was killed right after the switch."""
-    in_force(machine, digest)
-    (machine.root / "unproven").write_text(before)
-
-
-def test_a_step_restarts_what_changed_and_leaves_no_marker(machine: Machine) -> None:
-    in_force(machine, "one")
-    done = machine.run("activate two")
+def test_an_activation_restarts_what_changed_and_leaves_no_marker(machine: ReleaseMachine) -> None:
+    machine.runs("one")
+    done = machine.apply("activate", "two")
     assert done.returncode == 0, done.stderr
     assert (machine.told("restart"), machine.current, machine.unproven) == (["a.service"], "two", None)
 
 
-def test_a_step_that_was_killed_after_the_switch_restarts_what_it_had_not(machine: Machine) -> None:
-    interrupted(machine, "one", "two")
-    done = machine.run("activate two")
+def test_an_activation_that_was_killed_after_the_switch_restarts_the_rest(machine: ReleaseMachine) -> None:
+    machine.interrupted("one", "two")
+    done = machine.apply("activate", "two")
     assert done.returncode == 0, done.stderr
     assert (machine.told("restart"), machine.current, machine.unproven) == (["a.service"], "two", None)
 
 
-def test_the_next_step_may_lead_elsewhere(machine: Machine) -> None:
-    """Unit a may still run as `two` says although `one` and `three` say the same of it."""
-    interrupted(machine, "one", "two")
-    done = machine.run("activate three")
+def test_the_next_activation_may_be_of_another_release(machine: ReleaseMachine) -> None:
+    """Unit a may still run as in `two`, although it is the same in `one` and `three`."""
+    machine.interrupted("one", "two")
+    done = machine.apply("activate", "three")
     assert done.returncode == 0, done.stderr
     assert sorted(machine.told("restart")) == ["a.service", "b.service"]
     assert (machine.current, machine.unproven) == ("three", None)
 
 
-def test_an_interrupted_step_can_still_be_taken_back(machine: Machine) -> None:
-    interrupted(machine, "one", "two")
-    (machine.folder / "sick").write_text("two a.service\n")
-    done = machine.run("activate two")
+def test_an_interrupted_activation_can_still_be_rolled_back(machine: ReleaseMachine) -> None:
+    machine.interrupted("one", "two")
+    machine.sick.write_text("two a.service\n")
+    done = machine.apply("activate", "two")
     assert done.returncode == 1
     assert "the machine is back on release one" in done.stderr
     assert (machine.current, machine.unproven) == ("one", None)
 
 
-def test_going_back_that_was_interrupted_restarts_all(machine: Machine) -> None:
-    """Since it is not known any more from what."""
-    interrupted(machine, "one", "one")
-    done = machine.run("activate one")
+def test_a_roll_back_that_was_interrupted_restarts_all_units(machine: ReleaseMachine) -> None:
+    """Since the release that it started from is not known any more."""
+    machine.interrupted("one", "one")
+    done = machine.apply("activate", "one")
     assert done.returncode == 0, done.stderr
     assert (machine.told("restart"), machine.unproven) == (["a.service", "b.service"], None)
 
 
-def test_staging_what_there_was_before_takes_an_interrupted_step_back(machine: Machine) -> None:
-    """As when somebody kills a run because the page was wrong, and takes the change back."""
-    interrupted(machine, "one", "two")
-    done = machine.run(f"stage one {machine.incoming()}")
+def test_staging_the_previous_release_reverts_an_interrupted_activation(machine: ReleaseMachine) -> None:
+    """For example if an operator kills a run because the page was wrong, and reverts the page."""
+    machine.interrupted("one", "two")
+    done = machine.stage("one")
     assert done.returncode == 0, done.stderr
     assert (machine.told("restart"), machine.current, machine.unproven) == (["a.service"], "one", None)
 
@@ -188,16 +82,16 @@ esac
 
 
 @pytest.mark.parametrize("digest", ["one", "two"])
-def test_staging_what_there_was_before_takes_a_drain_back(machine: Machine, digest: str) -> None:
-    """Not staging what the pods left for: its activation follows."""
-    in_force(machine, "one")
+def test_staging_the_previous_release_reverts_a_drain(machine: ReleaseMachine, digest: str) -> None:
+    """Staging the release that needed the drain does not: its activation follows."""
+    machine.runs("one")
     (machine.root / "cordoned").touch()
     release = machine.root / "releases" / "one"
     (release / "bin").mkdir()
     (release / "bin/kubectl").write_text(_KUBECTL)
     (release / "bin/kubectl").chmod(0o755)
     (release / "units/kubelet.service").write_text("  --hostname-override=worker-1 \\\n")
-    done = machine.run(f"stage {digest} {machine.incoming()}")
+    done = machine.stage(digest)
     assert done.returncode == 0, done.stderr
     assert (machine.told("restart"), machine.current) == ([], "one")
     assert (machine.root / "cordoned").exists() == (digest == "two")
@@ -205,72 +99,132 @@ def test_staging_what_there_was_before_takes_a_drain_back(machine: Machine, dige
         assert 'patch node worker-1 --patch {"spec":{"unschedulable":false}}' in (release / "bin/asked").read_text()
 
 
-@pytest.mark.parametrize("moment", ["install_units", "ln", "switch", "systemctl"])
-def test_a_first_start_that_was_killed_is_taken_again(machine: Machine, moment: str) -> None:
-    """Whatever it had done, all units are started, and not again once they are healthy."""
-    assert machine.run(f"{moment}() {{ kill -9 $$; }}\nstart_first two").returncode == -signal.SIGKILL
-    done = machine.run("start_first two")
+# The first program of install_units, the program that makes the first links, the switch, the first call of systemctl.
+MOMENTS = {
+    "cp": 'kill -9 "$PPID"\n',
+    "ln": 'kill -9 "$PPID"\n',
+    "mv": 'case $1 in -T) kill -9 "$PPID" ;; esac\nexec /bin/mv "$@"\n',
+    "systemctl": 'kill -9 "$PPID"\n',
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_first_start_that_was_killed_is_repeated(machine: ReleaseMachine, moment: str) -> None:
+    """All units are started, whatever the killed start did. Once they are healthy they are not started again."""
+    usual = machine.programs / "systemctl"
+    text = usual.read_text()
+    machine.program(moment, MOMENTS[moment])
+    assert machine.stage("two").returncode == -signal.SIGKILL
+    machine.revive(moment)
+    usual.write_text(text)
+    usual.chmod(0o755)
+    done = machine.stage("two")
     assert done.returncode == 0, done.stderr
     assert machine.told("start") == ["a.service", "b.service"]
     assert (machine.current, machine.unproven) == ("two", "")
-    assert machine.run("activate two").returncode == 0
+    assert machine.apply("activate", "two").returncode == 0
     assert machine.unproven is None
-    machine.run("start_first one")
+    machine.stage("one")
     assert machine.told("start") == [] and machine.current == "two"
 
 
-def test_a_first_release_that_never_worked_gives_way_to_the_next(machine: Machine) -> None:
-    """Nothing is kept alive, so all machines take the corrected one at once, before any of them is looked at."""
-    machine.run("start_first two")
-    (machine.folder / "sick").write_text("two a.service\n")
-    failed = machine.run("activate two")
+def test_a_first_release_that_never_worked_is_replaced_by_the_next(machine: ReleaseMachine) -> None:
+    """There is nothing to keep alive, so all machines start the corrected release when it is staged."""
+    machine.stage("two")
+    machine.sick.write_text("two a.service\n")
+    failed = machine.apply("activate", "two")
     assert failed.returncode == 1
     assert "unit a.service did not become healthy" in failed.stderr
-    done = machine.run("start_first three")
+    done = machine.stage("three")
     assert done.returncode == 0, done.stderr
     assert machine.told("restart") == ["a.service", "b.service"]
-    assert machine.run("activate three").returncode == 0
+    assert machine.apply("activate", "three").returncode == 0
     assert (machine.current, machine.unproven) == ("three", None)
 
 
-def test_nobody_listens_any_more(machine: Machine) -> None:
-    """The connection is gone, and what the script says goes nowhere: it still does all of its work."""
-    in_force(machine, "one")
-    path = f"{machine.folder}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+def test_an_activation_finishes_without_a_connection(machine: ReleaseMachine) -> None:
+    """The connection is gone and nothing reads the script's output: the script still does all of its work."""
+    machine.runs("one")
     reading, writing = os.pipe()
     os.close(reading)
-    process = subprocess.Popen(machine.script("activate two"), stdout=writing, stderr=writing, env={"PATH": path})
+    command = ["sh", str(scripts.path("apply")), "activate", "two"]
+    process = machine.start(command, stdout=writing, stderr=writing)
     os.close(writing)
     assert process.wait(30) == 0
     assert (machine.told("restart"), machine.current, machine.unproven) == (["a.service"], "two", None)
 
 
-def test_a_run_that_has_ended_is_not_waited_for(machine: Machine) -> None:
-    """A first release that waits for others gives up when its SSH session is gone, and stays to be started again."""
-    machine.run("start_first two")
-    (machine.folder / "sick").write_text("two a.service\n")
-    session = subprocess.Popen(["sleep", "60"])
-    script = machine.script(f"session={session.pid} health_limit=60\nactivate two")
-    path = f"{machine.folder}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    process = subprocess.Popen(script, stderr=subprocess.PIPE, text=True, env={"PATH": path})
+@pytest.fixture
+def ssh_server(machine: ReleaseMachine) -> str:
+    """A shell whose process has the name of the SSH server; the machine shows the processes of this host."""
+    server = machine.folder / "sshd"
+    server.symlink_to("/bin/sh")
+    (machine.sysroot / "proc").rmdir()
+    (machine.sysroot / "proc").symlink_to("/proc")
+    return str(server)
+
+
+def end(session: subprocess.Popen[str]) -> None:
+    """Kill an SSH session whose script still runs after a second."""
     with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(1)
+        session.wait(1)
     session.send_signal(signal.SIGKILL)
     session.wait()
-    _, error = process.communicate(timeout=10)
-    assert (process.returncode, "the run that asked for this has ended" in error) == (1, True)
+
+
+def said(session: subprocess.Popen[str]) -> str:
+    """All that the script of a session wrote: the script has ended, too."""
+    assert session.stderr is not None
+    with session.stderr as errors:
+        return errors.read()
+
+
+def test_a_run_that_has_ended_is_not_waited_for(machine: ReleaseMachine, ssh_server: str) -> None:
+    """The start of a first release gives up if its SSH session is gone, and can be repeated."""
+    machine.stage("two")
+    machine.sick.write_text("two a.service\n")
+    waiting = f"HARDWAY_HEALTH_LIMIT=60 sh {scripts.path('apply')} activate two; true"
+    process = machine.start([ssh_server, "-c", waiting], stderr=subprocess.PIPE)
+    end(process)
+    assert "the run that asked for this has ended" in said(process)
     assert machine.unproven == ""
 
 
-def test_the_session_is_the_nearest_process_of_the_ssh_server(machine: Machine, tmp_path: Path) -> None:
-    """And there is none when nobody came by SSH."""
-    server = tmp_path / "sshd"
-    server.symlink_to("/bin/sh")
-    script = tmp_path / "find.sh"
-    script.write_text(machine.script("ssh_session; true")[2])
-    command = f"sh {script}; echo $$; true"
+def test_a_stage_whose_run_ended_while_it_waited_leaves_no_unpacked_release(
+    machine: ReleaseMachine, ssh_server: str
+) -> None:
+    """The unpacked release has private keys."""
+    folder = machine.incoming()
+    lock = machine.sysroot / "run/hardway.lock"
+    holder = subprocess.Popen(["flock", str(lock), "sleep", "60"])
+    waiting = f"sh {folder}/apply.sh stage two {folder}; true"
+    process = machine.start([ssh_server, "-c", waiting], stderr=subprocess.PIPE)
+    end(process)
+    subprocess.run(["pkill", "--parent", str(holder.pid)], check=True)
+    holder.wait()
+    assert "the run that asked for this has ended" in said(process)
+    assert not folder.exists()
+
+
+def test_the_session_is_the_nearest_process_of_the_ssh_server(machine: ReleaseMachine, ssh_server: str) -> None:
+    """And there is none without SSH."""
+    script = machine.folder / "find.sh"
+    script.write_text(functions("apply") + "\nssh_session; true\n")
     if "sshd" not in subprocess.run(["ps", "-eo", "comm"], capture_output=True, text=True, check=True).stdout.split():
-        assert subprocess.run(["sh", str(script)], capture_output=True, text=True, check=True).stdout == ""
-    done = subprocess.run([str(server), "-c", command], capture_output=True, text=True, check=True, timeout=10)
+        assert machine.run(script).stdout == ""
+    done = machine.execute([ssh_server, "-c", f"sh {script}; echo $$; true"])
     found, expected = done.stdout.split()
     assert found == expected
+
+
+def test_a_release_that_is_there_gets_the_scripts_and_the_remnants_of_the_program_that_stages_it(
+    machine: ReleaseMachine,
+) -> None:
+    """A release keeps its digest when only the program changes, so nothing else would bring them there."""
+    release = machine.root / "releases/one"
+    machine.runs("one")
+    (release / "remove.sh").write_text("old\n")
+    done = machine.stage("one")
+    assert done.returncode == 0, done.stderr
+    assert (release / "tables/network").read_text() == "interface of-the-new-one\n"
+    assert (release / "remove.sh").read_text() == scripts.text("remove")

@@ -1,13 +1,13 @@
-"""The script that runs on machines: style, and those of its functions that need no systemd, in a scratch folder.
+"""The script that runs on machines: its functions that need no systemd, in a scratch folder.
 
-The rest of it (users, units, health, going back) needs a machine, and is proven on machines in tests/e2e.
+The other functions (users, units, health, roll back) need a machine and are tested on machines in tests/e2e.
 """
 
 import hashlib
 import io
 import json
-import shlex
 import shutil
+import signal
 import subprocess
 import tarfile
 import threading
@@ -20,44 +20,16 @@ from typing import Any
 import pytest
 from archives import unpack
 from clusters import cluster, sha256
+from scratch_machine import SYSTEM_PATH, functions
 
-from components.node.payload import APPLY, STAGE
-from components.node.payload import SCRIPTS as NODE_SCRIPTS
-
-# Rendered into releases, or sourced by others.
-FURTHER = tuple(APPLY.with_name(f"{name}.sh") for name in ("etcd_member", "etcd_ask", "membership"))
-SCRIPTS = (*NODE_SCRIPTS, *FURTHER, *(APPLY.parents[1] / "machines" / name for name in ("local.sh", "preflight.sh")))
-SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
-
-
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-@pytest.mark.parametrize("shell", SHELLS)
-def test_every_shell_can_read_it(script: Path, shell: str) -> None:
-    command = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}[shell]
-    subprocess.run([*command, "-n", str(script)], check=True, timeout=10)
-
-
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not on this machine")
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_shellcheck_has_nothing_to_say(script: Path) -> None:
-    command = ["shellcheck", "--shell=sh", "--enable=quote-safe-variables", str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout) == (0, "")
-
-
-def functions() -> str:
-    """Both halves of the script without what it does when it is called: its settings and functions."""
-    text, marker, _ = APPLY.read_text().partition("exec 9>/run/hardway.lock")
-    assert marker
-    return text + STAGE.read_text()
+from components.node import scripts
 
 
 def call(root: Path, commands: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run commands after the script's functions, with `root` as its folder on the machine."""
-    script = f"{functions()}\nroot={shlex.quote(str(root))}\n{commands}\n"
-    command = ["sh", "-c", script]
-    path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=path | environment)
+    """Run commands after the functions of both halves of the script, with `root` as its folder on the machine."""
+    command = ["sh", "-c", f"{functions('apply', 'stage', 'download')}\n{commands}\n"]
+    variables = {"PATH": SYSTEM_PATH, "HARDWAY_ROOT": str(root)} | environment
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=variables)
 
 
 def lay_out(payload: str, folder: Path) -> Path:
@@ -68,7 +40,7 @@ def lay_out(payload: str, folder: Path) -> Path:
     return folder
 
 
-# --- what a change asks for --------------------------------------------------------------------------------------
+# --- what a change needs -----------------------------------------------------------------------------------------
 
 
 def changes(tmp_path: Path, old: str, new: str) -> tuple[list[str], list[str]]:
@@ -81,34 +53,34 @@ def changes(tmp_path: Path, old: str, new: str) -> tuple[list[str], list[str]]:
     return restart.split(), reload.split()
 
 
-def test_nothing_new_asks_for_nothing(tmp_path: Path) -> None:
+def test_no_change_needs_nothing(tmp_path: Path) -> None:
     payload = cluster("stacked").payload("cp-1")
     assert changes(tmp_path, payload, payload) == ([], [])
 
 
-def test_a_flag_asks_for_one_restart(tmp_path: Path) -> None:
+def test_a_flag_needs_one_restart(tmp_path: Path) -> None:
     new = cluster("stacked", {"extraArgs.kube-scheduler": {"v": 4}})
     old = cluster("stacked").payload("cp-1")
     assert changes(tmp_path, old, new.payload("cp-1")) == (["kube-scheduler.service"], [])
 
 
-def test_an_api_server_more_asks_for_a_reload(tmp_path: Path) -> None:
+def test_another_api_server_needs_a_reload(tmp_path: Path) -> None:
     new = cluster("stacked", {"nodes[4].roles": ["control-plane"]})
     old = cluster("stacked").payload("worker-1")
     assert changes(tmp_path, old, new.payload("worker-1")) == ([], ["kubernetes-api-proxy.service"])
 
 
-def test_another_role_starts_what_is_new_in_its_order(tmp_path: Path) -> None:
+def test_another_role_starts_the_new_units_in_order(tmp_path: Path) -> None:
     old, new = cluster("stacked"), cluster("stacked", {"nodes[3].roles": ["control-plane", "worker"]})
     restart, reload = changes(tmp_path, old.payload("worker-1"), new.payload("worker-1"))
-    # Not the kubelet: a control-plane node that is a worker as well has no taint.
+    # Not the kubelet: a control-plane node that is also a worker has no taint.
     api = [f"kube-{name}.service" for name in ("apiserver", "controller-manager", "scheduler")]
     assert restart == ["etcd-proxy.service", *api]
     assert reload == ["kubernetes-api-proxy.service"]
 
 
-def test_a_member_says_goodbye_before_it_is_taken_off(tmp_path: Path) -> None:
-    """And where it may not go, nothing has been switched."""
+def test_a_member_is_removed_from_etcd_before_its_unit_is_removed(tmp_path: Path) -> None:
+    """If etcd refuses the removal, nothing is switched."""
     old, new = (
         cluster("stacked"),
         cluster("stacked", {"nodes[1].roles": ["control-plane"], "nodes[2].roles": ["worker"]}),
@@ -117,13 +89,16 @@ def test_a_member_says_goodbye_before_it_is_taken_off(tmp_path: Path) -> None:
         lay_out(made.payload("cp-2"), tmp_path / "releases" / release)
     hook = tmp_path / "releases/old/leave/etcd.service"
     assert hook.read_text() == "/opt/kubernetes/cfg/etcd-member.sh leave\n"
-    step = f"take_leave {tmp_path}/releases/old {tmp_path}/releases"
+    step = f"run_removal_hooks {tmp_path}/releases/old {tmp_path}/releases"
     hook.write_text("echo leaves\n")
     assert call(tmp_path, f"{step}/new").stdout == "leaves\n"
     assert call(tmp_path, f"{step}/old").stdout == ""
     hook.write_text("exit 1\n")
     refused = call(tmp_path, f"{step}/new")
-    assert (refused.returncode, "etcd.service cannot leave; release old stays in force" in refused.stderr) == (1, True)
+    assert (refused.returncode, "etcd.service cannot be removed; release old stays active" in refused.stderr) == (
+        1,
+        True,
+    )
 
 
 def test_a_first_release_starts_everything(tmp_path: Path) -> None:
@@ -140,7 +115,7 @@ def test_a_first_release_starts_everything(tmp_path: Path) -> None:
 
 
 class Mirror(ThreadingHTTPServer):
-    """A file server that remembers what was asked for."""
+    """A file server that records the requested paths."""
 
     asked: list[str]
     daemon_threads = True
@@ -152,7 +127,7 @@ class Mirror(ThreadingHTTPServer):
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder, and keeps quiet about it."""
+    """Serves a folder without a log."""
 
     def do_GET(self) -> None:
         assert isinstance(self.server, Mirror)
@@ -160,7 +135,7 @@ class Handler(SimpleHTTPRequestHandler):
         super().do_GET()
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @pytest.fixture
@@ -223,7 +198,7 @@ def test_programs_are_fetched_once_verified_and_linked(tmp_path: Path, mirror: M
     shutil.rmtree(release)
     again, _ = fetch(root, rows)
     assert again.returncode == 0, again.stderr
-    assert len(mirror.asked) == 2, "a second release fetches what is there"
+    assert len(mirror.asked) == 2, "a second release fetches what the store has"
 
 
 def test_a_file_with_another_digest_is_refused(tmp_path: Path, mirror: Mirror) -> None:
@@ -244,20 +219,20 @@ def test_an_unknown_archive_is_refused(tmp_path: Path, mirror: Mirror) -> None:
     assert (done.returncode, "unknown archive type zip" in done.stderr) == (1, True)
 
 
-def test_the_table_of_a_payload_is_what_the_script_reads(tmp_path: Path, mirror: Mirror) -> None:
-    """A whole payload, with stand-ins for the programs: what is on the machine afterwards is what units call."""
+def test_the_script_reads_the_table_of_a_payload(tmp_path: Path, mirror: Mirror) -> None:
+    """A whole payload with dummy programs: afterwards the machine has every program that units call."""
     made, folder, root = cluster("stacked"), tmp_path / "mirror", tmp_path / "root"
     release = lay_out(made.payload("cp-1", mirror.url), root / "releases/.new-test")
     rows = [line.split() for line in (release / "tables/artifacts").read_text().splitlines()]
-    stand_ins = {}
+    dummies = {}
     for sha, archive, url, _, _ in rows:
         paths = [row[4] for row in rows if row[0] == sha]
         content = tar_gz(dict.fromkeys(paths, url)) if archive == "tar.gz" else url.encode()
         target = folder / url.removeprefix(f"{mirror.url}/")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-        stand_ins[sha] = hashlib.sha256(content).hexdigest()
-    done, _ = fetch(root, [(stand_ins[sha], *rest) for sha, *rest in rows])
+        dummies[sha] = hashlib.sha256(content).hexdigest()
+    done, _ = fetch(root, [(dummies[sha], *rest) for sha, *rest in rows])
     assert done.returncode == 0, done.stderr
     for unit in made.part("cp-1").units:
         for word in unit.text.split():
@@ -277,15 +252,24 @@ def test_missing_programs_of_the_operating_system_are_all_named(tmp_path: Path) 
     assert call(tmp_path, f"require_commands {tmp_path}").returncode == 0
 
 
-def test_missing_programs_are_installed_where_that_is_wanted(tmp_path: Path) -> None:
-    """By way of apt-get, with the names that Debian gives to packages, and without what Debian starts by itself."""
+def test_a_user_is_recorded_before_it_is_created(tmp_path: Path) -> None:
+    """A run that is killed in between leaves no unrecorded user. Users that existed before are not recorded."""
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables/users").write_text("root\nno-such-user\n")
+    killed = call(tmp_path, f"useradd() {{ kill -9 $$; }}\ncreate_users {tmp_path}")
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "users").read_text() == "no-such-user\n"
+
+
+def test_missing_programs_are_installed_if_the_page_wants_that(tmp_path: Path) -> None:
+    """With apt-get and Debian's package names. The units of these packages do not start."""
     programs, log = tmp_path / "programs", tmp_path / "log"
     programs.mkdir()
     for name in ("apt-get", "systemctl"):
         (programs / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{log}\n')
         (programs / name).chmod(0o755)
     missing = f"missing_commands() {{ grep -qs install {log} || printf ' haproxy nft keepalived modprobe ip curl'; }}"
-    path = f"{programs}:/usr/sbin:/usr/bin:/sbin:/bin"
+    path = f"{programs}:{SYSTEM_PATH}"
     done = call(tmp_path, f"{missing}\nrequire_commands {tmp_path} install", PATH=path)
     assert done.returncode == 0, done.stderr
     said = log.read_text().splitlines()
@@ -347,7 +331,7 @@ def test_switching_is_one_link(tmp_path: Path) -> None:
 
 
 def test_the_script_knows_every_table(tmp_path: Path) -> None:
-    text = "".join(script.read_text() for script in NODE_SCRIPTS)
+    text = "".join(map(scripts.text, scripts.TRAVELLING))
     tables = {path for path in unpack(cluster("stacked").payload("cp-1")) if path.startswith("tables/")}
-    assert len(tables) == 7
+    assert len(tables) == 8
     assert not [table for table in tables if table not in text]

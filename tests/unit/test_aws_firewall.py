@@ -4,7 +4,7 @@ import pytest
 from conftest import changed, page_values
 
 from components.config import load
-from components.config.aws import AwsMachines
+from components.config.aws import AwsSection
 from components.config.aws_places import place_nodes
 from components.machines.aws.firewall import Rule, groups, groups_of, rules
 from components.topology import plan
@@ -13,7 +13,7 @@ from components.topology import plan
 def table(change: dict[str, object] | None = None) -> set[str]:
     """Every rule as a line: other end, group, protocol and ports."""
     page = load(changed(page_values("aws"), change or {}))
-    assert isinstance(page.machines, AwsMachines)
+    assert isinstance(page.machines, AwsSection)
     known = groups(page.machines)
     found = rules(page, page.machines)
     for rule in found:
@@ -39,6 +39,8 @@ USUAL = {
     "198.51.100.7/32 > bastion tcp 22",
     "bastion > machine tcp 22 (out)",
     "bastion > machine tcp 22",
+    "bastion > 0.0.0.0/0 tcp 80 (out)",
+    "bastion > 0.0.0.0/0 tcp 443 (out)",
     "machine > machine icmp 3-4",
     "machine > 0.0.0.0/0 (out)",
     "control-plane > etcd tcp 2379",
@@ -94,7 +96,11 @@ CHANGES: dict[str, tuple[dict[str, object], set[str], set[str]]] = {
             "machines.network.zones": ["a"],
             "nodes[2].address": None,
         },
-        {"node > node", "10.244.0.0/16 > node"},
+        {
+            f"{other} > node {protocol}"
+            for other in ("node", "10.244.0.0/16")
+            for protocol in ("tcp 0-65535", "udp 0-65535", "132 -1", "icmp -1")
+        },
         {"node > node udp 8472"},
     ),
 }
@@ -112,6 +118,13 @@ def test_nothing_is_open_to_the_world(name: str) -> None:
         assert not [rule for rule in found if rule.startswith("0.0.0.0/0")]
 
 
+@pytest.mark.parametrize("name", CHANGES)
+def test_no_rule_lets_every_protocol_in(name: str) -> None:
+    page = load(changed(page_values("aws"), CHANGES[name][0]))
+    assert isinstance(page.machines, AwsSection)
+    assert [rule.name for rule in rules(page, page.machines) if rule.protocol == "-1" and not rule.outgoing] == []
+
+
 def test_the_api_is_open_to_the_world_only_when_the_page_says_so() -> None:
     found = table({"machines.endpoint": {"public": True, "clients": ["0.0.0.0/0"]}})
     assert [rule for rule in found if rule.startswith("0.0.0.0/0")] == ["0.0.0.0/0 > balancer tcp 6443"]
@@ -125,7 +138,7 @@ def test_a_machine_is_in_the_groups_of_what_runs_on_it() -> None:
     ]
     values["nodes"][0]["roles"] = ["etcd"]
     page = load(values)
-    assert isinstance(page.machines, AwsMachines)
+    assert isinstance(page.machines, AwsSection)
     addresses = {name: place.address for name, place in place_nodes(page.machines, page.nodes).items()}
     found = plan(page, None, ("api.example.com", 6443), addresses=addresses)
     assert {node.name: groups_of(node) for node in found.nodes} == {

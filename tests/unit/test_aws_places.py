@@ -1,4 +1,4 @@
-"""Where machines in AWS are: from the page alone, and nobody moves when somebody comes or goes."""
+"""Places of machines in AWS, from the page alone. Added or removed nodes move no other node."""
 
 import ipaddress
 
@@ -7,7 +7,7 @@ import yaml
 from conftest import DATA, Values, changed, page_values
 
 from components.config import ConfigError, Page, load
-from components.config.aws import AwsMachines
+from components.config.aws import AwsSection
 from components.config.aws_places import Place, front_subnets, machine_subnets, place_nodes
 from components.machines.aws_site import AwsSite
 
@@ -21,9 +21,9 @@ GIVEN = {
 }
 
 
-def page_of(values: Values) -> tuple[Page, AwsMachines]:
+def page_of(values: Values) -> tuple[Page, AwsSection]:
     page = load(values)
-    assert isinstance(page.machines, AwsMachines)
+    assert isinstance(page.machines, AwsSection)
     return page, page.machines
 
 
@@ -86,7 +86,7 @@ def test_a_node_that_goes_or_comes_moves_no_other() -> None:
 
 
 def test_addresses_never_change_from_version_to_version() -> None:
-    """A machine with another address is another machine: whoever changes the choice replaces every cluster."""
+    """Another address replaces the machine: a change of this function would replace every machine of every cluster."""
     assert {name: place.address for name, place in places(page_values("aws")).items()} == {
         "cp-1": "10.80.8.151", "cp-2": "10.80.26.114", "cp-3": "10.80.32.23",
         "worker-1": "10.80.14.248", "worker-2": "10.80.18.224", "worker-3": "10.80.46.169",

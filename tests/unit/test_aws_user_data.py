@@ -1,13 +1,18 @@
 """What a machine in AWS does at its first boot."""
 
+import os
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 import yaml
 
 from components.machines.aws.user_data import ETCD_UID, USER, WAIT, WAIT_FOR_DATA, Keys, user_data
 
-KEYS = Keys("-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n", "ssh-ed25519 HOST\n", "ssh-ed25519 USER\n")
+KEYS = Keys("-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n", "ssh-ed25519 HOST\n", ["ssh-ed25519 USER"])
 VOLUME = "vol-0123456789abcdef0"
 
 
@@ -35,16 +40,32 @@ def test_one_user_gets_in_by_key_and_nobody_by_password() -> None:
 def test_a_bastion_gives_no_rights_and_installs_nothing() -> None:
     found = config(user_data("bastion", KEYS, bastion_port=22))
     assert "sudo" not in found["users"][0]
-    assert not {"packages", "bootcmd", "write_files"} & set(found)
+    assert not {"packages", "bootcmd"} & set(found)
+
+
+@pytest.mark.parametrize("port", [22, 443])
+def test_a_bastion_installs_security_updates(port: int, tmp_path: Path) -> None:
+    first, *_ = config(user_data("bastion", KEYS, bastion_port=port))["write_files"]
+    assert first["path"] == "/etc/apt/apt.conf.d/90-hardway"
+    settings = dict(re.findall(r'^([\w:-]+) "([^"]*)";$', first["content"], re.MULTILINE))
+    assert len(settings) == len(first["content"].splitlines())
+    assert settings["APT::Periodic::Unattended-Upgrade"] == settings["APT::Periodic::Update-Package-Lists"] == "1"
+    assert settings["Unattended-Upgrade::Automatic-Reboot"] == "true"
+    assert settings["Unattended-Upgrade::Automatic-Reboot-Time"] == "05:00"
+    if shutil.which("apt-config"):
+        (tmp_path / "apt.conf").write_text(first["content"])
+        environment = {"APT_CONFIG": str(tmp_path / "apt.conf"), "PATH": os.environ["PATH"]}
+        read = subprocess.run(["apt-config", "dump"], env=environment, capture_output=True, text=True, check=True)
+        assert 'APT::Periodic::Unattended-Upgrade "1";' in read.stdout
 
 
 def test_a_bastion_listens_where_the_page_says() -> None:
-    (file,) = config(user_data("bastion", KEYS, bastion_port=443))["write_files"]
+    _, file = config(user_data("bastion", KEYS, bastion_port=443))["write_files"]
     assert file == {"path": "/etc/ssh/sshd_config.d/hardway-port.conf", "content": "Port 443\n"}
 
 
 def test_the_same_input_gives_the_same_text_in_every_run() -> None:
-    """Whatever order Python gives to sets: a text that differs would be a machine that differs."""
+    """The text does not depend on the order of sets, because another text would be another machine."""
     call = f"user_data('cp-1', Keys('a', 'b', 'c'), volume={VOLUME!r})"
     program = f"from components.machines.aws.user_data import *; print({call})"
     runs = [

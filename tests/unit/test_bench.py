@@ -1,4 +1,4 @@
-"""From notes to phases, and from phases to a table."""
+"""Phases from recorded times, and the table of phases."""
 
 import pytest
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from components.config import ConfigError, Page, durations, from_pulumi, load
 from components.config.flags import MANAGED_FIELDS, MANAGED_FLAGS
 from components.config.introspect import keys
-from components.config.machines import LocalMachines
+from components.config.machines import LocalSection
 from components.config.page import ExtraArgs, ExtraConfig
 from components.config.reference import reference
 from components.config.rules import check
@@ -24,11 +24,11 @@ WRONG = yaml.safe_load((DATA / "wrong_pages.yaml").read_text())
 GOOD = ("stacked", "dedicated_etcd", "one_master", "existing")
 
 
-class Elsewhere(LocalMachines):
+class Elsewhere(LocalSection):
     """A provider which neither chooses addresses nor brings a mirror, as every provider but the local one."""
 
     chooses_addresses = False
-    brings_mirror = False
+    serves_mirror = False
 
 
 def error_of(values: Values, secret: tuple[str, ...] = ()) -> list[str]:
@@ -108,7 +108,7 @@ def test_values_of_a_page_become_what_code_needs() -> None:
     page = load(page_values("dedicated_etcd"))
     assert page.pki.authorities.renew_before == timedelta(days=365)
     assert durations.hours(page.pki.profiles.server.lifetime) == 2160
-    assert durations.hours(page.pki.profiles.peer.lifetime) == 8760
+    assert durations.hours(page.pki.profiles.peer.lifetime) == 2160
     assert page.network.node_ports == range(20000, 22768)
     assert page.etcd.auto_compaction_retention == "1000"
     assert page.extra_args.kube_apiserver == {"v": "4", "profiling": "false", "event-ttl": "2h"}
@@ -122,7 +122,7 @@ def test_everything_but_cluster_and_nodes_has_a_default(stacked: Values) -> None
     required = [key for key, field in type(page).model_fields.items() if field.is_required()]
     assert required == ["cluster", "nodes"]
     assert page.versions.pause == "3.10"
-    assert isinstance(page.machines, LocalMachines)
+    assert isinstance(page.machines, LocalSection)
 
 
 def test_machines_are_local_unless_said_otherwise(stacked: Values) -> None:
@@ -150,10 +150,12 @@ def elsewhere(name: str) -> Page:
 
 
 def test_other_providers_need_addresses_and_a_mirror() -> None:
-    assert [str(finding) for finding in check(elsewhere("one_master"))] == [
+    built = elsewhere("one_master")
+    built = built.model_copy(update={"artifacts": built.artifacts.model_copy(update={"source": "mirror"})})
+    assert [str(finding) for finding in check(built)] == [
         "hardway:nodes[2].address: is missing, the provider local does not choose addresses; "
         "allowed: an IPv4 address such as 192.168.10.11",
-        "hardway:artifacts.mirror: is missing, the provider local brings no mirror; "
+        "hardway:artifacts.mirror: is missing, the provider local serves no mirror; "
         "allowed: http://HOST[:PORT][/PATH] or https://...",
     ]
     page = elsewhere("dedicated_etcd")

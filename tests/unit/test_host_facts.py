@@ -1,4 +1,4 @@
-"""What `make tools` found out about this host."""
+"""The facts about this host that `make tools` writes."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,6 @@ FACTS = {
     "engine": ["podman", "--runtime", "/usr/sbin/runc"],
     "nodeImage": "localhost/hardway-node:1",
     "mirror": "/home/user/.cache/hardway/mirror",
-    "registryBinary": "files/00ff/registry",
 }
 
 
@@ -28,15 +27,7 @@ def test_facts(tmp_path: Path, wanted: str) -> None:
         ("podman", "--runtime", "/usr/sbin/runc"),
         "localhost/hardway-node:1",
         "/home/user/.cache/hardway/mirror",
-        "files/00ff/registry",
     )
-
-
-def test_a_host_without_mirror(tmp_path: Path) -> None:
-    path = tmp_path / "local.json"
-    path.write_text(json.dumps({"engine": ["docker"], "nodeImage": "localhost/hardway-node:1"}))
-    facts = read_host_facts(path, "docker")
-    assert (facts.engine, facts.mirror, facts.registry_binary) == (("docker",), None, None)
 
 
 def test_facts_that_are_missing_say_how_to_get_them(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How e2e tests kill a run: all of it, or only what a person has started."""
+"""How e2e tests kill a run: all processes, or only the processes from make to the engine."""
 
 import contextlib
 import os

@@ -1,6 +1,6 @@
-"""The script that makes local machines: the exact command lines it gives to podman and to docker.
+"""The script that makes local machines: the exact command lines for podman and for docker.
 
-Engines are stand-ins that write down how they were called, so that docker's lines are checked on machines without it.
+The engines are simulated and record their calls, so docker's command lines are tested on machines without docker.
 """
 
 import base64
@@ -24,9 +24,9 @@ FOLDER = goldens.FOLDER / "local_script"
 ARCHIVE = base64.b64encode(gzip.compress(b"an archive")).decode()
 BOTH = pytest.mark.parametrize("engine", ["podman", "docker"])
 
-# Answers `inspect` with the owner that is written down for a name, and keeps every call and what came on its input.
-# In a call words end with the character 1F, the call with 1E.
-STAND_IN = """\
+# Answers `inspect` with the recorded owner of a name, and records every call with its standard input.
+# Arguments of a call end with the character 1F, the call with 1E.
+SIMULATED = """\
 #!/bin/sh
 folder=$(dirname "$0") program=$(basename "$0") input='' last=''
 [ "$program" != id ] || { cat "$folder/user"; exit; }
@@ -42,6 +42,8 @@ case " $* " in
     done
     cat "$folder/$kind $last"
     ;;
+*" exists --external "*) for last; do :; done; grep -qxF "$last" "$folder/storage" ;;
+*" ps "*" --external "*) cat "$folder/storage" ;;
 *" ps "*) cat "$folder/containers" ;;
 *" volume ls "*) cat "$folder/volumes" ;;
 esac
@@ -50,26 +52,28 @@ esac
 
 @dataclass(frozen=True)
 class Host:
-    """A host with stand-ins for its engines and for `ip`, `id` and `sleep`."""
+    """A host with simulated engines, `ip`, `id` and `sleep`."""
 
     owners: dict[str, str] = field(default_factory=dict)
-    """What exists, `container NAME` or `network NAME`, and the lab in its label."""
+    """Existing objects, `container NAME` or `network NAME`, and the local network in their label."""
     user: int = 0
     failing: str = "nothing"
-    """A word with which every call fails."""
+    """An argument with which every call fails."""
     containers: tuple[str, ...] = ()
-    """Of the lab, that are still there."""
+    """Left-over containers of the local network."""
     volumes: tuple[str, ...] = ()
-    """That nobody uses."""
+    """Unused volumes."""
+    storage: tuple[str, ...] = ()
+    """Containers in podman's storage that podman does not know."""
 
     def run(self, engine: str, *arguments: str, **environment: str) -> "Done":
         """Run the script with an engine and an archive on its standard input."""
         with TemporaryDirectory() as name:
             folder = Path(name)
             for program in ("podman", "docker", "ip", "id"):
-                (folder / program).write_text(STAND_IN)
+                (folder / program).write_text(SIMULATED)
                 (folder / program).chmod(0o755)
-            # Between attempts nothing changes here.
+            # Nothing changes between attempts.
             (folder / "sleep").symlink_to("/bin/true")
             for what, owner in self.owners.items():
                 (folder / what).write_text(owner)
@@ -77,6 +81,7 @@ class Host:
             (folder / "failing").write_text(self.failing)
             (folder / "containers").write_text("\n".join(self.containers))
             (folder / "volumes").write_text("\n".join(self.volumes))
+            (folder / "storage").write_text("\n".join(self.storage))
             variables = {"PATH": f"{folder}:{os.environ['PATH']}", "ENGINE": engine, **environment}
             command = ["sh", str(SCRIPT), *arguments]
             done = subprocess.run(
@@ -96,7 +101,7 @@ class Host:
 
 @dataclass(frozen=True)
 class Done:
-    """How a run of the script ended, and the command lines it gave: `  <- ` is what came on their standard input."""
+    """The result of a run of the script, and its command lines; `  <- ` precedes their standard input."""
 
     code: int
     output: str
@@ -120,11 +125,17 @@ SCENARIOS = {
     "a network goes": (Host(OWN_NETWORK), REMOVE_NETWORK),
     "a network goes that is not there": (Host(), REMOVE_NETWORK),
     "a network goes in which a killed run has left things": (
-        Host(OWN_NETWORK, containers=("0d1e", "2f3a"), volumes=("lab-1-cp-1", "lab-12-cp-1", "mine")),
+        Host(
+            OWN_NETWORK,
+            containers=("0d1e", "2f3a"),
+            volumes=("lab-1-cp-1", "lab-12-cp-1", "mine"),
+            storage=("lab-1-cp-2", "lab-12-cp-2", "mine"),
+        ),
         REMOVE_NETWORK,
     ),
     "a machine": (Host(), MACHINE),
     "a machine that a killed run left behind": (Host(OWN_MACHINE), MACHINE),
+    "a machine whose name a killed creation has taken": (Host(storage=("lab-1-cp-1",)), MACHINE),
     "a machine with two ports and a mirror in a folder with a space": (Host(), GATEWAY),
     "a machine goes": (Host(OWN_MACHINE), REMOVE_MACHINE),
     "a machine goes that is not there": (Host(), REMOVE_MACHINE),
@@ -166,10 +177,10 @@ def test_the_engine_may_have_options_of_its_own() -> None:
 @BOTH
 @pytest.mark.parametrize("owner", ["another", ""])
 @pytest.mark.parametrize("arguments", [NETWORK, REMOVE_NETWORK, MACHINE, REMOVE_MACHINE], ids=lambda a: a[0])
-def test_what_belongs_to_someone_else_is_left_alone(engine: str, owner: str, arguments: tuple[str, ...]) -> None:
+def test_objects_of_other_stacks_are_left_alone(engine: str, owner: str, arguments: tuple[str, ...]) -> None:
     done = run(engine, Host({"network lab-1": owner, "container lab-1-cp-1": owner}), arguments)
     name = "lab-1" if "network" in arguments[0] else "lab-1-cp-1"
-    assert (done.code, done.error) == (1, f"{name} exists and does not belong to the lab lab-1\n")
+    assert (done.code, done.error) == (1, f"{name} exists and does not belong to the local network lab-1\n")
     assert len(done.lines) == 1
     assert " inspect " in done.lines[0]
 
@@ -195,14 +206,14 @@ def test_a_step_that_fails_is_the_last(engine: str, failing: str, host: Host, ar
     assert failing in done.lines[-1].split(), "it went on after the failure"
 
 
-def test_files_say_what_they_lack() -> None:
+def test_files_need_reload() -> None:
     done = Host().run("podman", *FILES)
     assert done.code != 0
     assert "RELOAD" in done.error
 
 
 def in_folder(folder: Path) -> dict[str, str]:
-    """The environment of scripts in a folder where the engine writes down who called it."""
+    """The environment of scripts in a folder where the engine records its caller."""
     (folder / "podman").write_text("#!/bin/sh\necho $CALLER >>calls\nsleep 0.2\necho lab-1\n")
     (folder / "podman").chmod(0o755)
     return {"PATH": f"{folder}:{os.environ['PATH']}", "ENGINE": "podman", "CALLER": "nobody"}
@@ -210,7 +221,7 @@ def in_folder(folder: Path) -> dict[str, str]:
 
 def test_one_call_at_a_time_for_a_machine(tmp_path: Path) -> None:
     variables = in_folder(tmp_path)
-    # As the provider does it, by way of a shell.
+    # As the provider does, through a shell.
     command = ["sh", "-c", f"exec sh {shlex.quote(str(SCRIPT))} {shlex.join(REMOVE_MACHINE)}"]
     scripts = [subprocess.Popen(command, env=variables | {"CALLER": name}, cwd=tmp_path) for name in ("one", "two")]
     assert [script.wait(30) for script in scripts] == [0, 0]
@@ -219,7 +230,7 @@ def test_one_call_at_a_time_for_a_machine(tmp_path: Path) -> None:
 
 
 def test_a_call_whose_caller_is_gone_does_nothing_when_its_turn_comes(tmp_path: Path) -> None:
-    """It was waiting for its machine's lock when its Pulumi was killed."""
+    """The call was waiting for its machine's lock when its Pulumi was killed."""
     lock = tmp_path / ".cache/labs/lab-1/cp-1"
     lock.parent.mkdir(parents=True)
     holder = subprocess.Popen(["flock", str(lock), "sleep", "60"])
@@ -231,16 +242,27 @@ def test_a_call_whose_caller_is_gone_does_nothing_when_its_turn_comes(tmp_path: 
     assert not (tmp_path / "calls").exists()
 
 
-def test_a_start_is_finished_when_its_caller_is_killed(tmp_path: Path) -> None:
-    """A half one would leave its address with podman for ever; who comes next has to wait for it."""
+SLOW = {
+    # No container of that name yet.
+    "start": ("[ $2 != inspect ] || exit 1", MACHINE, "cp-1"),
+    "rm": ("[ $2 != inspect ] || { echo lab-1; exit; }", REMOVE_MACHINE, REMOVE_MACHINE[-1]),
+}
+
+
+@pytest.mark.parametrize("verb", SLOW)
+def test_a_start_and_a_removal_are_finished_when_their_caller_is_killed(tmp_path: Path, verb: str) -> None:
+    """Podman would keep an address, or rules of the firewall, for ever. The next call has to wait for the end."""
+    inspect, words, machine = SLOW[verb]
     variables = in_folder(tmp_path)
     (tmp_path / "podman").write_text(
-        "#!/bin/sh\n[ $2 != inspect ] || exit 1\n"
-        "[ $1 != start ] || { echo begun >>calls; sleep 1; echo finished >>calls; }\n"
+        f"#!/bin/sh\n{inspect}\n[ $1 != {verb} ] || {{ echo begun >>calls; sleep 1; echo finished >>calls; }}\n"
     )
-    arguments = ["sh", str(SCRIPT), *MACHINE]
     script = subprocess.Popen(
-        arguments, env=variables | ENVIRONMENT, cwd=tmp_path, stdin=subprocess.PIPE, start_new_session=True
+        ["sh", str(SCRIPT), *words],
+        env=variables | ENVIRONMENT,
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        start_new_session=True,
     )
     assert script.stdin
     script.stdin.write(ARCHIVE.encode())
@@ -252,5 +274,5 @@ def test_a_start_is_finished_when_its_caller_is_killed(tmp_path: Path) -> None:
     os.killpg(script.pid, signal.SIGKILL)
     script.wait()
     assert calls.read_text() == "begun\n"
-    subprocess.run(["flock", str(tmp_path / ".cache/labs/lab-1/cp-1"), "true"], check=True, timeout=20)
+    subprocess.run(["flock", str(tmp_path / f".cache/labs/lab-1/{machine}"), "true"], check=True, timeout=20)
     assert calls.read_text() == "begun\nfinished\n"

@@ -1,13 +1,10 @@
-"""What a local machine does when it boots: nothing leaves the lab, unless upstream is where its programs come from."""
+"""What a local machine does when it boots: no packet leaves the local network, unless programs come from upstream."""
 
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from components.machines.host_facts import HostFacts
 from components.machines.local import machine_files
-from tools.node_image import FILES
+from tools.from_source.node_image import FILES
 
 _IP = """\
 #!/bin/sh
@@ -20,7 +17,7 @@ esac
 
 
 def boot(folder: Path, connected: bool) -> list[str]:
-    """Run the boot script with stand-ins for `mount` and `ip`, and give what the latter was told to change."""
+    """Run the boot script with simulated `mount` and `ip`; returns the changes that `ip` was called for."""
     for name, text in (("ip", _IP), ("mount", "#!/bin/sh\n")):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
@@ -47,9 +44,7 @@ def test_a_machine_that_fetches_from_upstream_keeps_its_route(tmp_path: Path) ->
     assert boot(tmp_path, connected=True) == []
 
 
-@pytest.mark.parametrize(("mirror", "connected"), [("/m", False), (None, True)])
-def test_a_machine_without_a_mirror_is_connected(mirror: str | None, connected: bool) -> None:
-    facts = HostFacts(("podman",), "localhost/hardway-node:1", mirror, None)
-    files = {entry.path: entry for entry in machine_files("private", "public", facts)}
-    assert ("etc/hardway/connected" in files) == connected
-    assert files["etc/ssh/ssh_host_ed25519_key"].mode == files["root/.ssh/authorized_keys"].mode == 0o600
+def test_files_of_a_machine() -> None:
+    files = {entry.path: entry for entry in machine_files("private", "public")}
+    assert set(files) == {"etc/ssh/ssh_host_ed25519_key", "root/.ssh/authorized_keys"}
+    assert {entry.mode for entry in files.values()} == {0o600}

@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 from clusters import NAMES, cluster
 
-from components.config.pki import Subject
+from components.config.durations import hours
+from components.config.pki import Profiles, Subject
 from components.pki import kubeconfig
 from components.pki.inventory import CertificateEntry, entry
-from components.pki.keys import hours, leaf_uses, private_key_args
-from components.pki.leaves import ADMIN_GROUP, BREAK_GLASS_GROUP, plan_leaves
-from components.pki.subject import subject_args, subject_text
+from components.pki.keys import leaf_uses, private_key_args
+from components.pki.leaves import ADMIN_GROUP, DEPLOYER_GROUP, plan_leaves
+from components.pki.subject import distinguished_name, subject_args
 
 FULL = Subject(country="CN", state="BeiJing", locality="BeiJing", organization="k8s", organizationalUnit="System")
 
@@ -39,11 +40,20 @@ def test_what_holds_for_every_leaf(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_group_without_rbac_is_the_deployers_alone(name: str) -> None:
+def test_nobody_is_beyond_rbac_and_the_program_has_a_group_of_its_own(name: str) -> None:
     leaves = plan_leaves(cluster(name).page, cluster(name).topology)
-    assert [leaf.name for leaf in leaves if leaf.organization == BREAK_GLASS_GROUP] == ["deployer"]
+    assert "system:masters" not in {leaf.organization for leaf in leaves}
+    assert [leaf.name for leaf in leaves if leaf.organization == DEPLOYER_GROUP] == ["deployer"]
     assert [leaf.name for leaf in leaves if leaf.organization == ADMIN_GROUP] == ["admin"]
-    assert {leaf.name for leaf in leaves if leaf.profile == "admin"} >= {"deployer", "admin"}
+    assert [leaf.name for leaf in leaves if leaf.profile == "deployer"] == ["deployer"]
+    assert "admin" in {leaf.name for leaf in leaves if leaf.profile == "admin"}
+
+
+def test_the_credential_with_all_rights_lives_for_days() -> None:
+    """It outlasts a weekend and a night without a renewal; an `up` of 36 hours does not outlast it."""
+    deployer, admin = Profiles().deployer, Profiles().admin
+    assert timedelta(days=2) < deployer.lifetime <= timedelta(days=3) < admin.lifetime
+    assert deployer.renew_before == timedelta(hours=36)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,7 +67,7 @@ def test_a_machine_has_leaves_for_its_roles_only(name: str) -> None:
             wanted |= {"apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "front-proxy-client"}
             wanted |= {"maintenance", "kube-controller-manager", "kube-controller-manager-server"}
             wanted |= {"kube-scheduler", "kube-scheduler-server"}
-        wanted |= {"kubelet-server", "kube-proxy"} if node.runs_kubelet else set()
+        wanted |= {"kubelet-server", "identity", "kube-proxy"} if node.runs_kubelet else set()
         assert own == wanted, node.name
 
 
@@ -102,6 +112,7 @@ def test_key_algorithms(algorithm: str, args: dict[str, object]) -> None:
         ("server", ["server_auth"]),
         ("client", ["client_auth"]),
         ("admin", ["client_auth"]),
+        ("deployer", ["client_auth"]),
         ("peer", ["server_auth", "client_auth"]),
     ],
 )
@@ -116,10 +127,10 @@ def test_hours() -> None:
 
 
 def test_subjects() -> None:
-    assert subject_text(FULL, common_name="kube-apiserver", organization="k8s") == (
-        "CN=kube-apiserver,O=k8s,OU=System,L=BeiJing,ST=BeiJing,C=CN"
-    )
-    assert subject_text(FULL, common_name="x", organization=None) == "CN=x,OU=System,L=BeiJing,ST=BeiJing,C=CN"
+    server = subject_args(FULL, common_name="kube-apiserver", organization="k8s")
+    assert distinguished_name(server) == "CN=kube-apiserver,O=k8s,OU=System,L=BeiJing,ST=BeiJing,C=CN"
+    other = subject_args(FULL, common_name="x", organization=None)
+    assert distinguished_name(other) == "CN=x,OU=System,L=BeiJing,ST=BeiJing,C=CN"
     assert subject_args(Subject(), common_name="x", organization=None) == {"common_name": "x"}
 
 

@@ -1,11 +1,11 @@
-"""Releases: what a change does to the name of a node's release, and to the services on it."""
+"""Releases: the effect of changes on the name of a node's release and on its services."""
 
 from dataclasses import replace
 
 import pytest
 from clusters import Cluster, cluster
 
-from components.node.model import Directory, NodeFile, Part, Ref, Unit
+from components.node.model import Directory, NodeFile, NodePart, Ref, Unit
 from components.node.release import SHORT, Release, describe, refs
 
 
@@ -28,7 +28,7 @@ def releases(made: Cluster) -> dict[str, Release]:
 CONTROL_PLANE = ("cp-1", "cp-2", "cp-3")
 EVERYWHERE = (*CONTROL_PLANE, "worker-1", "worker-2")
 
-# A change of the page; the nodes whose release is another one; the services that are restarted there, and reloaded.
+# A change of the page; the nodes whose release changes; the services that restart there; the services that reload.
 CHANGES = {
     "a flag of the scheduler": ({"extraArgs.kube-scheduler": {"v": 4}}, CONTROL_PLANE, {"kube-scheduler"}, set()),
     "a flag of the API server": ({"extraArgs.kube-apiserver": {"v": 4}}, CONTROL_PLANE, {"kube-apiserver"}, set()),
@@ -88,7 +88,7 @@ def test_a_kubernetes_upgrade_restarts_what_is_kubernetes() -> None:
 
 
 def test_another_api_server_is_a_reload_of_every_proxy() -> None:
-    """A control-plane node that is not an etcd member: nothing but the list of API servers changes for the others."""
+    """If a control-plane node without an etcd member is added, only the list of API servers changes on other nodes."""
     more = {"name": "cp-4", "roles": ["control-plane"]}
     before, after = releases(cluster("stacked")), releases(cluster("stacked", {"nodes[4]": more}))
     for name in set(before) & set(after):
@@ -97,7 +97,7 @@ def test_another_api_server_is_a_reload_of_every_proxy() -> None:
 
 
 def test_another_etcd_member_restarts_neither_api_servers_nor_members() -> None:
-    """What a member reads at its first start only must not restart it later; proxies reload."""
+    """Files that a member reads only at its first start must not restart it later. Proxies reload."""
     fewer = {"nodes[1].roles": ["control-plane"], "nodes[2].roles": ["control-plane"]}
     before, after = releases(cluster("stacked", fewer)), releases(cluster("stacked"))
     assert restarts(before["cp-1"], after["cp-1"]) == set()
@@ -105,12 +105,12 @@ def test_another_etcd_member_restarts_neither_api_servers_nor_members() -> None:
     assert before["cp-1"].digest != after["cp-1"].digest
 
 
-# Material that is new; the services of cp-1 that are restarted for it, and reloaded.
+# Changed material; the services of cp-1 that restart for it; the services that reload.
 RENEWALS = {
     ("cp-1-apiserver:cert", "cp-1-apiserver:key"): (set(), set()),
     ("cp-1-apiserver-etcd-client:cert", "cp-1-apiserver-etcd-client:key"): (set(), {"etcd-proxy"}),
     ("cp-1-maintenance:cert", "cp-1-maintenance:key"): (set(), set()),
-    # Read by a member that has no data.
+    # Only a member without data reads it.
     ("cp-1-etcd:founder",): (set(), set()),
     ("cp-1-apiserver-kubelet-client:cert", "cp-1-apiserver-kubelet-client:key"): (set(), set()),
     ("cp-1-front-proxy-client:cert", "cp-1-front-proxy-client:key"): (set(), set()),
@@ -122,10 +122,18 @@ RENEWALS = {
     ("cp-1-kube-scheduler:cert", "cp-1-kube-scheduler:key"): (set(), set()),
     ("cp-1-kube-scheduler-server:cert", "cp-1-kube-scheduler-server:key"): (set(), set()),
     ("cp-1-kube-proxy:cert", "cp-1-kube-proxy:key"): (set(), set()),
-    ("bootstrap-token",): (set(), set()),
+    ("cp-1-bootstrap-token",): (set(), set()),
+    ("cp-1-bootstrap-token:end",): (set(), set()),
+    ("cp-1-identity:cert", "cp-1-identity:key"): (set(), set()),
+    ("kubernetes-ca:signing-cert",): (set(), set()),
+    ("service-account:kids",): (set(), set()),
+    ("cluster-id",): (set(), set()),
     ("front-proxy-ca:cert",): (set(), set()),
     ("etcd-ca:cert",): ({"etcd", "kube-apiserver"}, {"etcd-proxy"}),
-    ("kubernetes-ca:cert",): ({"kube-controller-manager"}, {"kubernetes-api-proxy"}),
+    ("kubernetes-ca:cert",): (
+        {"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"},
+        {"kubernetes-api-proxy"},
+    ),
     ("kubernetes-ca:key",): ({"kube-controller-manager"}, set()),
     ("service-account:key", "service-account:pub"): ({"kube-apiserver", "kube-controller-manager"}, set()),
     ("encryption-config",): ({"kube-apiserver"}, set()),
@@ -155,7 +163,7 @@ def test_material_of_another_node_changes_nothing() -> None:
 
 # --- names and manifests -----------------------------------------------------------------------------------------
 
-PART = Part(
+PART = NodePart(
     files=(NodeFile("cfg/a.conf", "a"), NodeFile("ssl/a.key", Ref("a:key"), "one", 0o640)),
     units=(Unit("a.service", "[Unit]\n", restart_on=("cfg/a.conf",), reload_on=("ssl/a.key",)),),
     directories=(Directory("/d", "one", 0o700),),
@@ -176,7 +184,7 @@ DIFFERENT = {
 
 
 @pytest.mark.parametrize("part", DIFFERENT.values(), ids=DIFFERENT)
-def test_everything_on_a_node_is_in_the_name_of_its_release(part: Part) -> None:
+def test_everything_on_a_node_is_in_the_name_of_its_release(part: NodePart) -> None:
     assert describe(part, {}, KEY).digest != describe(PART, {}, KEY).digest
 
 

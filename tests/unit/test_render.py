@@ -1,4 +1,4 @@
-"""What the pure renderers write, against goldens: whole nodes, leaf certificates, the lab's gateway, add-ons."""
+"""What the pure renderers write, against goldens: whole nodes, leaf certificates, the local gateway, add-ons."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -9,15 +9,14 @@ import pytest
 from clusters import NAMES, cluster
 
 from components.addons.coredns import corefile
-from components.addons.flannel import net_conf
-from components.config.existing import ExistingMachines
+from components.config.existing import ExistingSection
 from components.machines.gateway import gateway_files
-from components.machines.host_facts import HostFacts
 from components.machines.needs import needs_of
+from components.network_plugins.flannel.objects import net_conf
 from components.node.model import NodeFile, Ref, Unit
 from components.node.payload import Entry
-from components.node.render.api_policies import encryption_config
 from components.node.render.vip import virtual_address
+from components.pki.encryption import encryption_config
 from components.pki.kubeconfig import embedded
 from components.pki.leaves import plan_leaves
 
@@ -26,10 +25,6 @@ NODES = {
     "stacked": ("cp-1", "worker-1"),
     "dedicated_etcd": ("etcd-1", "cp-2", "worker-2"),
     "one_master": ("node1", "node2"),
-}
-HOSTS = {
-    "gateway": HostFacts(("podman",), "localhost/node:1", "/srv/cache/mirror", "files/00ff/registry"),
-    "gateway-without-mirror": HostFacts(("docker",), "localhost/node:1", None, None),
 }
 
 
@@ -73,9 +68,9 @@ def leaves(name: str) -> str:
     return "".join("{:<32} {:<12} {:<8} {:<32} {:<30} {}\n".format(*row) for row in rows)
 
 
-def gateway(name: str, facts: HostFacts) -> str:
-    """Every file of the lab's gateway."""
-    return "\n".join(_entry(entry) for entry in gateway_files(cluster(name).topology, facts))
+def gateway(name: str) -> str:
+    """Every file of the gateway of a local stack."""
+    return "\n".join(_entry(entry) for entry in gateway_files(cluster(name).topology))
 
 
 def _entry(entry: Entry) -> str:
@@ -104,14 +99,26 @@ def vip(of: str) -> str:
     """What a node has for the virtual address."""
     made = cluster("existing")
     assert made.page.machines.virtual_address is not None
-    part = virtual_address(made.page.machines.virtual_address, made.topology, made.topology.node(of))
+    part = virtual_address(made.page, made.page.machines.virtual_address, made.topology, made.topology.node(of))
     return "\n".join([*map(_file, part.files), *map(_unit, part.units)])
 
 
+def digests() -> str:
+    """The name of each node's release. A change here means that a running cluster stages and activates new releases.
+
+    What is renewed by itself (certificates, keys) stands as its name, programs as their versions.
+    """
+    lines = []
+    for name in (*NAMES, "existing"):
+        made = cluster(name)
+        lines += [f"{name} {node.name} {made.release(node.name).digest}\n" for node in made.topology.nodes]
+    return "".join(lines)
+
+
 def needs() -> str:
-    """What every host is asked for before anything is changed."""
+    """The requirements that the preflight checks on every host."""
     made = cluster("existing")
-    assert isinstance(made.page.machines, ExistingMachines)
+    assert isinstance(made.page.machines, ExistingSection)
     lines = []
     for node in made.topology.nodes:
         asked = needs_of(made.page, made.page.machines, made.topology, node)
@@ -120,16 +127,16 @@ def needs() -> str:
 
 
 CASES: goldens.Cases = {
+    "digests.txt": digests,
     "existing/vip-cp-2.txt": partial(vip, "cp-2"),
     "existing/needs.txt": needs,
     **{f"{name}/{of}.txt": partial(node, name, of) for name, nodes in NODES.items() for of in nodes},
     **{f"{name}/leaves.txt": partial(leaves, name) for name in NAMES},
-    **{f"stacked/{which}.txt": partial(gateway, "stacked", facts) for which, facts in HOSTS.items()},
-    **{f"{name}/gateway.txt": partial(gateway, name, HOSTS["gateway"]) for name in NAMES},
+    **{f"{name}/gateway.txt": partial(gateway, name) for name in NAMES},
     **{f"{name}/Corefile": partial(dns, name) for name in NAMES},
     **{f"{name}/net-conf.json": partial(pod_network, name) for name in NAMES},
     "stacked/admin.kubeconfig": partial(kubeconfig, "stacked"),
-    "stacked/encryption.json": partial(encryption_config, "32 bytes in base64"),
+    "stacked/encryption.json": partial(encryption_config, [(1, "32 bytes in base64")]),
 }
 
 

@@ -4,7 +4,8 @@ from archives import unpack
 from clusters import cluster
 
 from components.node.model import Ref
-from components.node.payload import SCRIPTS, Entry, pack
+from components.node.payload import Entry, pack
+from components.node.scripts import TRAVELLING, text
 
 
 def test_an_archive_depends_on_its_entries_only() -> None:
@@ -43,15 +44,25 @@ def test_a_payload_has_every_file_and_unit_as_planned() -> None:
         assert files[f"units/{unit.name}"].content == unit.text
         assert files[f"health/{unit.name}"].content == f"{unit.health}\n"
         assert (f"leave/{unit.name}" in files) == bool(unit.leave)
-    for script in SCRIPTS:
-        assert (files[script.name].content, files[script.name].mode) == (script.read_text(), 0o755)
-    rest = set(files) - {file.path for file in part.files} - {script.name for script in SCRIPTS}
+    scripts = {f"{name}.sh": text(name) for name in TRAVELLING}
+    for name, content in scripts.items():
+        assert (files[name].content, files[name].mode) == (content, 0o755)
+    rest = set(files) - {file.path for file in part.files} - set(scripts)
     assert {path.partition("/")[0] for path in rest} == {"units", "health", "leave", "tables"}
 
 
 def test_tables_are_records_of_words() -> None:
     """`apply.sh` reads them with `read`: a field with white space, or an empty one, would move all behind it."""
-    fields = {"units": 3, "artifacts": 5, "versions": 2, "directories": 3, "groups": 2, "users": 1, "commands": 1}
+    fields = {
+        "units": 3,
+        "artifacts": 5,
+        "versions": 2,
+        "directories": 3,
+        "groups": 2,
+        "users": 1,
+        "commands": 1,
+        "network": 2,
+    }
     for node in cluster("dedicated_etcd").topology.nodes:
         files = unpack(cluster("dedicated_etcd").payload(node.name, "https://mirror.example.com/hardway"))
         assert {path.removeprefix("tables/") for path in files if path.startswith("tables/")} == set(fields)

@@ -9,7 +9,6 @@ import pytest
 from clusters import NAMES, cluster
 
 from components.machines.gateway import gateway_files
-from components.machines.host_facts import HostFacts
 from components.node.render.systemd import SANDBOX, flags, quote, service
 
 # A value, and the word which systemd 252 made a program's argument of exactly that value from (tried on a machine).
@@ -81,8 +80,7 @@ def test_lines_end_and_sections_are_complete() -> None:
 def test_systemd_reads_every_unit_without_a_warning(name: str, tmp_path: Path) -> None:
     texts: dict[str, str] = {}
     if name == "gateway":
-        facts = HostFacts(("podman",), "localhost/node:1", "/srv/mirror", "files/00ff/registry")
-        files = {f"/{entry.path}": entry.content for entry in gateway_files(cluster("stacked").topology, facts)}
+        files = {f"/{entry.path}": entry.content for entry in gateway_files(cluster("stacked").topology)}
         texts = {Path(path).name: text for path, text in files.items() if path.endswith(".service")}
     else:
         for node in cluster(name).topology.nodes:

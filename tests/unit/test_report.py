@@ -1,7 +1,8 @@
-"""What a report says of nodes, certificates and objects beyond what was recorded, and how it is written."""
+"""Reports about nodes, certificates, objects and findings that the recordings do not have, and the form of reports."""
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,15 +11,16 @@ from tools.report.certificates import certificate_changes
 from tools.report.markdown import LIMIT, Section, code, join, row
 from tools.report.nodes import node_changes
 from tools.report.objects import kubernetes_changes, other_changes
-from tools.report.read import UNKNOWN, Preview, Step, read
+from tools.report.read import UNKNOWN, Finding, Preview, Step, read
 from tools.report.render import render
 
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 PREFIX = "urn:pulumi:s::hardway::"
 LEAF = "tls:index/locallySignedCert:LocallySignedCert"
 
 
 def release(**changes: Any) -> dict[str, Any]:
-    """What a release says of itself."""
+    """The inputs with which a release describes itself."""
     return {
         "digest": "d",
         "manifest": {
@@ -98,10 +100,10 @@ def test_a_node_that_is_staged_again() -> None:
     assert [node.kind for node in node_changes(preview(stage))] == ["staged"]
 
 
-def test_nodes_with_the_same_change_are_told_of_together_in_the_order_of_the_roll() -> None:
+def test_nodes_with_the_same_change_are_listed_together_in_the_order_of_the_rollout() -> None:
     new = release(digest="e", flags={"a.service": {"v": "2"}}, manifest=manifest(units__a_service="2"))
     names = ("cp-2", "cp-1", "worker-1")
-    text = render(preview(*(update(name, release(), new) for name in sorted(names)), *map(activation, names)))
+    text = render(preview(*(update(name, release(), new) for name in sorted(names)), *map(activation, names)), NOW)
     assert "Order: `cp-2` → `cp-1` → `worker-1`." in text
     assert "**`cp-2`, `cp-1`, `worker-1`**\n- restarts `a` (unit file)\n- flag `--v` of `a`: `1` → `2`\n" in text
 
@@ -123,7 +125,7 @@ def test_reasons_names_and_ends_of_certificates() -> None:
     (found,) = certificate_changes(preview(*steps))
     assert (found.ends, found.hours, found.new_key) == ("2026-12-31 23:30 UTC", 36.0, True)
     assert (found.names_added, found.names_removed) == (("c",), ("a",))
-    assert "| `leaf` | renewed | 2026-12-31 23:30 UTC | 36 hours |" in render(preview(*steps))
+    assert "| `leaf` | renewed | 2026-12-31 23:30 UTC | 36 hours |" in render(preview(*steps), NOW)
     assert other_changes(preview(*steps)) == ()
 
 
@@ -132,7 +134,7 @@ def test_reasons_names_and_ends_of_certificates() -> None:
 )
 @pytest.mark.parametrize("operation", ["create", "update", "replace", "delete"])
 def test_whatever_is_not_known_is_told(type_: str, operation: str) -> None:
-    assert "| `service-account-1` |" in render(preview(Step(operation, f"{PREFIX}{type_}::service-account-1")))
+    assert "| `service-account-1` |" in render(preview(Step(operation, f"{PREFIX}{type_}::service-account-1")), NOW)
 
 
 def test_objects_show_images_and_nothing_else() -> None:
@@ -147,7 +149,27 @@ def test_objects_show_images_and_nothing_else() -> None:
     step = Step("update", urn, deployment("r/c:1@sha256:aa"), {}, deployment("r/c:2@sha256:bb"), (), ("spec.template",))
     (change,) = kubernetes_changes(preview(step))
     assert (change.name, change.changed) == ("ns/d", ("image r/c:1 -> r/c:2", "spec.template"))
-    assert "hidden" not in render(preview(step))
+    assert "hidden" not in render(preview(step), NOW)
+
+
+def findings(*found: tuple[str, str]) -> str:
+    """The lines about findings of one policy, from pairs of resource and message."""
+    text = render(
+        Preview("s", (), tuple(Finding(True, "p", f"About.\n{message}", name) for name, message in found)), NOW
+    )
+    return "\n".join(line for line in text.splitlines() if line.startswith("- "))
+
+
+def test_findings_that_differ_only_in_the_leading_resource_name_are_one_line() -> None:
+    found = findings(("b", "b: too long."), ("a", "a: too long."), ("c", "c: too short."))
+    assert found == "- **refused** by `p`: `too long.` — `a`, `b`\n- **refused** by `p`: `too short.` — `c`"
+
+
+def test_a_finding_always_names_its_resource_once() -> None:
+    """Also if the rest of the sentence contains the name as a part of another name."""
+    assert findings(("a", "a: older than a-1.")) == "- **refused** by `p`: `older than a-1.` — `a`"
+    assert findings(("a", "open port of a.")) == "- **refused** by `p`: `open port of a.`"
+    assert findings(("", "one member.")) == "- **refused** by `p`: `one member.`"
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -155,8 +177,8 @@ def test_objects_show_images_and_nothing_else() -> None:
 
 def test_a_preview_that_was_killed_is_not_taken_for_whole() -> None:
     event = {"resourcePreEvent": {"metadata": {"op": "same", "urn": f"{PREFIX}a:b:C::n"}}}
-    text = render(read(json.dumps(event) + '\n{"resourcePre'))
-    assert "it failed, so this is not all of it" in text
+    text = render(read(json.dumps(event) + '\n{"resourcePre'), NOW)
+    assert "it failed, so this report is incomplete" in text
     assert "nothing changes" not in text
 
 
@@ -217,6 +239,6 @@ def test_a_large_cluster_fits() -> None:
         for name in names
         for use in "abc"
     ]
-    text = render(preview(*steps))
+    text = render(preview(*steps), NOW)
     assert len(text.encode()) <= LIMIT
     assert "1000 nodes to change" in text and "3000 certificates to renew" in text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.paths import TOOLS
+from tools.common.paths import this_clone
 from tools.report.render import marker
 
 GH = f"""#!{sys.executable}
@@ -59,9 +59,9 @@ def store(tmp_path: Path) -> Path:
 def publish(store: Path, text: str) -> subprocess.CompletedProcess[str]:
     report = store.with_name("report.md")
     report.write_text(text)
-    command = [sys.executable, "-m", "tools.report.comment", "--pr", "12", str(report)]
+    command = [sys.executable, "-m", "tools", "comment", "--pr", "12", str(report)]
     environment = os.environ | {"PATH": f"{store.parent}:{os.environ['PATH']}"}
-    return subprocess.run(command, cwd=TOOLS.parent, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=this_clone().root, env=environment, capture_output=True, text=True, check=False)
 
 
 def bodies(store: Path) -> list[str]:

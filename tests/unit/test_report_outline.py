@@ -1,4 +1,4 @@
-"""What releases say of themselves for a preview, and that a report foretells what `apply.sh` will do."""
+"""The outline of releases in a preview. The report has to predict what `apply.sh` does."""
 
 import asyncio
 from types import SimpleNamespace
@@ -9,9 +9,9 @@ from clusters import Cluster, cluster
 from test_release import CHANGES, reloads, restarts
 
 from components.artifacts.choice import choose_artifacts
-from components.node import stage
 from components.node.release import fixed_manifest, material_files, outline, unit_flags
 from components.node.render.systemd import flags, service
+from components.rollout import node_release as stage
 from tools.report.nodes import RELEASE, node_changes
 from tools.report.read import Preview, Step
 

@@ -1,4 +1,4 @@
-"""What is put right in Pulumi's SDK: it stays what it was for everybody else, and a failure is still told at once."""
+"""The patches of Pulumi's SDK: other modules are not affected, and a failure is still reported at once."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_only_the_loop_that_waits_for_outputs_waits_otherwise() -> None:
     before = asyncio.wait
-    sdk.lighten()
+    sdk.patch_sdk()
     assert pulumi.runtime.stack.asyncio.wait is not before
     assert asyncio.wait is before
     assert pulumi.runtime.stack.asyncio.sleep is asyncio.sleep
@@ -26,10 +26,10 @@ def test_only_the_loop_that_waits_for_outputs_waits_otherwise() -> None:
 def test_debug_messages_are_sent_to_who_asks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
     say, warn = pulumi.log.debug, pulumi.log.warn
     monkeypatch.setenv(sdk.SHOW, "1")
-    sdk.lighten()
+    sdk.patch_sdk()
     assert pulumi.log.debug is say
     monkeypatch.delenv(sdk.SHOW)
-    sdk.lighten()
+    sdk.patch_sdk()
     assert pulumi.log.debug is not say
     assert pulumi.log.warn is warn
 
@@ -50,5 +50,5 @@ def test_a_failure_does_not_wait_for_others() -> None:
         assert all(isinstance(task.exception(), ValueError) for task in done)
         return len(done), len(pending)
 
-    sdk.lighten()
+    sdk.patch_sdk()
     assert asyncio.run(run()) == (1, 1)

@@ -1,4 +1,4 @@
-"""The plan: who gets which address, role, name and turn."""
+"""The topology: addresses, roles, names and order of nodes."""
 
 import ipaddress
 
@@ -6,19 +6,19 @@ import pytest
 from conftest import changed, page_values
 
 from components.config import ConfigError, load
-from components.topology import LabNetwork, TaintPlan, Topology, plan
+from components.topology import MachineNetwork, TaintPlan, Topology, plan
 
 ENDPOINT = ("127.0.0.1", 7443)
 CONTROL_PLANE = TaintPlan("node-role.kubernetes.io/control-plane", "", "NoSchedule")
 LABS = {
-    "stacked": LabNetwork("10.89.3.0/24", {"cp-1": 11, "cp-2": 12, "cp-3": 13, "worker-1": 14, "worker-2": 15}),
-    "dedicated_etcd": LabNetwork("192.168.10.0/24", {}),
-    "one_master": LabNetwork("192.168.10.0/24", {"node3": 13}),
+    "stacked": MachineNetwork("10.89.3.0/24", {"cp-1": 11, "cp-2": 12, "cp-3": 13, "worker-1": 14, "worker-2": 15}),
+    "dedicated_etcd": MachineNetwork("192.168.10.0/24", {}),
+    "one_master": MachineNetwork("192.168.10.0/24", {"node3": 13}),
 }
 
 
 def topology(name: str, endpoint: tuple[str, int] = ENDPOINT) -> Topology:
-    """The plan of the good page `name`."""
+    """The topology of the good page `name`."""
     return plan(load(page_values(name)), LABS[name], endpoint)
 
 
@@ -127,13 +127,13 @@ def test_without_a_lab_addresses_come_from_the_page() -> None:
     [
         (
             "one_master",
-            LabNetwork("10.89.3.0/24", {"node3": 13}),
+            MachineNetwork("10.89.3.0/24", {"node3": 13}),
             "hardway:nodes[0].address: '192.168.10.11' lies outside the machines' subnet (10.89.3.0/24); "
             "allowed: 10.89.3.3 to 10.89.3.254",
         ),
         (
             "one_master",
-            LabNetwork("192.168.10.0/24", {"node3": 11}),
+            MachineNetwork("192.168.10.0/24", {"node3": 11}),
             "hardway:nodes[2].address: '192.168.10.11' is also the address of nodes[0]; allowed: an address of its own",
         ),
         (
@@ -144,13 +144,13 @@ def test_without_a_lab_addresses_come_from_the_page() -> None:
         ),
         (
             "stacked",
-            LabNetwork("10.244.7.0/24", LABS["stacked"].hosts),
+            MachineNetwork("10.244.7.0/24", LABS["stacked"].hosts),
             "hardway:machines.subnet: '10.244.7.0/24' overlaps network.podCidr (10.244.0.0/16); "
             "allowed: a network outside 10.244.0.0/16",
         ),
     ],
 )
-def test_page_that_does_not_fit_the_lab(name: str, lab: LabNetwork | None, line: str) -> None:
+def test_page_that_does_not_fit_the_lab(name: str, lab: MachineNetwork | None, line: str) -> None:
     with pytest.raises(ConfigError) as caught:
         plan(load(page_values(name)), lab, ENDPOINT)
     assert str(caught.value).splitlines()[0] == line

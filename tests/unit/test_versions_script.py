@@ -1,11 +1,11 @@
-"""Which steps from one release to the next a machine refuses, and for which its pods have to leave first."""
+"""Which steps from one release to the next a machine refuses, and which steps need a drain."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from components.node.payload import VERSIONS
+from components.node import scripts
 
 STUBS = 'fail() { echo "cp-1: $*" >&2; exit 1; }\n'
 
@@ -16,12 +16,12 @@ def step(tmp_path: Path, command: str, old: dict[str, str], new: dict[str, str])
         (tmp_path / name / "tables").mkdir(parents=True)
         rows = "".join(f"{program} {version}\n" for program, version in versions.items())
         (tmp_path / name / "tables/versions").write_text(rows)
-    script = f"set -eu\n{STUBS}{VERSIONS.read_text()}\n{command} {tmp_path}/old {tmp_path}/new"
+    script = f"set -eu\n{STUBS}{scripts.text('versions')}\n{command} {tmp_path}/old {tmp_path}/new"
     return subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=10, check=False)
 
 
 def versions(kubernetes: str, etcd: str = "3.7.3", kubelet: str = "") -> dict[str, str]:
-    """Those of a control-plane node."""
+    """The versions on a control-plane node."""
     return {"kube-apiserver": kubernetes, "etcd": etcd, "kubelet": kubelet or kubernetes, "runc": "1.5.2"}
 
 
@@ -34,7 +34,7 @@ ALLOWED = [
     (versions("1.37.1", "3.7.3-rc.1"), versions("1.37.1", "3.7.3")),
     (versions("1.37.1", kubelet="1.34.4"), versions("1.37.1")),
     ({"kubelet": "1.34.4"}, {"kubelet": "1.37.1"}),
-    # Another role, or a release that is older than the table.
+    # Another role, or a release from before the table existed.
     ({"kubelet": "1.37.1"}, versions("1.37.1")),
     ({}, versions("1.34.0")),
 ]
@@ -77,10 +77,10 @@ def test_allowed_steps(tmp_path: Path, old: dict[str, str], new: dict[str, str])
 
 
 @pytest.mark.parametrize("message", REFUSED)
-def test_refused_steps_say_from_where_to_where_and_what_is_allowed(tmp_path: Path, message: str) -> None:
+def test_a_refused_step_names_both_versions_and_the_allowed_ones(tmp_path: Path, message: str) -> None:
     done = step(tmp_path, "refuse_steps", *REFUSED[message])
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"cp-1: {message}. Nothing has changed here\n"
+    assert done.stderr == f"cp-1: {message}. Nothing was changed\n"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_refused_steps_say_from_where_to_where_and_what_is_allowed(tmp_path: Pat
         ({}, {"kubelet": "1.37.1"}, False),
     ],
 )
-def test_pods_leave_for_another_minor_version_of_the_kubelet(
+def test_another_minor_version_of_the_kubelet_needs_a_drain(
     tmp_path: Path, old: dict[str, str], new: dict[str, str], needed: bool
 ) -> None:
     assert (step(tmp_path, "needs_drain", old, new).returncode == 0) is needed

@@ -1,4 +1,4 @@
-"""Certificates that a change issues, renews or drops."""
+"""The certificates that a change issues, renews or drops."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _REASONS = {
     "caPrivateKeyPem": "its authority is new",
     "certRequestPem": "its key, its subject or its names change",
     "privateKeyPem": "its key is new",
-    "validityPeriodHours": "another lifetime",
-    "allowedUses": "other uses",
-    "subject": "another subject",
+    "validityPeriodHours": "its lifetime changes",
+    "allowedUses": "its uses change",
+    "subject": "its subject changes",
 }
 
 
@@ -29,7 +29,7 @@ _REASONS = {
 class CertificateChange:
     """One certificate. `kind`: issued, renewed, dropped or changed (in place, its end stays).
 
-    `ends` is when the one in force ends (RFC 3339, UTC), `hours` how long the new one will live from its issue.
+    `ends` is when the current certificate ends (UTC), `hours` is the lifetime of the new certificate from its issue.
     """
 
     name: str
@@ -44,7 +44,7 @@ class CertificateChange:
 
 
 def certificate_changes(preview: Preview) -> tuple[CertificateChange, ...]:
-    """Every certificate that changes: authorities first, then by what happens to it, then by name."""
+    """Every certificate that changes: authorities first, then by kind of change, then by name."""
     keys = {step.name for step in preview.steps if step.type == KEY and step.operation in ("create", "replace")}
     requests = {step.name: step for step in preview.steps if step.type == REQUEST}
     found = [
@@ -58,6 +58,8 @@ def certificate_changes(preview: Preview) -> tuple[CertificateChange, ...]:
 def _change(step: Step, new_key: bool, request: Step | None) -> CertificateChange:
     before, after = (_names(request.old), _names(request.new)) if request else (set(), set())
     renewed = step.operation == "replace"
+    # A leaf's key of another generation of its authority is another resource: then the request gets another key.
+    new_key = new_key or (request is not None and "privateKeyPem" in (*request.reasons, *request.changed))
     return CertificateChange(
         name=step.name,
         kind=_KINDS[step.operation],
@@ -72,7 +74,7 @@ def _change(step: Step, new_key: bool, request: Step | None) -> CertificateChang
 
 
 def _reasons(properties: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_REASONS.get(name, f"another {name}") for name in properties))
+    return tuple(dict.fromkeys(_REASONS.get(name, f"its {name} changes") for name in properties))
 
 
 def _names(values: Values) -> set[str]:

@@ -1,23 +1,23 @@
-"""Puts a report into a pull request: as one comment, which every later report of the same stack replaces.
+"""Puts a report into a pull request as one comment, which every later report of the same stack replaces.
 
-python3 -m tools.report.comment --pr NUMBER FILE    with GitHub's command line `gh`, logged in
+Uses GitHub's command line `gh`, which must be logged in.
 """
 
-import argparse
 import json
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+from tools.common.errors import ToolError
 
 _AUTHORED = ".comments[] | select(.viewerDidAuthor) | {url, body}"
 
 
 def publish(pull_request: int, report: str) -> str:
-    """Updates the comment that has the report's first line, or makes one; returns its URL."""
+    """Update the comment that begins with the report's first line, or create it; return its URL."""
     marker = report.partition("\n")[0]
     if not marker.startswith("<!-- hardway preview"):
-        raise ValueError("this is no report: its first line is not the mark by which the comment is found again")
+        raise ValueError("this is no report: its first line is not the marker that identifies the comment")
     lines = _gh(["pr", "view", str(pull_request), "--json", "comments", "--jq", _AUTHORED]).splitlines()
     known = find(marker, (json.loads(line) for line in lines if line))
     body = json.dumps({"body": report})
@@ -33,7 +33,7 @@ def publish(pull_request: int, report: str) -> str:
 
 
 def find(marker: str, comments: Iterable[dict[str, str]]) -> str | None:
-    """The number of the first comment whose first line is `marker`; `comments` have `url` and `body`."""
+    """The number of the first comment whose first line is `marker`; each comment has `url` and `body`."""
     for comment in comments:
         if comment["body"].partition("\n")[0].strip() == marker:
             return comment["url"].rpartition("-")[2]
@@ -44,22 +44,16 @@ def _gh(arguments: list[str], text: str | None = None) -> str:
     return subprocess.run(["gh", *arguments], input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def main(arguments: list[str]) -> int:
-    """Publishes a report and prints where it stands."""
-    parser = argparse.ArgumentParser(prog="python3 -m tools.report.comment", description="Comments a pull request.")
-    parser.add_argument("--pr", type=int, required=True, metavar="NUMBER", help="the pull request")
-    parser.add_argument("file", type=Path, help="a report")
-    options = parser.parse_args(arguments)
+def run(pull_request: int, report: Path) -> int:
+    """Publish a report and print its URL; return the exit code of `gh`. Raises ToolError if there is nothing to run."""
     try:
-        print(publish(options.pr, options.file.read_text()))
+        print(publish(pull_request, report.read_text()))
     except FileNotFoundError as error:
-        sys.exit(f"error: {error.filename}: not found; `make preview` writes reports, https://cli.github.com has gh")
+        raise ToolError(
+            f"{error.filename}: not found; `make preview` writes reports, https://cli.github.com has gh"
+        ) from None
     except subprocess.CalledProcessError as error:
         return error.returncode
     except ValueError as error:
-        sys.exit(f"error: {options.file}: {error}")
+        raise ToolError(f"{report}: {error}") from None
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Markdown as GitHub reads it, kept below the size of a comment. Foreign text always stands in code spans."""
+"""Markdown for GitHub, kept below the size of a comment. Text from outside is always in code spans."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 LIMIT = 60_000
-"""Bytes of a report. GitHub takes 65,536 characters."""
+"""Bytes of a report. GitHub accepts 65,536 characters."""
 
 _LONGEST = 300
 _FOLD = 12
@@ -16,9 +16,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a text, and items (rows of a table where `columns` are given) of which the last may be left out.
+    """A heading, a text, and items (rows of a table if there are `columns`). The last items may be left out.
 
-    A section of more than a dozen rows is folded: it can be opened with a click.
+    A table of more than a dozen rows is folded: a click opens it.
     """
 
     title: str
@@ -28,7 +28,7 @@ class Section:
     left_out: int = 0
 
     def render(self) -> str:
-        """The section as it stands in the report."""
+        """The section as Markdown."""
         parts = [f"### {self.title}", *([self.text] if self.text else [])]
         items = list(self.items)
         if self.columns:
@@ -38,12 +38,12 @@ class Section:
             body = f"<details><summary>show</summary>\n\n{body}\n\n</details>"
         parts += [body] if self.items else []
         if self.left_out:
-            parts.append(f"… and {self.left_out} more, left out for size: the preview on the terminal has them.")
+            parts.append(f"… and {self.left_out} more, left out for size: the terminal output of the preview has them.")
         return "\n\n".join(parts)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Section:
-    """A section that is a table; a column in which no row says anything is left out."""
+    """A section that is a table; a column without any value is left out."""
     rows = [tuple(cells) for cells in rows]
     kept = [index for index in range(len(columns)) if any(cells[index] for cells in rows)]
     return Section(
@@ -54,7 +54,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 
 def code(value: object) -> str:
-    """Any text as a code span of one line: nothing in it is read as Markdown, as HTML or as somebody's name."""
+    """Any text as a code span of one line: GitHub reads nothing in it as Markdown, HTML or a user's name."""
     text = _CONTROL.sub(" ", str(value)).strip()
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
@@ -68,7 +68,7 @@ def codes(values: Iterable[object], separator: str = ", ") -> str:
 
 
 def row(cells: Iterable[str]) -> str:
-    """A row of a table. In tables even a code span ends at a bar."""
+    """A row of a table. Bars are escaped: in a table a bar ends a cell even inside a code span."""
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -78,7 +78,7 @@ def count(number: int, noun: str) -> str:
 
 
 def join(head: str, sections: Sequence[Section], foot: str, limit: int = LIMIT) -> str:
-    """The whole report in at most `limit` bytes: the longest section loses items until it fits."""
+    """The whole report in at most `limit` bytes: the longest section loses items until the report fits."""
     sections = list(sections)
     while True:
         text = "\n\n".join(part for part in (head, *(s.render() for s in sections), foot) if part) + "\n"

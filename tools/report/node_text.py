@@ -1,4 +1,4 @@
-"""The part of the report about nodes: nodes to which the same happens are told of together."""
+"""The part of the report about nodes: nodes with the same change are listed together."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from itertools import groupby
 from tools.report.markdown import Section, code, codes
 from tools.report.nodes import Difference, NodeChange
 
-_ROLL = (
-    "All releases are staged first, on all nodes at once; then they come into force one after the other. The next node "
-    "is not touched before the last one is healthy; one that does not become healthy goes back to its release before."
+_ROLLOUT = (
+    "All releases are staged first, on all nodes at once. Then they become active one after the other. The next node "
+    "changes only when the previous node is healthy; a node that does not become healthy rolls back to its previous "
+    "release."
 )
-_START = "On a new node everything starts at once. The run waits for health"
+_START = "On a new node all units start at once. The run waits until"
 
 
 def nodes_section(nodes: tuple[NodeChange, ...]) -> Iterator[Section]:
-    """The section about nodes, or none; `nodes` in the order of the roll."""
+    """The section about nodes, or none; `nodes` in the order of the rollout."""
     if not nodes:
         return
     groups: dict[tuple[str, ...], list[str]] = {}
@@ -29,13 +30,13 @@ def nodes_section(nodes: tuple[NodeChange, ...]) -> Iterator[Section]:
 
 
 def _order(nodes: tuple[NodeChange, ...]) -> str:
-    rolled = [node for node in nodes if node.kind not in ("removed", "staged")]
-    if not rolled:
+    activated = [node for node in nodes if node.kind not in ("removed", "staged")]
+    if not activated:
         return ""
-    names = codes((node.name for node in rolled), " → ")
-    if all(node.kind == "new" for node in rolled):
-        return f"{_START} in this order: {names}." if len(rolled) > 1 else f"{_START}."
-    return f"{_ROLL}\n\nOrder: {names}."
+    names = codes((node.name for node in activated), " → ")
+    if all(node.kind == "new" for node in activated):
+        return f"{_START} " + (f"all are healthy, in this order: {names}." if len(activated) > 1 else "it is healthy.")
+    return f"{_ROLLOUT}\n\nOrder: {names}."
 
 
 def _lines(node: NodeChange) -> Iterator[str]:
@@ -43,13 +44,13 @@ def _lines(node: NodeChange) -> Iterator[str]:
         case "new":
             yield f"is new and starts {_units(node.units)}"
         case "removed":
-            yield "leaves the cluster"
+            yield "is removed from the cluster"
         case "staged":
-            yield "is brought its present release once more: nothing restarts"
+            yield "gets its current release staged again: nothing restarts"
         case "rebuilt" if not node.units:
-            yield "gets its present release on a new machine, where everything starts"
+            yield "gets its current release on a new machine, where all units start"
         case "rebuilt":
-            yield f"gets a changed release on a new machine, where everything starts: {_units(node.units)}"
+            yield f"gets a changed release on a new machine, where all units start: {_units(node.units)}"
             yield from _content(node)
         case _:
             yield from _disturbance(node)
@@ -58,7 +59,7 @@ def _lines(node: NodeChange) -> Iterator[str]:
 
 def _disturbance(node: NodeChange) -> Iterator[str]:
     if not (node.restarts or node.reloads or node.started or node.stopped):
-        yield "restarts and reloads nothing: services read the new files by themselves"
+        yield "restarts and reloads nothing: services read the new files themselves"
     yield from _acted_on("restarts", node, node.restarts)
     yield from _acted_on("reloads", node, node.reloads)
     if node.started:
@@ -68,7 +69,7 @@ def _disturbance(node: NodeChange) -> Iterator[str]:
 
 
 def _acted_on(verb: str, node: NodeChange, units: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    """Units in the order of their start; neighbours with one cause stand together."""
+    """Units in the order of their start; neighbours with the same cause are listed together."""
     programs = {program.name for program in node.programs}
     for cause, group in groupby(units, lambda unit: ", ".join(_causes(unit, units[unit], programs))):
         yield f"{verb} {_units(group)} ({cause})"
@@ -89,7 +90,7 @@ def _content(node: NodeChange) -> Iterator[str]:
         for flag in flags:
             yield f"flag {code('--' + flag.name)} of {code(_short(unit))}: {_values(flag, 'not set')}"
     if node.hidden_flags:
-        yield "flags are kept secret by the page, and not compared here"
+        yield "the page keeps flags secret: they are not compared here"
     for values, group in groupby(node.programs, lambda program: _values(program, "not there")):
         yield f"programs {codes(program.name for program in group)}: {values}"
     if node.certificates:

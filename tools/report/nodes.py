@@ -1,4 +1,4 @@
-"""What a change does on each node: files, flags and programs that differ, and services that are disturbed by it."""
+"""What a change does on each node: files, flags and programs that differ, and units that restart or reload."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from components.resource_names import NodeResource
 from tools.report.read import HIDDEN, UNKNOWN, Preview, Step, Values
 
 RELEASE, COMMAND = "hardway:node:NodeRelease", "command:remote:Command"
@@ -13,7 +14,7 @@ RELEASE, COMMAND = "hardway:node:NodeRelease", "command:remote:Command"
 
 @dataclass(frozen=True)
 class Difference:
-    """A named value before and after; None: it is not there."""
+    """A named value before and after; None: there is no such value."""
 
     name: str
     old: str | None
@@ -24,8 +25,8 @@ class Difference:
 class NodeChange:
     """One node that changes.
 
-    `kind`: new, removed, rebuilt (its machine is replaced), changed, or staged (something is brought to it again, but
-    its release stays). `restarts` and `reloads` map a unit to the names of what it restarts or reloads for.
+    `kind`: new, removed, rebuilt (its machine is replaced), changed, or staged (its current release is staged again).
+    `restarts` and `reloads` map a unit to the names of the inputs that cause the restart or the reload.
     """
 
     name: str
@@ -37,7 +38,7 @@ class NodeChange:
     stopped: tuple[str, ...] = ()
     flags: Mapping[str, tuple[Difference, ...]] = field(default_factory=dict)
     hidden_flags: bool = False
-    """The page keeps them secret."""
+    """The page keeps the flags secret."""
     programs: tuple[Difference, ...] = ()
     certificates: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -46,10 +47,12 @@ class NodeChange:
 
 
 def node_changes(preview: Preview) -> tuple[NodeChange, ...]:
-    """The nodes that change, in the order in which their releases come into force; those that leave come last."""
+    """The nodes that change, in the order in which their releases become active; removed nodes come last."""
     releases = {step.name: step for step in preview.steps if step.type == RELEASE and not _is_same(step)}
     commands = [step for step in preview.steps if step.type == COMMAND and node_of(step)]
-    activations = [node_of(step) for step in commands if step.name.endswith("-activate") and step.operation != "delete"]
+    activations = [
+        node_of(step) for step in commands if NodeResource.ACTIVATE.node_in(step.name) and step.operation != "delete"
+    ]
     rest = {*releases, *(node_of(step) for step in commands)} - {*activations}
     rebuilt = {node_of(step) for step in commands if step.operation == "replace"}
     changes = [
@@ -59,17 +62,16 @@ def node_changes(preview: Preview) -> tuple[NodeChange, ...]:
 
 
 def _is_same(release: Step) -> bool:
-    """Only what is told of a release differs, as after an upgrade of this program."""
+    """Whether only the description of a release differs, as after an upgrade of this program."""
     digest = {**release.old_outputs, **release.old}.get("digest")
     return release.operation == "update" and digest == release.new.get("digest")
 
 
 def node_of(step: Step) -> str:
-    """The node that a command stages or activates a release on; empty when the step is no such command."""
-    for suffix in ("-stage", "-activate"):
-        if step.type == COMMAND and step.name.endswith(suffix):
-            return step.name.removesuffix(suffix)
-    return ""
+    """The node on which a command stages or activates a release; empty if the step is no such command."""
+    if step.type != COMMAND:
+        return ""
+    return NodeResource.STAGE.node_in(step.name) or NodeResource.ACTIVATE.node_in(step.name)
 
 
 def _change(name: str, release: Step | None, rebuilt: bool) -> NodeChange:
@@ -80,7 +82,7 @@ def _change(name: str, release: Step | None, rebuilt: bool) -> NodeChange:
         return NodeChange(name, "new", units=_units(new))
     if release.operation == "delete":
         return NodeChange(name, "removed", units=_units(release.old))
-    # A release that an older version of the program made has its manifest in its outputs only.
+    # A release of an older version of the program has its manifest in its outputs only.
     old = release.old if "manifest" in release.old else {**release.old, **release.old_outputs}
     return _difference(name, old, new, "rebuilt" if rebuilt else "changed")
 
@@ -116,7 +118,7 @@ def _difference(name: str, old: Values, new: Values, kind: str) -> NodeChange:
 
 
 def _causes(unit: str, rule: str, old: Values, new: Values, apart: set[str]) -> tuple[str, ...]:
-    """What `apply.sh` will act on a unit for: names it watches that differ, or are watched only before or after."""
+    """Why `apply.sh` will act on a unit: watched names that differ, or that are watched only before or only after."""
     after = _list(_mapping(new, rule).get(unit))
     before = _list(_mapping(old, rule).get(unit)) if rule in old else after
     return tuple(
@@ -125,7 +127,7 @@ def _causes(unit: str, rule: str, old: Values, new: Values, apart: set[str]) -> 
 
 
 def _by_material(paths: Iterable[str], material: Mapping[str, str]) -> tuple[tuple[str, ...], set[str]]:
-    """The paths of certificates, and all other paths but those of the keys that belong to these certificates."""
+    """The paths of certificates, and all other paths except those of the keys of these certificates."""
     certificates = {path for path in paths if material.get(path, "").endswith(":cert")}
     issued = {material[path].removesuffix(":cert") for path in certificates}
     keys = {path for path in paths if material.get(path, "").removesuffix(":key") in issued}
@@ -133,7 +135,7 @@ def _by_material(paths: Iterable[str], material: Mapping[str, str]) -> tuple[tup
 
 
 def _files(paths: Iterable[str], old: Values, new: Values) -> tuple[str, ...]:
-    """Paths of files; programs and units are told of by themselves."""
+    """Paths of files; programs and units have lines of their own."""
     programs = {*_mapping(old, "versions"), *_mapping(new, "versions")}
     return tuple(sorted(path for path in paths if path not in programs and not path.startswith("units/")))
 
@@ -156,7 +158,7 @@ def _flags(old: Values, new: Values) -> dict[str, tuple[Difference, ...]]:
 
 
 def _mapping(values: Values, key: str) -> Mapping[str, Any]:
-    """A part that has parts itself; nothing when it is secret, unknown or not there."""
+    """A value that is a mapping; an empty mapping if the value is secret, unknown or missing."""
     value = values.get(key)
     return value if isinstance(value, Mapping) else {}
 

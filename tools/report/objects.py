@@ -1,23 +1,24 @@
-"""Machines, Kubernetes objects, and everything else that changes; values of properties are never shown, but images."""
+"""Machines, Kubernetes objects, and everything else that changes. Of all values only images are ever shown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from components.resource_names import NodeResource, signed_by_service
 from tools.report.certificates import AUTHORITY, KEY, LEAF, REQUEST
 from tools.report.nodes import RELEASE, node_of
 from tools.report.read import HIDDEN, UNKNOWN, Preview, Step, Values
+from tools.report.source import is_change_of_source
 
 _MACHINES = "hardway:machines:"
 _INSTANCES = ("aws:ec2/instance:Instance",)
-_CONTAINER = "command:local:Command"
-_SUFFIX = "-machine"
+_COMMAND = "command:local:Command"
 
 
 @dataclass(frozen=True)
 class ObjectChange:
-    """One resource: `operation` (create, update, replace, delete), what it is, its name, what of it changes."""
+    """One resource: `operation` (create, update, replace, delete), kind, name, and the properties that change."""
 
     operation: str
     kind: str
@@ -26,9 +27,14 @@ class ObjectChange:
 
 
 def machine_changes(preview: Preview) -> tuple[ObjectChange, ...]:
-    """Machines that are made, replaced, changed or removed, by name."""
+    """Machines that are created, replaced, changed or removed, by name."""
     return _sorted(
-        ObjectChange(step.operation, "machine", step.name.removesuffix(_SUFFIX), step.reasons or step.changed)
+        ObjectChange(
+            step.operation,
+            "machine",
+            NodeResource.MACHINE.node_in(step.name) or step.name,
+            step.reasons or step.changed,
+        )
         for step in preview.steps
         if _is_machine(step)
     )
@@ -44,14 +50,16 @@ def kubernetes_changes(preview: Preview) -> tuple[ObjectChange, ...]:
 
 
 def incomparable_objects(preview: Preview) -> int:
-    """How many objects Pulumi calls changed only because it could not ask the API with credentials yet to be issued."""
+    """How many objects Pulumi calls changed only because it has no API credentials before the run issues them."""
     return sum(_is_incomparable(step) for step in preview.steps)
 
 
 def other_changes(preview: Preview) -> tuple[ObjectChange, ...]:
-    """Every change that no other part of the report tells of."""
-    told = {step.name for step in preview.steps if step.type in (LEAF, AUTHORITY)}
-    told |= {f"{step.name.removesuffix(_SUFFIX)}-ssh-host" for step in preview.steps if _is_machine(step)}
+    """Every change that no other part of the report shows."""
+    shown = {step.name for step in preview.steps if step.type in (LEAF, AUTHORITY)}
+    shown |= {signed_by_service(step.name) for step in preview.steps if step.type == LEAF}
+    nodes = {NodeResource.MACHINE.node_in(step.name) or step.name for step in preview.steps if _is_machine(step)}
+    shown |= {NodeResource.SSH_HOST_KEY.name_for(node) for node in nodes}
     return _sorted(
         ObjectChange(step.operation, _short(step.type), step.name, step.reasons or step.changed)
         for step in preview.steps
@@ -60,18 +68,20 @@ def other_changes(preview: Preview) -> tuple[ObjectChange, ...]:
             or node_of(step)
             or _is_machine(step)
             or _is_kubernetes(step)
-            # A key and a request are made for one certificate and have its name; a machine has one host key.
-            or (step.type in (KEY, REQUEST) and step.name in told)
-            # Components are only names for what they hold.
+            or is_change_of_source(step, preview)
+            # A key, a request and the command for a signing service belong to one certificate. A machine has one host
+            # key.
+            or (step.type in (KEY, REQUEST, _COMMAND) and step.name in shown)
+            # Components only group other resources.
             or step.type.startswith(("hardway:", "pulumi:pulumi:"))
         )
     )
 
 
 def _is_machine(step: Step) -> bool:
-    # Firewall rules and roles may have such names, too.
-    made = step.type == _CONTAINER and _MACHINES in step.chain
-    return step.type in _INSTANCES or (made and step.name.endswith(_SUFFIX))
+    # Firewall rules and roles may have names with this suffix, too.
+    made = step.type == _COMMAND and _MACHINES in step.chain
+    return step.type in _INSTANCES or (made and NodeResource.MACHINE.node_in(step.name) != "")
 
 
 def _is_kubernetes(step: Step) -> bool:
@@ -88,7 +98,7 @@ def _object_name(step: Step) -> str:
 
 
 def _known(step: Step, key: str) -> str:
-    """A value of the metadata, new or else old, unless one of them is secret."""
+    """The new or else the old value of the metadata; empty if one of them is secret."""
     found = [_metadata(values).get(key) for values in (step.new, step.old)]
     known = [value for value in found if isinstance(value, str) and value != UNKNOWN]
     return known[0] if known and HIDDEN not in known else ""
@@ -108,10 +118,10 @@ def _object_parts(step: Step) -> tuple[str, ...]:
 
 
 def _unlike(old: object, new: object, path: str = "") -> Iterator[str]:
-    """Paths at which two inputs are known to differ; what is empty is as good as left out."""
+    """Paths at which two inputs are known to differ; an empty value equals a missing one."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
-            # The provider's own notes.
+            # Keys that the Kubernetes provider adds for itself.
             if not key.startswith("__"):
                 yield from _unlike(old.get(key), new.get(key), f"{path}.{key}" if path else key)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
@@ -137,7 +147,7 @@ def _images(step: Step) -> tuple[str, ...]:
 
 
 def _containers(value: object) -> Iterator[tuple[str, str]]:
-    """Name and image of every container anywhere in an object; the digest is left out, it says nothing to a reader."""
+    """Name and image of every container anywhere in an object; without the digest, which tells a reader nothing."""
     if isinstance(value, dict):
         if isinstance(value.get("image"), str) and "name" in value:
             yield str(value["name"]), value["image"].partition("@")[0]

@@ -1,6 +1,6 @@
-"""Reads what Pulumi wrote about a preview. Secrets are dropped here, so nothing behind this can show one.
+"""Reads Pulumi's record of a preview. Secrets are dropped here, so no later step can show a secret.
 
-Two forms hold nearly the same: the event log (`pulumi preview --event-log FILE`, one JSON object a line), and the
+Two forms contain nearly the same: the event log (`pulumi preview --event-log FILE`, one JSON object a line), and the
 document of `pulumi preview --json`, which lacks findings of policies.
 """
 
@@ -12,16 +12,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from components.resource_names import name_of
+
 HIDDEN = "[secret]"
-"""Stands in the place of every secret value."""
+"""Replaces every secret value."""
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""Pulumi's own sign for a value that is known only after the run."""
+"""Pulumi's marker for a value that is known only after the run."""
 
 _SIGNATURE, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 _COLOUR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*[mK]")
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL)
 _SHORTEST_SECRET = 6
-# Of the steps of a replacement only the one that has both states counts.
+_STACK = "::pulumi:pulumi:Stack::"
+# A replacement has several steps: only the step with both states counts.
 _OPERATIONS = {"create": "create", "import": "create", "update": "update", "replace": "replace", "delete": "delete"}
 _NOISE = ("preview failed", "an unhandled error occurred: program ended")
 
@@ -32,7 +35,7 @@ Values = Mapping[str, Any]
 class Step:
     """One resource that changes. `operation`: create, update, replace or delete.
 
-    `reasons` are properties that make a replacement necessary, `changed` paths of properties that differ.
+    `reasons` are the properties that require a replacement, `changed` the paths of properties that differ.
     """
 
     operation: str
@@ -45,7 +48,7 @@ class Step:
 
     @property
     def type(self) -> str:
-        """The type of the resource, without those of its parents."""
+        """The type of the resource, without the types of its parents."""
         return self.chain.rpartition("$")[2]
 
     @property
@@ -61,7 +64,7 @@ class Step:
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """What a policy says of a resource (or of the stack: no resource); a mandatory one stops `up`."""
+    """A finding of a policy about a resource, or about the stack (empty `resource`). A mandatory finding stops `up`."""
 
     mandatory: bool
     policy: str
@@ -71,9 +74,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Preview:
-    """A preview as it was read. `steps` are in the order in which Pulumi came to them.
+    """A preview. `steps` are in the order in which Pulumi processed them.
 
-    `ended` is False when the preview failed or was killed: then there may be more to change than `steps` says.
+    `ended` is False if the preview failed or was killed: then more may change than `steps` contains. `certificates` is
+    the stack output of this name as the last successful run left it.
     """
 
     stack: str
@@ -82,10 +86,11 @@ class Preview:
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     ended: bool = True
+    certificates: tuple[Values, ...] = ()
 
 
 def read(text: str) -> Preview:
-    """Parse either form. Raises ValueError when it is neither."""
+    """Parse either form. Raises ValueError if the text has neither form."""
     secrets: set[str] = set()
     try:
         document = json.loads(text)
@@ -144,13 +149,23 @@ def _from_events(events: list[dict[str, Any]], secrets: set[str]) -> Preview:
         findings=tuple(sorted(findings, key=lambda f: (not f.mandatory, f.policy, f.message, f.resource))),
         errors=errors,
         warnings=_messages(messages, "warning", secrets),
-        # A mandatory finding fails the preview as well, but only after the last step.
+        # A mandatory finding also fails the preview, but only after the last step.
         ended=bool(summaries) and not errors,
+        certificates=_certificates((m["urn"], m.get("old")) for m in metadata),
     )
 
 
 def _finding_resource(urn: str) -> str:
-    return "" if "::pulumi:pulumi:Stack::" in urn else urn.rpartition("::")[2]
+    return "" if _STACK in urn else name_of(urn)
+
+
+def _certificates(states: Iterable[tuple[str, Values | None]]) -> tuple[Values, ...]:
+    """The output `certificates` in the old state of the stack, from pairs of a URN and an old state."""
+    for urn, state in states:
+        found = ((state or {}).get("outputs") or {}).get("certificates") if _STACK in urn else None
+        if isinstance(found, list):
+            return tuple(entry for entry in found if isinstance(entry, dict))
+    return ()
 
 
 def _from_document(document: dict[str, Any], secrets: set[str]) -> Preview:
@@ -174,6 +189,7 @@ def _from_document(document: dict[str, Any], secrets: set[str]) -> Preview:
         errors=errors,
         warnings=_messages(messages, "warning", secrets),
         ended=not errors,
+        certificates=_certificates((s["urn"], s.get("oldState")) for s in document["steps"] or ()),
     )
 
 
@@ -188,7 +204,7 @@ def _messages(items: Iterable[dict[str, Any]], severity: str, secrets: set[str])
 
 
 def _text(message: str, secrets: set[str]) -> str:
-    """A message without colours, and without any value that the file itself calls secret."""
+    """A message without colours and without any value that the file itself marks as secret."""
     message = _PEM.sub(HIDDEN, _COLOUR.sub("", message))
     for secret in sorted(secrets, key=len, reverse=True):
         message = message.replace(secret, HIDDEN)
@@ -196,7 +212,7 @@ def _text(message: str, secrets: set[str]) -> str:
 
 
 def _clean(value: Any, secrets: set[str]) -> Any:
-    """The value with every secret hidden; `secrets` collects those that were readable."""
+    """The value with every secret hidden; `secrets` collects the secrets that were readable."""
     if isinstance(value, dict):
         if value.get(_SIGNATURE) == _SECRET:
             secrets.update(_leaves(value.get("value")))

@@ -1,11 +1,13 @@
-"""The report: what a reviewer reads first stands first, and the same preview always gives the same text."""
+"""The report: what a reviewer needs first comes first, and the same preview gives the same text on the same day."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 
 from tools.report.certificates import CertificateChange, certificate_changes
+from tools.report.due import due_section
 from tools.report.markdown import LIMIT, Section, code, codes, count, join, table
 from tools.report.node_text import nodes_section
 from tools.report.nodes import NodeChange, node_changes
@@ -17,6 +19,8 @@ from tools.report.objects import (
     other_changes,
 )
 from tools.report.read import Finding, Preview
+from tools.report.rotation import rotation_section
+from tools.report.source import source_section
 
 _DONE = {"create": "created", "update": "changed", "replace": "**replaced**", "delete": "**removed**"}
 _VERBS = {"create": "create", "update": "change", "replace": "replace", "delete": "remove"}
@@ -26,36 +30,65 @@ _FOOT = "How to read this: `docs/preview.md`."
 
 
 def marker(stack: str) -> str:
-    """The hidden first line of a report, by which a comment is found again to be updated in place."""
+    """The hidden first line of a report. It identifies the comment that a later report updates in place."""
     return f"<!-- hardway preview of stack {stack} -->"
 
 
-def render(preview: Preview, limit: int = LIMIT) -> str:
-    """The report of a preview in Markdown."""
+def render(preview: Preview, now: datetime, limit: int = LIMIT) -> str:
+    """The report of a preview in Markdown. `now` decides which certificates are due."""
     machines, nodes, certificates = machine_changes(preview), node_changes(preview), certificate_changes(preview)
     objects, incomparable, others = kubernetes_changes(preview), incomparable_objects(preview), other_changes(preview)
     sections = [
         *_failure(preview),
         *_policies(preview.findings),
+        *source_section(preview),
         *_machines(machines),
+        *rotation_section(preview),
         *nodes_section(nodes),
         *_certificates(certificates),
+        *due_section(preview, now),
         *_objects(objects, incomparable),
         *_others(others),
         *_warnings(preview),
     ]
-    facts = [*_counted(machines, "machine"), *_node_facts(nodes), *_certificate_facts(certificates)]
-    facts += [*_counted(objects, "Kubernetes object"), *([count(len(others), "other change")] if others else [])]
     if not preview.ended:
-        said = "**it failed, so this is not all of it.**"
+        summary = "**it failed, so this report is incomplete.**"
     else:
-        said = f"{', '.join(facts)}." if facts else "nothing changes."
+        found = _facts(machines, nodes, certificates, objects, others)
+        summary = f"{', '.join(found)}." if found else "nothing changes."
     refused = sum(finding.mandatory for finding in preview.findings)
     verdict = f" **Policies refuse it: {count(refused, 'mandatory finding')}.**" if refused else ""
     name = code(preview.stack) if preview.stack else "a stack"
     return join(
-        f"{marker(preview.stack)}\nPreview of {name}: {said}{verdict}", sections, _FOOT if sections else "", limit
+        f"{marker(preview.stack)}\nPreview of {name}: {summary}{verdict}", sections, _FOOT if sections else "", limit
     )
+
+
+def facts(preview: Preview) -> list[str]:
+    """What a preview changes, in counts such as `1 machine to replace`. Empty if it changes nothing."""
+    return _facts(
+        machine_changes(preview),
+        node_changes(preview),
+        certificate_changes(preview),
+        kubernetes_changes(preview),
+        other_changes(preview),
+    )
+
+
+def _facts(
+    machines: tuple[ObjectChange, ...],
+    nodes: tuple[NodeChange, ...],
+    certificates: tuple[CertificateChange, ...],
+    objects: tuple[ObjectChange, ...],
+    others: tuple[ObjectChange, ...],
+) -> list[str]:
+    return [
+        *_counted(machines, "machine"),
+        *_node_facts(nodes),
+        *_certificate_facts(certificates),
+        *_counted(objects, "Kubernetes object"),
+        *([count(len(others), "other change")] if others else []),
+    ]
 
 
 def _counted(changes: Iterable[ObjectChange], noun: str) -> Iterator[str]:
@@ -90,20 +123,23 @@ def _certificate_facts(certificates: tuple[CertificateChange, ...]) -> Iterator[
 def _failure(preview: Preview) -> Iterator[Section]:
     if not preview.ended:
         items = tuple(f"- {code(error)}" for error in preview.errors)
-        yield Section("Why it failed", items or ("- Pulumi ended before the preview did.",))
+        yield Section("Why it failed", items or ("- Pulumi ended before the preview was complete.",))
 
 
 def _policies(findings: Iterable[Finding]) -> Iterator[Section]:
-    """One item for all resources of which a policy says the same."""
+    """One item for all resources about which a policy says the same."""
     groups: dict[tuple[bool, str, str], set[str]] = {}
     for finding in findings:
-        # The first line describes the policy, what it has found comes behind it.
+        # The first line describes the policy, the finding follows. The finding may begin with the resource's name.
         description, _, found = finding.message.partition("\n")
-        groups.setdefault((not finding.mandatory, finding.policy, found or description), set()).add(finding.resource)
+        text = found or description
+        sentence = text.removeprefix(f"{finding.resource}: ")
+        names = groups.setdefault((not finding.mandatory, finding.policy, sentence), set())
+        if sentence != text or finding.resource not in text:
+            names.add(finding.resource)
     items = []
-    for (advisory, policy, found), resources in sorted(groups.items()):
-        names = sorted(name for name in resources if name not in found)
-        about = f" — {codes(names)}" if names else ""
+    for (advisory, policy, found), names in sorted(groups.items()):
+        about = f" — {codes(sorted(names))}" if names else ""
         items.append(f"- {'advice' if advisory else '**refused**'} by {code(policy)}: {code(found)}{about}")
     if items:
         yield Section("Policy findings", tuple(items))
@@ -112,17 +148,17 @@ def _policies(findings: Iterable[Finding]) -> Iterator[Section]:
 def _machines(machines: tuple[ObjectChange, ...]) -> Iterator[Section]:
     if machines:
         rows = ((code(m.name), _DONE[m.operation], _why(m)) for m in machines)
-        yield table("Machines", ("machine", "is", "because of"), rows)
+        yield table("Machines", ("machine", "change", "reason"), rows)
 
 
 def _why(machine: ObjectChange) -> str:
-    # What `--replace` asks for has no other reason.
-    return "the command line" if machine.changed == ("id",) else codes(machine.changed)
+    # With `--replace` on the command line Pulumi gives no other reason.
+    return "requested on the command line" if machine.changed == ("id",) else codes(machine.changed)
 
 
 def _certificates(certificates: tuple[CertificateChange, ...]) -> Iterator[Section]:
     if certificates:
-        columns = ("certificate", "is", "the present one ends", "the new one lives", "because")
+        columns = ("certificate", "change", "current one ends", "new lifetime", "reason")
         yield table("Certificates", columns, (tuple(_certificate(c)) for c in certificates))
 
 
@@ -147,12 +183,12 @@ def _lifetime(hours: float | None) -> str:
 
 def _objects(changes: tuple[ObjectChange, ...], incomparable: int) -> Iterator[Section]:
     note = (
-        f"Pulumi cannot compare {count(incomparable, 'object')}, since the credentials for the API are known only "
-        "after the run. As far as it is known, nothing about them changes."
+        f"Pulumi cannot compare {count(incomparable, 'object')}, because the credentials for the API are known only "
+        "after the run. As far as the report can compare them, nothing about them changes."
     )
     if changes:
         rows = ((code(c.kind), code(c.name), _DONE[c.operation], codes(c.changed)) for c in changes)
-        section = table("Kubernetes objects", ("kind", "name", "is", "what of it"), rows)
+        section = table("Kubernetes objects", ("kind", "name", "change", "changed properties"), rows)
         yield replace(section, text=note) if incomparable else section
     elif incomparable:
         yield Section("Kubernetes objects", (), text=note)
@@ -161,7 +197,7 @@ def _objects(changes: tuple[ObjectChange, ...], incomparable: int) -> Iterator[S
 def _others(changes: tuple[ObjectChange, ...]) -> Iterator[Section]:
     if changes:
         rows = ((code(c.kind), code(c.name), _DONE[c.operation], codes(c.changed)) for c in changes)
-        yield table("Everything else", ("kind", "name", "is", "what of it"), rows)
+        yield table("Everything else", ("kind", "name", "change", "changed properties"), rows)
 
 
 def _warnings(preview: Preview) -> Iterator[Section]:

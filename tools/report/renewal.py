@@ -1,12 +1,13 @@
-"""Whether a change only renews certificates that are due: then it may run without anybody having looked at it."""
+"""Decides whether a change only renews certificates that are due: such a change may run without a review."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from components.resource_names import SETTLE
 from tools.report.certificates import AUTHORITY, KEY, LEAF, REQUEST, certificate_changes
-from tools.report.nodes import node_changes
-from tools.report.objects import kubernetes_changes, machine_changes, other_changes
+from tools.report.nodes import COMMAND, node_changes
+from tools.report.objects import ObjectChange, kubernetes_changes, machine_changes, other_changes
 from tools.report.read import Preview
 
 _DUE = ("readyForRenewal",)
@@ -14,9 +15,9 @@ _API_ACCESS = "pulumi:providers:kubernetes"
 
 
 def more_than_renewal(preview: Preview) -> tuple[str, ...]:
-    """What a preview changes beside leaf certificates that are due and what follows from them by itself.
+    """What a preview changes besides leaf certificates that are due and the consequences of their renewal.
 
-    Authorities and new keys are more: trust in them has to be rolled out, which is a reviewed change.
+    Authorities and new keys are more than that: trust in them must be rolled out, which is a reviewed change.
     """
     return tuple(sorted(_more(preview)))
 
@@ -39,5 +40,15 @@ def _more(preview: Preview) -> Iterator[str]:
         if not (node.kind == "changed" and quiet and same and node.certificates):
             yield f"node {node.name}: more than new certificates"
     for change in (*machine_changes(preview), *kubernetes_changes(preview), *other_changes(preview)):
-        if not (change.kind == _API_ACCESS and change.operation == "update" and change.changed == ("kubeconfig",)):
+        if not _is_consequence(change):
             yield f"{change.operation} {change.kind} {change.name}"
+
+
+def _is_consequence(change: ObjectChange) -> bool:
+    """Whether only the program's own certificate changes.
+
+    The command `settle` gets the certificate on its standard input, and does nothing if nothing else changes
+    (components/rollout/rotation.py).
+    """
+    settle = (change.kind, change.name, change.changed) == (COMMAND, SETTLE, ("stdin",))
+    return change.operation == "update" and (settle or (change.kind, change.changed) == (_API_ACCESS, ("kubeconfig",)))

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 
 from components.config.errors import Finding
 from components.config.page import Page
-from components.config.rules import aws, existing, network, nodes, settings
+from components.config.rules import authorities, aws, backup, existing, network, nodes, settings, signing
+from components.network_plugins.flannel import rules as flannel
 
 RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     nodes.etcd_members,
@@ -12,31 +13,45 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     nodes.node_names,
     nodes.node_addresses,
     network.local_addresses,
-    nodes.node_marks,
+    nodes.labels_and_taints,
     existing.ssh_of_nodes,
     existing.keys,
+    existing.login_key,
     existing.endpoints,
     existing.virtual_address,
     aws.aws_networks,
     aws.aws_zones,
     aws.aws_addresses,
-    aws.aws_pod_network,
-    aws.aws_ways_in,
-    aws.aws_ways_out,
+    flannel.host_gateways_in_aws,
+    aws.aws_ingress,
+    aws.aws_egress,
     aws.aws_data,
     network.networks,
     network.pod_network,
+    network.pods_per_node,
     network.service_network,
     network.used_ports,
+    network.upstreams,
     settings.kubelet_version,
     settings.lifetimes,
+    settings.generations,
+    authorities.given,
+    authorities.shared_keys,
+    authorities.successors,
+    signing.signers,
     settings.etcd_times,
     settings.etcd_directories,
+    settings.etcd_data_stays,
     settings.etcd_compaction,
+    backup.credentials,
+    backup.kept,
+    backup.folder,
+    backup.restore,
     settings.extra_sans,
     settings.developers,
     settings.managed,
     settings.mirror,
+    settings.proxy,
 )
 
 

@@ -1,10 +1,10 @@
-"""Rules about machines in AWS: networks and addresses, what survives a zone, who may connect."""
+"""Rules about machines in AWS: networks and addresses, what survives a zone's failure, which clients may connect."""
 
 import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 
-from components.config.aws import DATA_DIRECTORY, AwsMachines
+from components.config.aws import DATA_DIRECTORY, AwsSection
 from components.config.aws_places import AWS_FIRST, machine_subnets, place_nodes
 from components.config.errors import Finding
 from components.config.page import Page
@@ -17,7 +17,7 @@ SUBNET_PREFIXES = (16, 28)
 
 
 def aws_networks(page: Page) -> Iterator[Finding]:
-    """In AWS a new VPC is from /16 to /20 in size, subnets from /16 to /28; none overlaps with pods or services."""
+    """In AWS a new VPC is from /16 to /20 in size, a subnet from /16 to /28; none overlaps pods or services."""
     if (machines := _aws(page)) is None:
         return
     for path, cidr in _named(machines):
@@ -31,23 +31,25 @@ def aws_networks(page: Page) -> Iterator[Finding]:
 
 
 def aws_zones(page: Page) -> Iterator[Finding]:
-    """In AWS each zone is there once; with three or more of them none holds the majority of the etcd members."""
+    """In AWS each zone is listed once; with three or more zones, no zone has the majority of the etcd members."""
     if (machines := _aws(page)) is None:
         return
     vpc = machines.network.vpc
     for index, _, zone in repeated(machines.zones):
         path = f"machines.network.vpc.subnets[{index}].zone" if vpc else f"machines.network.zones[{index}]"
-        yield Finding(path, f"{zone!r} is there twice", "each zone once")
+        yield Finding(path, f"{zone!r} is listed twice", "each zone once")
     places = place_nodes(machines, page.nodes)
     members = [places[node.name].zone for node in page.nodes if "etcd" in node.roles and node.name in places]
     for zone, count in Counter(members).items():
         if len(set(machines.zones)) >= 3 and len(members) >= 3 and count * 2 > len(members):
-            problem = f"{count} of {len(members)} members of etcd are in zone {zone}, and none works when it fails"
+            problem = (
+                f"{count} of {len(members)} members of etcd are in zone {zone}, and etcd stops when the zone fails"
+            )
             yield Finding("nodes", problem, "names that end in -1, -2, -3, or addresses in several zones' subnets")
 
 
 def aws_addresses(page: Page) -> Iterator[Finding]:
-    """An address of a node in AWS lies in a subnet for machines, and is none that AWS keeps for itself."""
+    """An address of a node in AWS lies in a subnet for machines, and is not reserved by AWS."""
     if (machines := _aws(page)) is None:
         return
     subnets = [Network(cidr) for cidr in machine_subnets(machines).values()]
@@ -60,23 +62,12 @@ def aws_addresses(page: Page) -> Iterator[Finding]:
         if inside is None:
             yield Finding(f"nodes[{index}].address", f"{node.address!r} lies in no subnet for machines", allowed)
         elif address - AWS_FIRST < inside.network_address or address == inside.broadcast_address:
-            problem = f"{node.address!r} is one that AWS keeps for itself"
+            problem = f"{node.address!r} is reserved by AWS"
             yield Finding(f"nodes[{index}].address", problem, f"{inside[AWS_FIRST]} to {inside[-2]}")
 
 
-def aws_pod_network(page: Page) -> Iterator[Finding]:
-    """The backend `host-gw` of flannel needs all nodes in one subnet, in AWS that is one zone."""
-    machines = _aws(page)
-    if machines is None or page.network.flannel.backend != "host-gw":
-        return
-    zones = {place.zone for place in place_nodes(machines, page.nodes).values()}
-    if len(zones) > 1:
-        problem = f"'host-gw' does not reach from subnet to subnet, and the nodes are in {len(zones)} zones"
-        yield Finding("network.flannel.backend", problem, "vxlan, or all nodes in one zone")
-
-
-def aws_ways_in(page: Page) -> Iterator[Finding]:
-    """In AWS a public load balancer has clients; it and the bastion need public subnets where the VPC is given."""
+def aws_ingress(page: Page) -> Iterator[Finding]:
+    """In AWS a public load balancer has clients. In an existing VPC, it and the bastion need public subnets."""
     if (machines := _aws(page)) is None:
         return
     vpc, endpoint = machines.network.vpc, machines.endpoint
@@ -85,15 +76,16 @@ def aws_ways_in(page: Page) -> Iterator[Finding]:
         yield Finding("machines.endpoint.clients", problem, "at least one network such as 203.0.113.0/24")
     users = [name for name, used in (("a bastion", machines.bastion), ("a public endpoint", endpoint.public)) if used]
     if vpc and users and not vpc.public_subnets:
-        problem = f"is empty, and the page asks for {' and '.join(users)}"
+        problem = f"is empty, and the page requests {' and '.join(users)}"
         yield Finding("machines.network.vpc.publicSubnets", problem, "at least one public subnet")
 
 
-def aws_ways_out(page: Page) -> Iterator[Finding]:
-    """Machines in AWS which fetch from upstream reach the internet."""
+def aws_egress(page: Page) -> Iterator[Finding]:
+    """In AWS machines that fetch from upstream reach the internet, or a proxy."""
     machines = _aws(page)
-    if machines and not machines.network.vpc and machines.network.nat == "none" and page.artifacts.source == "upstream":
-        problem = "'none' leads nowhere, and artifacts.source is upstream"
+    upstream = page.artifacts.mirror is None and page.artifacts.proxy is None
+    if machines and not machines.network.vpc and machines.network.nat == "none" and upstream:
+        problem = "'none' gives no access to the internet, and the page names neither a mirror nor a proxy"
         yield Finding("machines.network.nat", problem, "one, perZone")
 
 
@@ -107,12 +99,12 @@ def aws_data(page: Page) -> Iterator[Finding]:
             yield Finding(f"etcd.{key}", problem, f"a directory below {DATA_DIRECTORY}, such as {DATA_DIRECTORY}/data")
 
 
-def _aws(page: Page) -> AwsMachines | None:
-    return page.machines if isinstance(page.machines, AwsMachines) else None
+def _aws(page: Page) -> AwsSection | None:
+    return page.machines if isinstance(page.machines, AwsSection) else None
 
 
-def _named(machines: AwsMachines) -> list[tuple[str, str]]:
-    """Networks of the page and where they stand there."""
+def _named(machines: AwsSection) -> list[tuple[str, str]]:
+    """Paths on the page, with the networks there."""
     vpc = machines.network.vpc
     if vpc is None:
         return [("machines.network.cidr", machines.network.cidr)]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 
 def repeated(items: Iterable[str]) -> Iterator[tuple[int, int, str]]:
-    """Items that were there before: their index, the index of the first such item, the item."""
+    """Each repeated item: its index, the index of its first occurrence, the item."""
     first: dict[str, int] = {}
     for index, item in enumerate(items):
         if first.setdefault(item, index) != index:

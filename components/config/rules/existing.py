@@ -1,41 +1,49 @@
-"""Rules about hosts that are there already: how they are reached, and where their API is."""
+"""Rules about existing hosts: how SSH reaches them, and where their API is."""
 
 import ipaddress
 from collections.abc import Iterator
 
 from components.config import ports
 from components.config.errors import Finding
-from components.config.existing import ExistingMachines
+from components.config.existing import ExistingSection
+from components.config.generations import SINGLE
 from components.config.page import Page
 from components.config.rules.common import repeated
 
 
 def ssh_of_nodes(page: Page) -> Iterator[Finding]:
-    """Each node says its `ssh.hostKey` with the provider `existing`, and no `ssh` with another; none is said twice."""
+    """With the provider `existing` each node sets `ssh.hostKey` and an SSH server of its own; else none sets `ssh`."""
     for index, node in enumerate(page.nodes):
         if page.machines.takes_ssh and node.ssh is None:
-            problem = f"is missing, the provider {page.machines.provider} trusts no host that it does not know"
+            problem = f"is missing, the provider {page.machines.provider} trusts only hosts with a known key"
             yield Finding(f"nodes[{index}].ssh.hostKey", problem, "the host's public key; `make host-keys` prints it")
         if not page.machines.takes_ssh and node.ssh is not None:
-            problem = f"is there, the provider {page.machines.provider} reaches its machines its own way"
+            problem = f"is set, the provider {page.machines.provider} makes its own SSH connections"
             yield Finding(f"nodes[{index}].ssh", problem, "nodes without ssh")
     reached = [(index, node.ssh, node.address) for index, node in enumerate(page.nodes) if node.ssh is not None]
     for place, first, target in repeated(f"{ssh.host or address}:{ssh.port}" for _, ssh, address in reached):
-        problem = f"{target!r} is also where nodes[{reached[first][0]}] is reached"
+        problem = f"{target!r} is also the SSH server of nodes[{reached[first][0]}]"
         yield Finding(f"nodes[{reached[place][0]}].ssh", problem, "a host of its own")
 
 
 def keys(page: Page) -> Iterator[Finding]:
-    """`machines.privateKey` and `machines.privateKeyFile` are not both there."""
+    """`machines.privateKey` and `machines.privateKeyFile` are not both set."""
     if (machines := _existing(page)) and machines.private_key and machines.private_key_file:
-        yield Finding("machines.privateKey", "is there as well as privateKeyFile", "one of the two, or neither")
+        yield Finding("machines.privateKey", "is set as well as privateKeyFile", "one of the two, or neither")
+
+
+def login_key(page: Page) -> Iterator[Finding]:
+    """`pki.generations.ssh` is for keys that the program makes."""
+    if _existing(page) and page.pki.generations.ssh != SINGLE:
+        problem = "is set, but the provider existing logs in with a key of the operator"
+        yield Finding("pki.generations.ssh", problem, "generations without ssh; replace the key on the hosts yourself")
 
 
 def endpoints(page: Page) -> Iterator[Finding]:
     """Several control-plane nodes on existing hosts have `machines.vip`, `machines.endpoint`, or both."""
     machines, count = _existing(page), sum("control-plane" in node.roles for node in page.nodes)
     if machines and count > 1 and not (machines.vip or machines.endpoint):
-        problem = f"is missing, {count} nodes have the role control-plane and people need one way to all of them"
+        problem = f"is missing, {count} nodes have the role control-plane and people need one address for all of them"
         yield Finding("machines.endpoint", problem, "machines.vip, machines.endpoint, or both")
 
 
@@ -59,5 +67,5 @@ def virtual_address(page: Page) -> Iterator[Finding]:
             yield Finding("machines.vip.port", f"{port} is a port of {user}", "a port that nothing else uses")
 
 
-def _existing(page: Page) -> ExistingMachines | None:
-    return page.machines if isinstance(page.machines, ExistingMachines) else None
+def _existing(page: Page) -> ExistingSection | None:
+    return page.machines if isinstance(page.machines, ExistingSection) else None

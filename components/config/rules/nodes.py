@@ -1,4 +1,4 @@
-"""Rules about nodes together: roles, names, addresses, marks."""
+"""Rules about nodes together: roles, names, addresses, labels and taints."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from components.config.errors import Finding
 from components.config.page import Page
 from components.config.rules.common import repeated
+from components.resource_names import GATEWAY
 
 # etcd's FAQ: an odd number, and no more than seven.
 MEMBER_COUNTS = (1, 3, 5, 7)
-LAB_GATEWAY_NAME = "gateway"
 RESERVED_NAMES = ("kubernetes", "localhost")
 
 
@@ -35,16 +35,16 @@ def roles(page: Page) -> Iterator[Finding]:
         yield Finding("nodes", why, "at least 1 node with the role worker, which may be a control-plane node too")
     for number, node in enumerate(page.nodes):
         for index, _, role in repeated(node.roles):
-            yield Finding(f"nodes[{number}].roles[{index}]", f"{role!r} is there twice", "each role once")
+            yield Finding(f"nodes[{number}].roles[{index}]", f"{role!r} is listed twice", "each role once")
 
 
 def node_names(page: Page) -> Iterator[Finding]:
-    """Node names are unique; `kubernetes`, `localhost` and on local machines `gateway` are taken."""
+    """Node names are unique; `kubernetes` and `localhost` are reserved, and on local machines `gateway` too."""
     for index, first, name in repeated(node.name for node in page.nodes):
         yield Finding(f"nodes[{index}].name", f"{name!r} is also the name of nodes[{first}]", "a name of its own")
     for index, node in enumerate(page.nodes):
-        if page.machines.provider == "local" and node.name == LAB_GATEWAY_NAME:
-            problem = f"{node.name!r} is the machine in front of a local cluster"
+        if page.machines.provider == "local" and node.name == GATEWAY:
+            problem = f"{node.name!r} is the gateway of the local stack"
             yield Finding(f"nodes[{index}].name", problem, "any other name")
         if node.name in RESERVED_NAMES:
             problem = f"{node.name!r} means something else in certificates"
@@ -52,7 +52,7 @@ def node_names(page: Page) -> Iterator[Finding]:
 
 
 def node_addresses(page: Page) -> Iterator[Finding]:
-    """Every node has an address (local machines may leave it out), unique, and outside of pods and services."""
+    """Every node has an address of its own outside of pods and services; on existing hosts the page sets it."""
     given = [(index, node.address) for index, node in enumerate(page.nodes) if node.address is not None]
     if not page.machines.chooses_addresses:
         for index in sorted(set(range(len(page.nodes))) - {index for index, _ in given}):
@@ -68,15 +68,15 @@ def node_addresses(page: Page) -> Iterator[Finding]:
                 yield Finding(f"nodes[{index}].address", problem, f"an address outside {cidr}")
 
 
-def node_marks(page: Page) -> Iterator[Finding]:
-    """Labels and taints need a Kubernetes node, so not one that is only etcd; a taint's key and effect come once."""
+def labels_and_taints(page: Page) -> Iterator[Finding]:
+    """Labels and taints need a Kubernetes node, not one that is only `etcd`. A taint's key and effect come once."""
     for number, node in enumerate(page.nodes):
-        for key, marks in (("labels", node.labels), ("taints", node.taints)):
-            if marks and not node.runs_kubelet:
+        for key, given in (("labels", node.labels), ("taints", node.taints)):
+            if given and not node.runs_kubelet:
                 yield Finding(
                     f"nodes[{number}].{key}",
                     f"node {node.name!r} runs no kubelet and so is no Kubernetes node",
                     f"{key} on nodes with the role control-plane or worker",
                 )
         for index, _, taint in repeated(f"{taint.key}:{taint.effect}" for taint in node.taints):
-            yield Finding(f"nodes[{number}].taints[{index}]", f"{taint!r} is there twice", "each key and effect once")
+            yield Finding(f"nodes[{number}].taints[{index}]", f"{taint!r} is listed twice", "each key and effect once")

@@ -1,5 +1,6 @@
 """Rules about settings that depend on each other: lifetimes, etcd, names, flags, artifacts."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -13,16 +14,24 @@ from components.config.pki import Lifetime
 from components.config.rules.common import repeated
 
 ADMIN_NAME = "admin"
+_NOT_FOR_DATA = {
+    **dict.fromkeys(("/run", "/var/run", "/tmp", "/var/tmp", "/dev"), "is emptied by a boot"),  # noqa: S108
+    **dict.fromkeys(("/proc", "/sys"), "belongs to the kernel"),
+    "/opt/kubernetes": "is the folder of the releases",
+    **dict.fromkeys(("/var/lib/kubelet", "/var/lib/containerd"), "belongs to another program of the node"),
+}
+_SYSTEM = re.compile(r"/(bin|boot|etc|home|lib|media|mnt|opt|root|sbin|srv|usr|var|var/lib|var/log|var/cache|usr/lib)?")
+"""Directories that many programs share."""
 KUBELET_BEHIND = 3
 """Minor versions that a kubelet may be older than the API server."""
 
 
 def lifetimes(page: Page) -> Iterator[Finding]:
-    """Certificates are replaced in the later half of their life, and fit into an authority's less its renewBefore."""
+    """Certificates are replaced in the second half of their lifetime. Authorities outlive them by their renewBefore."""
     pki = page.pki
     profiles = {name: getattr(pki.profiles, name) for name in type(pki.profiles).model_fields}
     yield from _renewal("pki.authorities", pki.authorities)
-    # An authority is replaced `renewBefore` ahead of its end; what it signed until then may not outlive it.
+    # An authority is replaced `renewBefore` before its end; a leaf that it signs until then may not outlive it.
     longest = pki.authorities.lifetime - pki.authorities.renew_before
     for name, profile in profiles.items():
         yield from _renewal(f"pki.profiles.{name}", profile)
@@ -31,10 +40,18 @@ def lifetimes(page: Page) -> Iterator[Finding]:
             yield Finding(f"pki.profiles.{name}.lifetime", problem, f"at most {text(longest)}")
 
 
-def _renewal(path: str, life: Lifetime) -> Iterator[Finding]:
-    if life.renew_before * 2 > life.lifetime:
-        problem = f"'{text(life.renew_before)}' is more than half of the lifetime {text(life.lifetime)}"
-        yield Finding(f"{path}.renewBefore", problem, f"1h to {int(life.lifetime / timedelta(hours=2))}h")
+def _renewal(path: str, validity: Lifetime) -> Iterator[Finding]:
+    if validity.renew_before * 2 > validity.lifetime:
+        problem = f"'{text(validity.renew_before)}' is more than half of the lifetime {text(validity.lifetime)}"
+        yield Finding(f"{path}.renewBefore", problem, f"1h to {int(validity.lifetime / timedelta(hours=2))}h")
+
+
+def generations(page: Page) -> Iterator[Finding]:
+    """The active generation of a key is one of its trusted generations."""
+    for key, of in page.pki.generations.on_page().items():
+        if of.active not in of.trusted:
+            problem = f"generation {of.active} is in use and not trusted"
+            yield Finding(f"pki.generations.{key}.active", problem, f"one of {list(of.trusted)}")
 
 
 def kubelet_version(page: Page) -> Iterator[Finding]:
@@ -62,10 +79,21 @@ def etcd_times(page: Page) -> Iterator[Finding]:
 
 
 def etcd_directories(page: Page) -> Iterator[Finding]:
-    """`walDir` and `dataDir` lie beside each other: a restore moves the data directory away."""
+    """`walDir` and `dataDir` do not contain each other: a restore moves the data directory away."""
     data, wal = page.etcd.data_dir, page.etcd.wal_dir
     if wal is not None and (wal == data or wal.startswith(f"{data}/") or data.startswith(f"{wal}/")):
         yield Finding("etcd.walDir", f"{wal!r} shares a directory with dataDir ({data})", "a directory beside dataDir")
+
+
+def etcd_data_stays(page: Page) -> Iterator[Finding]:
+    """`dataDir` and `walDir` are directories that stay over a boot, and that nothing else uses."""
+    for name, path in (("dataDir", page.etcd.data_dir), ("walDir", page.etcd.wal_dir)):
+        if path is None:
+            continue
+        why = next((why for root, why in _NOT_FOR_DATA.items() if path == root or path.startswith(f"{root}/")), None)
+        if why or _SYSTEM.fullmatch(path):
+            problem = f"{path!r} {why or 'is a directory that many programs share'}"
+            yield Finding(f"etcd.{name}", problem, "a directory of its own, such as /var/lib/etcd")
 
 
 def etcd_compaction(page: Page) -> Iterator[Finding]:
@@ -83,7 +111,7 @@ def etcd_compaction(page: Page) -> Iterator[Finding]:
 def extra_sans(page: Page) -> Iterator[Finding]:
     """Each further name of the API servers comes once."""
     for index, _, name in repeated(page.api.extra_sans):
-        yield Finding(f"api.extraSans[{index}]", f"{name!r} is there twice", "each name once")
+        yield Finding(f"api.extraSans[{index}]", f"{name!r} is listed twice", "each name once")
 
 
 def developers(page: Page) -> Iterator[Finding]:
@@ -100,7 +128,7 @@ def developers(page: Page) -> Iterator[Finding]:
 
 
 def managed(page: Page) -> Iterator[Finding]:
-    """`extraArgs` and `extraConfig` leave alone what hardway sets itself (see below)."""
+    """`extraArgs` and `extraConfig` do not set what hardway sets itself (see below)."""
     for section, known, what in (
         ("extraArgs", MANAGED_FLAGS, "flag"),
         ("extraConfig", MANAGED_FIELDS, "field"),
@@ -117,15 +145,22 @@ def managed(page: Page) -> Iterator[Finding]:
 
 
 def mirror(page: Page) -> Iterator[Finding]:
-    """`artifacts.mirror` is there when the source is `mirror` and the machines are not local, and only then."""
-    path, given, brought = "artifacts.mirror", page.artifacts.mirror, page.machines.brings_mirror
-    if page.artifacts.source != "mirror":
-        if given is not None:
-            problem = f"{given!r} would not be used, artifacts.source is {page.artifacts.source}"
-            yield Finding(path, problem, "no mirror, or artifacts.source: mirror")
-    elif given is None and not brought:
-        problem = f"is missing, the provider {page.machines.provider} brings no mirror"
+    """`artifacts.mirror` is set with the source `mirror`, unless the machines are local: then it is never set."""
+    path, given, served = "artifacts.mirror", page.artifacts.mirror, page.machines.serves_mirror
+    if given is None and not served and page.artifacts.source == "mirror":
+        problem = f"is missing, the provider {page.machines.provider} serves no mirror"
         yield Finding(path, problem, "http://HOST[:PORT][/PATH] or https://...")
-    elif given is not None and brought:
-        problem = f"{given!r} would not be used, the provider {page.machines.provider} brings its own mirror"
+    elif given is not None and served:
+        problem = f"{given!r} would not be used, the provider {page.machines.provider} serves its own mirror"
         yield Finding(path, problem, "no mirror, or another provider of machines")
+
+
+def proxy(page: Page) -> Iterator[Finding]:
+    """`artifacts.proxy` has a URL for http or https. With local machines, only downloads of this host use it."""
+    if (given := page.artifacts.proxy) is None:
+        return
+    if not any(given.urls()):
+        yield Finding("artifacts.proxy", "names no proxy", "http, https or both")
+    elif page.machines.serves_mirror and page.artifacts.source == "mirror":
+        problem = "would not be used, artifacts.source is mirror, and this host serves the mirror"
+        yield Finding("artifacts.proxy", problem, "no proxy, or artifacts.source: upstream or auto")

@@ -1,22 +1,23 @@
-"""What is asked of AWS before anything is made. Whatever is wrong ends the program with one sentence."""
+"""Queries to AWS before anything is created. If something is wrong, the program ends with one sentence."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import pulumi
 import pulumi_aws as aws
 
 from components.config import ConfigError, Finding
-from components.config.aws import AwsMachines, GivenVpc
+from components.config.aws import AwsSection, GivenVpc
 
 T = TypeVar("T")
 
 
-def inspect_account(machines: AwsMachines, provider: aws.Provider) -> str:
-    """See that credentials, zones and given subnets are there, and return the id of the AMI.
+def inspect_account(machines: AwsSection, provider: aws.Provider) -> str:
+    """Check that credentials, zones and given subnets exist, and return the id of the AMI.
 
     Raises pulumi.RunError.
     """
@@ -36,7 +37,7 @@ def inspect_account(machines: AwsMachines, provider: aws.Provider) -> str:
     return str(answer.insecure_value)
 
 
-def _zones(machines: AwsMachines, opts: pulumi.InvokeOptions) -> list[Finding]:
+def _zones(machines: AwsSection, opts: pulumi.InvokeOptions) -> list[Finding]:
     answer = _ask("its zones", machines, lambda: aws.get_availability_zones(state="available", opts=opts))
     there = [name.removeprefix(machines.region) for name in answer.names]
     return [
@@ -46,10 +47,10 @@ def _zones(machines: AwsMachines, opts: pulumi.InvokeOptions) -> list[Finding]:
     ]
 
 
-def _subnets(machines: AwsMachines, vpc: GivenVpc, opts: pulumi.InvokeOptions) -> list[Finding]:
+def _subnets(machines: AwsSection, vpc: GivenVpc, opts: pulumi.InvokeOptions) -> list[Finding]:
     found = []
     for index, subnet in enumerate(vpc.subnets):
-        answer = _ask(f"the subnet {subnet.id}", machines, lambda id_=subnet.id: aws.ec2.get_subnet(id=id_, opts=opts))
+        answer = _ask(f"the subnet {subnet.id}", machines, partial(aws.ec2.get_subnet, id=subnet.id, opts=opts))
         path = f"machines.network.vpc.subnets[{index}]"
         for key, said, real in (
             ("id", vpc.id, answer.vpc_id),
@@ -57,15 +58,15 @@ def _subnets(machines: AwsMachines, vpc: GivenVpc, opts: pulumi.InvokeOptions) -
             ("cidr", subnet.cidr, answer.cidr_block),
         ):
             if said != real:
-                problem = f"{subnet.id} is in {said} for the page and in {real} for AWS"
-                found.append(Finding(f"{path}.{key}", problem, "what AWS says"))
+                problem = f"{subnet.id} is in {said} on the page and in {real} in AWS"
+                found.append(Finding(f"{path}.{key}", problem, "the value from AWS"))
         if answer.map_public_ip_on_launch:
             problem = f"{subnet.id} gives every machine a public address"
             found.append(Finding(f"{path}.id", problem, "a private subnet"))
     return found
 
 
-def _ask(what: str, machines: AwsMachines, call: Callable[[], T]) -> T:
+def _ask(what: str, machines: AwsSection, call: Callable[[], T]) -> T:
     try:
         return call()
     except Exception as error:
@@ -73,12 +74,12 @@ def _ask(what: str, machines: AwsMachines, call: Callable[[], T]) -> T:
 
 
 def _sentence(error: Exception) -> str:
-    """The part of the provider's message that says something, on one line."""
+    """The relevant part of the provider's message, on one line."""
     text = re.sub(r"\s+", " ", str(error)).strip()
     if re.search(r"no valid credential sources|NoCredentialProviders|failed to refresh cached credentials", text, re.I):
         return (
             "there are no credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-            "or run where a role gives them"
+            "or run where an IAM role provides them"
         )
     if refused := re.search(r"api error (\w+: [^:]+(?:: [^:]+)?)", text):
         return refused[1].rstrip(". ")

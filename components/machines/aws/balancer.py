@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components.config.aws import AwsMachines
+from components.config.aws import AwsSection
 from components.machines.aws.tags import Tags
 
 _HEALTH = aws.lb.TargetGroupHealthCheckArgs(
@@ -19,13 +19,13 @@ _HEALTH = aws.lb.TargetGroupHealthCheckArgs(
     healthy_threshold=2,
     unhealthy_threshold=2,
 )
-"""An API server that stops says so on /readyz six seconds before it takes no more requests."""
+"""An API server that stops fails /readyz six seconds before it refuses requests."""
 
 
 class AwsBalancer(pulumi.ComponentResource):
-    """A load balancer that sends TCP connections to API servers which say that they are ready.
+    """A load balancer that sends TCP connections to API servers that are ready.
 
-    `host` is its DNS name. TLS is between client and API server; nothing ends here.
+    `host` is its DNS name. TLS is between client and API server: the load balancer does not terminate it.
     """
 
     host: pulumi.Output[str]
@@ -33,7 +33,7 @@ class AwsBalancer(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        machines: AwsMachines,
+        machines: AwsSection,
         port: int,
         vpc_id: pulumi.Input[str],
         subnets: Sequence[pulumi.Input[str]],
@@ -43,22 +43,22 @@ class AwsBalancer(pulumi.ComponentResource):
     ) -> None:
         super().__init__("hardway:machines:AwsBalancer", name, {}, opts)
         self._port, own = port, pulumi.ResourceOptions(parent=self)
-        # AWS takes names of at most 32 characters, of which the engine's random end takes eight.
-        called = f"{tags.cluster}-api"
+        # AWS allows names of at most 32 characters, of which the engine's random suffix takes eight.
+        aws_name = f"{tags.cluster}-api"
         balancer = aws.lb.LoadBalancer(
-            called,
+            aws_name,
             load_balancer_type="network",
             internal=not machines.endpoint.public,
             subnets=list(subnets),
             security_groups=[group],
-            # Also the zones without an API server lead to one.
+            # Zones without an API server lead to an API server as well.
             enable_cross_zone_load_balancing=True,
             enable_deletion_protection=machines.protected,
             tags=tags.of("api"),
             opts=pulumi.ResourceOptions(parent=self, protect=machines.protected),
         )
         self._targets = aws.lb.TargetGroup(
-            called,
+            aws_name,
             port=port,
             protocol="TCP",
             vpc_id=vpc_id,
@@ -81,7 +81,7 @@ class AwsBalancer(pulumi.ComponentResource):
         self.register_outputs({"host": self.host})
 
     def attach(self, instances: Mapping[str, aws.ec2.Instance]) -> list[pulumi.Resource]:
-        """Make these instances, by node name, the ones that connections go to."""
+        """Make these instances, by node name, the targets of the load balancer."""
         return [
             aws.lb.TargetGroupAttachment(
                 f"{name}-api",

@@ -1,4 +1,4 @@
-"""EC2 instances: what all of them have in common, and the data volume of an etcd member."""
+"""EC2 instances: the settings that all share, and the data volume of an etcd member."""
 
 from __future__ import annotations
 
@@ -10,32 +10,34 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_tls as tls
 
-from components.config.aws import AwsMachines, AwsRole
+from components.config.aws import AwsRole, AwsSection
 from components.machines.aws.tags import Tags
 from components.machines.aws.user_data import Keys, user_data
+from components.machines.login import LoginKeys
+from components.resource_names import NodeResource
 from components.topology import NodePlan
 
 _DEVICE = "/dev/sdf"
-"""How AWS calls the place of the data volume. Nitro machines see it under another name, see user_data.py."""
-# What a machine has got when it was made, it keeps: a new AMI or other user data must not replace a running member.
+"""The device name of the data volume in AWS. Nitro instances show another name, see user_data.py."""
+# Changes of these are ignored: a new AMI or other user data must not replace a running member.
 _KEPT = ["ami", "userDataBase64"]
 
 
 @dataclass(frozen=True)
-class Making:
-    """What all instances of a stack are made with; `after` has to be there before they boot."""
+class Common:
+    """The settings that all instances of a stack share; `after` has to exist before they boot."""
 
-    page: AwsMachines
+    page: AwsSection
     tags: Tags
     ami: str
     profile: pulumi.Input[str]
-    user_key: tls.PrivateKey
+    login: LoginKeys
     after: Sequence[pulumi.Resource]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What is particular to one instance. `address` None: AWS chooses."""
+    """The settings of one instance. `address` None: AWS chooses."""
 
     name: str
     type: str
@@ -45,27 +47,27 @@ class Shape:
     address: str | None = None
     volume: aws.ebs.Volume | None = None
     forwards: bool = False
-    """It passes on packets that are neither from it nor for it."""
+    """Whether the instance forwards packets that are neither from it nor for it."""
     protected: bool = False
     bastion_port: int | None = None
-    """Set: it is a bastion whose SSH server listens there."""
+    """If set: the instance is a bastion whose SSH server listens on this port."""
 
 
-def role_of(page: AwsMachines, node: NodePlan) -> AwsRole:
-    """The kind of instance for a node: with several roles it counts as control plane before etcd before worker."""
+def role_of(page: AwsSection, node: NodePlan) -> AwsRole:
+    """The kind of instance for a node. With several roles, control plane goes before etcd, etcd before worker."""
     if node.is_control_plane:
         return page.control_plane
     return page.etcd if node.is_etcd else page.worker
 
 
-def make_instance(making: Making, shape: Shape, parent: pulumi.Resource) -> tuple[aws.ec2.Instance, pulumi.Output[str]]:
-    """An instance, and the public key by which its SSH server is known."""
+def make_instance(common: Common, shape: Shape, parent: pulumi.Resource) -> tuple[aws.ec2.Instance, pulumi.Output[str]]:
+    """An instance, and the public host key of its SSH server."""
     child = pulumi.ResourceOptions(parent=parent)
-    host_key = tls.PrivateKey(f"{shape.name}-ssh-host", algorithm="ED25519", opts=child)
-    booting = pulumi.Output.all(
+    host_key = tls.PrivateKey(NodeResource.SSH_HOST_KEY.name_for(shape.name), algorithm="ED25519", opts=child)
+    boot_data = pulumi.Output.all(
         private=host_key.private_key_openssh,
         public=host_key.public_key_openssh,
-        user=making.user_key.public_key_openssh,
+        user=common.login.public_keys,
         volume=shape.volume.id if shape.volume else None,
     ).apply(
         lambda known: base64.b64encode(
@@ -77,21 +79,22 @@ def make_instance(making: Making, shape: Shape, parent: pulumi.Resource) -> tupl
             ).encode()
         ).decode()
     )
+    secret: pulumi.Output[str] = pulumi.Output.secret(boot_data)
     instance = aws.ec2.Instance(
-        f"{shape.name}-machine",
-        ami=making.ami,
+        NodeResource.MACHINE.name_for(shape.name),
+        ami=common.ami,
         instance_type=shape.type,
         subnet_id=shape.subnet_id,
         private_ip=shape.address,
-        # Nothing about public addresses: the subnets give none (account.py looks at given ones). To say so here as well
-        # would replace the bastion, whose elastic address counts as one.
+        # No setting for public addresses: the subnets assign none (account.py checks given subnets). A setting here
+        # would replace the bastion, since its elastic address counts as a public address.
         vpc_security_group_ids=list(shape.groups),
-        iam_instance_profile=making.profile,
+        iam_instance_profile=common.profile,
         source_dest_check=not shape.forwards,
         disable_api_termination=shape.protected,
-        user_data_base64=pulumi.Output.secret(booting),
-        # One hop: what answers with the instance's credentials and its user data is out of reach for pods, which are
-        # one hop further away. Nothing that hardway installs asks it.
+        user_data_base64=secret,
+        # One hop: pods are one hop further away and so cannot reach the metadata service, which has the instance's
+        # credentials and user data. Nothing that hardway installs uses that service.
         metadata_options=aws.ec2.InstanceMetadataOptionsArgs(
             http_endpoint="enabled",
             http_tokens="required",
@@ -102,15 +105,15 @@ def make_instance(making: Making, shape: Shape, parent: pulumi.Resource) -> tupl
             volume_type="gp3",
             volume_size=shape.root_size,
             encrypted=True,
-            kms_key_id=making.page.kms_key,
+            kms_key_id=common.page.kms_key,
             delete_on_termination=True,
-            tags=making.tags.of(f"{shape.name}-root"),
+            tags=common.tags.of(f"{shape.name}-root"),
         ),
-        tags=making.tags.of(shape.name, found_by_cloud=shape.bastion_port is None),
+        tags=common.tags.of(shape.name, found_by_cloud=shape.bastion_port is None),
         opts=pulumi.ResourceOptions(
             parent=parent,
-            depends_on=making.after,
-            # Another machine cannot have the address before this one has given it back.
+            depends_on=common.after,
+            # A new instance can take the address only after this instance has released it.
             delete_before_replace=True,
             ignore_changes=_KEPT,
             protect=shape.protected,
@@ -119,29 +122,29 @@ def make_instance(making: Making, shape: Shape, parent: pulumi.Resource) -> tupl
     return instance, host_key.public_key_openssh
 
 
-def make_volume(making: Making, node: str, zone: str, parent: pulumi.Resource) -> aws.ebs.Volume:
-    """The data volume of an etcd member. It outlives the instance that it is attached to."""
-    data = making.page.etcd_data
+def make_volume(common: Common, node: str, zone: str, parent: pulumi.Resource) -> aws.ebs.Volume:
+    """The data volume of an etcd member. The volume outlives its instance."""
+    data = common.page.etcd_data
     return aws.ebs.Volume(
-        f"{node}-data",
-        availability_zone=f"{making.page.region}{zone}",
+        NodeResource.DATA.name_for(node),
+        availability_zone=f"{common.page.region}{zone}",
         type="gp3",
         size=data.size,
         iops=data.iops,
         throughput=data.throughput,
         encrypted=True,
-        kms_key_id=making.page.kms_key,
-        tags=making.tags.of(f"{node}-data"),
-        opts=pulumi.ResourceOptions(parent=parent, protect=making.page.protected),
+        kms_key_id=common.page.kms_key,
+        tags=common.tags.of(NodeResource.DATA.name_for(node)),
+        opts=pulumi.ResourceOptions(parent=parent, protect=common.page.protected),
     )
 
 
 def attach_volume(
     node: str, volume: aws.ebs.Volume, instance: aws.ec2.Instance, parent: pulumi.Resource
 ) -> aws.ec2.VolumeAttachment:
-    """Give a volume to an instance. One that is terminated gives it back by itself, with all its data written."""
+    """Attach a volume. A terminated instance detaches its volume by itself, after all data is written."""
     return aws.ec2.VolumeAttachment(
-        f"{node}-data",
+        NodeResource.DATA.name_for(node),
         device_name=_DEVICE,
         volume_id=volume.id,
         instance_id=instance.id,

@@ -1,4 +1,4 @@
-"""The network: a new VPC with its subnets and ways out, or one that is there already."""
+"""The network: a new VPC with its subnets and routes to the internet, or an existing VPC."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.config.aws import AwsMachines
+from components.config.aws import AwsSection
 from components.config.aws_places import front_subnets, machine_subnets
 from components.machines.aws.tags import Tags
 
@@ -19,18 +19,18 @@ EVERYWHERE = "0.0.0.0/0"
 class Subnets:
     """A VPC and its subnets' ids by letter of the zone.
 
-    `machines` is where machines are, `front` what stands before them: load balancer, NAT gateways, bastion. `ways_out`
-    is what has to be there before a machine reaches the internet.
+    `machines` are the subnets of machines, `front` the subnets of load balancer, NAT gateways and bastion. `routes` has
+    to exist before a machine reaches the internet.
     """
 
     vpc_id: pulumi.Input[str]
     machines: Mapping[str, pulumi.Input[str]]
     front: Sequence[pulumi.Input[str]]
-    ways_out: Sequence[pulumi.Resource]
+    routes: Sequence[pulumi.Resource]
 
 
-def given_network(machines: AwsMachines) -> Subnets:
-    """The subnets of a VPC that is there already. A load balancer without public addresses is among the machines."""
+def given_network(machines: AwsSection) -> Subnets:
+    """The subnets of an existing VPC. A load balancer without public addresses is in the subnets of machines."""
     vpc = machines.network.vpc
     if vpc is None:
         raise ValueError("the page gives no VPC")
@@ -39,13 +39,11 @@ def given_network(machines: AwsMachines) -> Subnets:
 
 
 class AwsNetwork(pulumi.ComponentResource):
-    """A new VPC. Machines are in private subnets; only what needs an address of the internet is in the others."""
+    """A new VPC. Machines are in private subnets; only resources with a public address are in the other subnets."""
 
     subnets: Subnets
 
-    def __init__(
-        self, name: str, machines: AwsMachines, tags: Tags, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, machines: AwsSection, tags: Tags, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:machines:AwsNetwork", name, {}, opts)
         self._page, self._tags = machines, tags
         self._vpc = aws.ec2.Vpc(
@@ -56,18 +54,18 @@ class AwsNetwork(pulumi.ComponentResource):
             tags=tags.of("vpc", found_by_cloud=True),
             opts=self._child(),
         )
-        # Every VPC has this group, and what is made without a group gets it: it lets nothing through.
+        # The default group of the VPC, for resources without a group of their own. It allows nothing.
         aws.ec2.DefaultSecurityGroup(
             "default-group", vpc_id=self._vpc.id, ingress=[], egress=[], tags=tags.of("default"), opts=self._child()
         )
         front = self._subnets("front", front_subnets(machines))
         own = self._subnets("machines", machine_subnets(machines))
-        ways_out = self._ways_out(front, own) if self._needs_internet() else []
+        routes = self._internet_routes(front, own) if self._needs_internet() else []
         self.subnets = Subnets(
             self._vpc.id,
             {zone: subnet.id for zone, subnet in own.items()},
             [subnet.id for subnet in front.values()],
-            ways_out,
+            routes,
         )
         self.register_outputs({"vpc": self._vpc.id})
 
@@ -92,7 +90,7 @@ class AwsNetwork(pulumi.ComponentResource):
             for zone, cidr in cidrs.items()
         }
 
-    def _ways_out(
+    def _internet_routes(
         self, front: Mapping[str, aws.ec2.Subnet], own: Mapping[str, aws.ec2.Subnet]
     ) -> list[pulumi.Resource]:
         gateway = aws.ec2.InternetGateway(
@@ -106,8 +104,8 @@ class AwsNetwork(pulumi.ComponentResource):
         gateways = {zone: self._nat(zone, front[zone], public) for zone in zones}
         private: list[pulumi.Resource] = []
         for zone, subnet in own.items():
-            way = gateways.get(zone, gateways[zones[0]])
-            private += self._routes(f"machines-{zone}", {zone: subnet}, nat_gateway_id=way.id)
+            gateway_of_zone = gateways.get(zone, gateways[zones[0]])
+            private += self._routes(f"machines-{zone}", {zone: subnet}, nat_gateway_id=gateway_of_zone.id)
         return [*public, *private]
 
     def _nat(self, zone: str, subnet: aws.ec2.Subnet, public: Sequence[pulumi.Resource]) -> aws.ec2.NatGateway:
@@ -126,7 +124,7 @@ class AwsNetwork(pulumi.ComponentResource):
         gateway_id: pulumi.Input[str] | None = None,
         nat_gateway_id: pulumi.Input[str] | None = None,
     ) -> list[pulumi.Resource]:
-        """A table whose default route leads through the gateway, for these subnets."""
+        """A route table for these subnets, with a default route through the gateway."""
         table = aws.ec2.RouteTable(name, vpc_id=self._vpc.id, tags=self._tags.of(name), opts=self._child())
         route = aws.ec2.Route(
             name,

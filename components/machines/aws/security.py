@@ -1,4 +1,4 @@
-"""Security groups, with each rule a resource of its own."""
+"""Security groups. Each rule is a resource of its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pulumi
 import pulumi_aws as aws
 
 from components.config import Page
-from components.config.aws import AwsMachines
-from components.machines.aws.firewall import ALL, MACHINE, Rule, groups, rules
+from components.config.aws import AwsSection
+from components.machines.aws.firewall import ALL, MACHINE, SCTP, Rule, groups, rules
 from components.machines.aws.tags import Tags
 
 
@@ -22,7 +22,7 @@ class AwsSecurity(pulumi.ComponentResource):
         self,
         name: str,
         page: Page,
-        machines: AwsMachines,
+        machines: AwsSection,
         vpc_id: pulumi.Input[str],
         tags: Tags,
         opts: pulumi.ResourceOptions | None = None,
@@ -44,11 +44,11 @@ class AwsSecurity(pulumi.ComponentResource):
 
     def _rule(self, rule: Rule) -> pulumi.Resource:
         kind = aws.vpc.SecurityGroupEgressRule if rule.outgoing else aws.vpc.SecurityGroupIngressRule
-        ports = {} if rule.protocol == ALL else {"from_port": rule.first, "to_port": rule.last}
+        ports = {} if rule.protocol in (ALL, SCTP) else {"from_port": rule.first, "to_port": rule.last}
         other = (
             {"cidr_ipv4": rule.other} if rule.from_network else {"referenced_security_group_id": self.ids[rule.other]}
         )
-        return kind(
+        made: pulumi.Resource = kind(
             rule.name,
             security_group_id=self.ids[rule.group],
             description=rule.what,
@@ -58,3 +58,4 @@ class AwsSecurity(pulumi.ComponentResource):
             **ports,
             **other,
         )
+        return made

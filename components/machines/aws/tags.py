@@ -1,4 +1,4 @@
-"""How things in AWS are called and marked."""
+"""Names and tags of resources in AWS."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tags:
-    """The marks of everything that one stack makes; `further` are those of the page."""
+    """The tags of all resources of one stack; `further` are the tags of the page."""
 
     stack: str
     cluster: str
     further: Mapping[str, str]
 
     def of(self, name: str, *, found_by_cloud: bool = False) -> dict[str, str]:
-        """Tags of one thing.
+        """The tags of one resource.
 
-        `found_by_cloud` adds the one by which Kubernetes' programs for AWS find what belongs to a cluster. They want
-        it on one security group of an instance, not on all of them.
+        `found_by_cloud` adds the tag by which Kubernetes' programs for AWS find the resources of a cluster. Of an
+        instance's security groups, exactly one may have this tag.
         """
         found = {f"kubernetes.io/cluster/{self.cluster}": "owned"} if found_by_cloud else {}
         own = {"Name": f"{self.cluster}-{name}", "hardway:stack": self.stack, "hardway:cluster": self.cluster}

@@ -1,8 +1,9 @@
-"""What an instance does when it boots for the first time: the user data for cloud-init. Pure text."""
+"""The user data for cloud-init: what an instance does at its first boot. Pure text."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.config.aws import DATA_DIRECTORY
@@ -10,17 +11,27 @@ from components.config.ports import SSH
 
 USER = "hardway"
 ETCD_UID = 961
-"""A fixed number: the data volume keeps the files' owner while machines come and go."""
+"""A fixed number: the files on a data volume keep their owner if the machine is replaced."""
 
-# What a node needs of the operating system besides what every cloud image has.
+# Packages that a node needs and that not every cloud image has.
 PACKAGES = (
     *("ca-certificates", "curl", "iproute2", "iptables", "nftables", "conntrack", "ipset", "ethtool", "socat"),
     *("kmod", "procps", "haproxy"),
 )
 _UNIT = "var-lib-etcd.mount"
+_APT = "/etc/apt/apt.conf.d/90-hardway"
+_UPDATES = """\
+APT::Periodic::Enable "1";
+APT::Periodic::Update-Package-Lists "1";
+APT::Periodic::Unattended-Upgrade "1";
+Unattended-Upgrade::Automatic-Reboot "true";
+Unattended-Upgrade::Automatic-Reboot-Time "05:00";
+"""
+"""Security updates every day, with the unattended-upgrades of the image. Nobody logs in at a bastion to do this. The
+time is not that of the nightly renewal (.github/workflows/renew.yml), which goes through the bastion."""
 _SSHD = "/etc/ssh/sshd_config.d/hardway-port.conf"
 
-# Ends when cloud-init is done, whether or not with warnings: what it left out shows in a release that does not start.
+# Ends when cloud-init is done, with or without warnings: if something is missing, then the release does not start.
 WAIT = "cloud-init status --wait >/dev/null 2>&1 || true"
 WAIT_FOR_DATA = (
     f"{WAIT}; n=0; until mountpoint -q {DATA_DIRECTORY}; do n=$((n + 1)); "
@@ -31,25 +42,25 @@ WAIT_FOR_DATA = (
 
 @dataclass(frozen=True)
 class Keys:
-    """Keys for SSH in OpenSSH's form: the host's own, and the one of the user who may log in."""
+    """SSH keys in OpenSSH's format: the key pair of the host, and the public keys of the user who may log in."""
 
     host_private: str
     host_public: str
-    user_public: str
+    user_public: Sequence[str]
 
 
 def user_data(name: str, keys: Keys, *, volume: str | None = None, bastion_port: int | None = None) -> str:
-    """The user data of a machine; `volume` is the id of its data volume. With `bastion_port` it is a bastion.
+    """The user data of a machine; `volume` is the id of its data volume. With `bastion_port` the machine is a bastion.
 
-    cloud-init installs the host's key before the SSH server starts, so the very first connection finds the one that
-    the program expects.
+    cloud-init installs the host key before the SSH server starts, so the very first connection finds the key that the
+    program expects.
     """
     user = {
         "name": USER,
         "gecos": "Operator",
         "shell": "/bin/bash",
         "lock_passwd": True,
-        "ssh_authorized_keys": [keys.user_public.strip()],
+        "ssh_authorized_keys": list(keys.user_public),
     }
     config: dict[str, object] = {
         "hostname": name,
@@ -61,9 +72,12 @@ def user_data(name: str, keys: Keys, *, volume: str | None = None, bastion_port:
     }
     if bastion_port is None:
         config |= {"package_update": True, "packages": list(PACKAGES)}
-    elif bastion_port != SSH:
-        # Written before the SSH server starts, as its key is.
-        config["write_files"] = [{"path": _SSHD, "content": f"Port {bastion_port}\n"}]
+    else:
+        files = [{"path": _APT, "content": _UPDATES}]
+        if bastion_port != SSH:
+            # Written before the SSH server starts, like its host key.
+            files.append({"path": _SSHD, "content": f"Port {bastion_port}\n"})
+        config["write_files"] = files
     if volume:
         config["users"] = [*config["users"], _etcd()]  # type: ignore[misc]
         config["bootcmd"] = [["cloud-init-per", "once", "hardway-data", "sh", "-c", _mount(volume)]]
@@ -75,10 +89,10 @@ def _etcd() -> dict[str, object]:
 
 
 def _mount(volume: str) -> str:
-    """Mount the data volume when it appears, now and at every boot, and make a file system on it if it has none.
+    """Mount the data volume when it appears, now and at every boot; create a file system if the volume has none.
 
-    The name by id is Nitro's: other names of a disk change from boot to boot. etcd does not start without it, or a
-    member would begin anew on the root volume.
+    Nitro instances name a disk by its id; its other names may change at a boot. etcd does not start without the volume:
+    otherwise a member would start without its data, on the root volume.
     """
     device = f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume.replace('-', '')}"
     options = "noatime,nofail,x-systemd.makefs,x-systemd.device-timeout=15min"

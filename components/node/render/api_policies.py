@@ -1,15 +1,15 @@
-"""The API server's policy files: who may ask without a credential, what is audited, which pods are admitted."""
+"""The policy files of the API server: anonymous requests, audit, admission of pods."""
 
 from __future__ import annotations
 
 import json
 
 HEALTH_PATHS = ("/livez", "/readyz", "/healthz")
-"""The only paths that answer an anonymous request: load balancers ask them."""
+"""The only paths that allow anonymous requests: load balancers check them."""
 
 
 def _document(content: dict[str, object]) -> str:
-    # JSON is YAML, and these files are read by machines and in diffs only.
+    # JSON is YAML, and only programs and diffs read these files.
     return json.dumps(content, indent=2) + "\n"
 
 
@@ -43,13 +43,34 @@ ADMISSION = _document(
                     },
                     "exemptions": {"usernames": [], "runtimeClasses": [], "namespaces": ["kube-system"]},
                 },
-            }
+            },
+            {
+                # A program in one namespace must not fill etcd with events. A kubelet sends 50 in a second at most
+                # (eventRecordQPS).
+                "name": "EventRateLimit",
+                "configuration": {
+                    "apiVersion": "eventratelimit.admission.k8s.io/v1alpha1",
+                    "kind": "Configuration",
+                    "limits": [{"type": "Namespace", "qps": 100, "burst": 1000, "cacheSize": 4096}],
+                },
+            },
         ],
     }
 )
 
-# https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/: who changed what, without the noise of a healthy
-# cluster and never with the content of a Secret.
+_READ = ["get", "list", "watch"]
+_COMPONENTS = ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"]
+_NODES = ["system:nodes"]
+_SECRET = [
+    {"group": "", "resources": ["secrets", "serviceaccounts/token"]},
+    {"group": "authentication.k8s.io", "resources": ["tokenreviews"]},
+]
+_LEASES = [{"group": "coordination.k8s.io", "resources": ["leases"]}]
+_EVENTS = [{"group": "", "resources": ["events"]}, {"group": "events.k8s.io", "resources": ["events"]}]
+
+# https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/: who changed what, and who read a Secret, without frequent
+# requests of a healthy cluster, and never with the content of a Secret. The first rule that fits decides. So what is
+# always logged comes before what the components of the cluster may do without a line in the log.
 AUDIT = _document(
     {
         "apiVersion": "audit.k8s.io/v1",
@@ -58,45 +79,18 @@ AUDIT = _document(
         "omitManagedFields": True,
         "rules": [
             {"level": "None", "nonResourceURLs": [f"{path}*" for path in (*HEALTH_PATHS, "/version", "/openapi")]},
-            {"level": "None", "resources": [{"group": "coordination.k8s.io", "resources": ["leases"]}]},
-            {"level": "None", "resources": [{"group": "", "resources": ["events"]}]},
-            {"level": "None", "userGroups": ["system:nodes"], "verbs": ["get", "list", "watch"]},
-            {
-                "level": "None",
-                "users": ["system:kube-proxy", "system:kube-scheduler"],
-                "verbs": ["get", "list", "watch"],
-            },
-            {
-                "level": "Metadata",
-                "resources": [
-                    {"group": "", "resources": ["secrets", "configmaps", "serviceaccounts/token"]},
-                    {"group": "authentication.k8s.io", "resources": ["tokenreviews"]},
-                ],
-            },
-            {"level": "Metadata", "verbs": ["get", "list", "watch"]},
+            {"level": "Metadata", "resources": _SECRET},
+            {"level": "None", "users": _COMPONENTS, "resources": [*_LEASES, *_EVENTS]},
+            {"level": "None", "userGroups": _NODES, "resources": [*_LEASES, *_EVENTS]},
+            # The leases of controllers in pods, such as leader elections.
+            {"level": "None", "userGroups": ["system:serviceaccounts"], "resources": _LEASES},
+            {"level": "None", "userGroups": _NODES, "verbs": _READ},
+            {"level": "None", "users": ["system:kube-proxy", "system:kube-scheduler"], "verbs": _READ},
+            {"level": "Metadata", "resources": [{"group": "", "resources": ["configmaps"]}, *_LEASES, *_EVENTS]},
+            {"level": "Metadata", "verbs": _READ},
             {"level": "RequestResponse", "resources": [{"group": "rbac.authorization.k8s.io"}]},
             {"level": "Request", "verbs": ["create", "update", "patch", "delete", "deletecollection"]},
             {"level": "Metadata"},
         ],
     }
 )
-
-
-def encryption_config(key: str) -> str:
-    """Encryption at rest with secretbox (XSalsa20-Poly1305); `key` is 32 random bytes in base64.
-
-    https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/. The API server does not cut the file's
-    secrets out of anything, so this text is secret.
-    """
-    return _document(
-        {
-            "apiVersion": "apiserver.config.k8s.io/v1",
-            "kind": "EncryptionConfiguration",
-            "resources": [
-                {
-                    "resources": ["secrets"],
-                    "providers": [{"secretbox": {"keys": [{"name": "key1", "secret": key}]}}, {"identity": {}}],
-                }
-            ],
-        }
-    )

@@ -1,22 +1,31 @@
-"""containerd and the CNI plugins: what turns a machine into one that can run pods."""
+"""containerd and the CNI plugins, with which a machine can run pods."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from components.node.model import ROOT, Directory, NodeFile, Part, Unit
+from components.node.model import ROOT, Directory, NodeFile, NodePart, Unit
+from components.node.render.proxy import ENVIRONMENT
 from components.node.render.systemd import service
 from components.node.traits import Traits
 
 CNI_CONFIG_DIR = "/run/hardway/cni"
-"""In /run: after a reboot a node is not ready for pods before flannel has said again what its subnet is."""
-
-FLANNEL_SUBNET = "/run/flannel/subnet.env"
+"""In /run, which is empty after a reboot: the node is not ready for pods until the network plugin is ready again."""
 
 
-def container_runtime(pause_image: str, registry_mirrors: Mapping[str, str], traits: Traits) -> Part:
-    """`pause_image` is the pinned sandbox image, `registry_mirrors` maps a registry host to the URL asked first."""
+def container_runtime(
+    pause_image: str,
+    registry_mirrors: Mapping[str, str],
+    traits: Traits,
+    proxy: NodeFile | None,
+    closed_mirrors: Collection[str] = (),
+) -> NodePart:
+    """`pause_image` is the pinned sandbox image, `registry_mirrors` maps a registry host to the URL of its mirror.
+
+    `proxy` is the file with the proxy for pulls of images. `closed_mirrors` are the mirrors to which no connection
+    leaves the host.
+    """
     config = f"""\
 version = 3
 root = "/var/lib/containerd"
@@ -46,85 +55,51 @@ SystemdCgroup = @SYSTEMD_CGROUP@
         command=[f"{ROOT}/bin/containerd --config {ROOT}/cfg/containerd.toml"],
         lines=[
             "Type=notify",
-            # Shims outlive containerd, and with them every container, when it is restarted or upgraded.
+            # If containerd is restarted or upgraded, then its shims and all containers continue to run.
             "KillMode=process",
             "Delegate=yes",
             "TasksMax=infinity",
             f"Environment=PATH={ROOT}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            *((ENVIRONMENT,) if proxy else ()),
         ],
     )
     mirrors = tuple(
-        NodeFile(f"cfg/registries/{registry}/hosts.toml", _hosts(registry, mirror))
+        NodeFile(f"cfg/registries/{registry}/hosts.toml", _hosts(registry, mirror, is_closed=mirror in closed_mirrors))
         for registry, mirror in sorted(registry_mirrors.items())
     )
-    return Part(
+    return NodePart(
         files=(
             NodeFile("cfg/containerd.toml", config),
             NodeFile("cfg/crictl.yaml", "runtime-endpoint: unix:///run/containerd/containerd.sock\n"),
-            NodeFile("cfg/cni/10-flannel.conflist", cni_config()),
             *mirrors,
         ),
         units=(
             Unit(
                 "containerd.service",
                 unit,
-                restart_on=("containerd", "runc", "cfg/containerd.toml"),
+                restart_on=("containerd", "runc", "cfg/containerd.toml", *((proxy.path,) if proxy else ())),
                 health=f"{ROOT}/bin/ctr --connect-timeout 2s version >/dev/null",
             ),
-            Unit("cni-config.service", _install_cni_config(), restart_on=("cfg/cni/10-flannel.conflist",)),
-            Unit("cni-config.path", _when_flannel_is_up()),
         ),
-        artifacts=("containerd", "runc", "cni-plugins", "cni-flannel", "crictl"),
+        artifacts=("containerd", "runc", "cni-plugins", "crictl"),
         directories=(Directory("/var/lib/containerd", mode=0o711), Directory("/etc/cni/net.d")),
         commands=("iptables", "nft", "conntrack"),
     )
 
 
-def cni_config() -> str:
-    """The chain of CNI plugins: flannel delegates to bridge and host-local, portmap serves hostPorts."""
-    plugins = [
-        # The version that the flannel plugin's delegate understands.
-        {"type": "flannel", "delegate": {"hairpinMode": True, "isDefaultGateway": True}},
-        {"type": "portmap", "capabilities": {"portMappings": True}},
-    ]
-    return json.dumps({"name": "cbr0", "cniVersion": "0.3.1", "plugins": plugins}, indent=2) + "\n"
+def _hosts(registry: str, mirror: str, *, is_closed: bool) -> str:
+    """https://github.com/containerd/containerd/blob/main/docs/hosts.md. The mirror has one folder for each registry.
 
-
-def _hosts(registry: str, mirror: str) -> str:
-    """https://github.com/containerd/containerd/blob/main/docs/hosts.md; the mirror keeps a folder per registry."""
+    The content of an image with a digest is verified, whoever sends it. A tag is whatever the answer says: over plain
+    http everybody on the way could answer with another image, so such a mirror serves digests only (`pull`), and
+    containerd asks the registry itself what a tag means (`resolve`).
+    """
+    says_what_tags_mean = is_closed or mirror.lower().startswith("https://")
+    capabilities = '["pull", "resolve"]' if says_what_tags_mean else '["pull"]'
     server = "https://registry-1.docker.io" if registry == "docker.io" else f"https://{registry}"
     return f"""\
 server = "{server}"
 [host."{mirror.rstrip("/")}/v2/{registry}"]
-  capabilities = ["pull", "resolve"]
+  capabilities = {capabilities}
   override_path = true
-"""
-
-
-def _when_flannel_is_up() -> str:
-    return f"""\
-[Unit]
-Description=Wait until flannel knows the subnet of this node
-
-[Path]
-PathExists={FLANNEL_SUBNET}
-Unit=cni-config.service
-
-[Install]
-WantedBy=multi-user.target
-"""
-
-
-def _install_cni_config() -> str:
-    # A node that reports its network as ready before flannel is up makes the kubelet fail the first pods and
-    # wait ten seconds or more before it tries them again.
-    return f"""\
-[Unit]
-Description=Tell containerd of the pod network
-ConditionPathExists={FLANNEL_SUBNET}
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/bin/install -D -m 0644 {ROOT}/cfg/cni/10-flannel.conflist {CNI_CONFIG_DIR}/10-flannel.conflist
 """

@@ -5,25 +5,37 @@ from __future__ import annotations
 from dataclasses import replace
 
 from components.config import Page
-from components.node.model import ROOT, Directory, NodeFile, Part, Ref, Unit
+from components.config.durations import hours
+from components.node.model import GENERATIONS, ROOT, Directory, NodeFile, NodePart, Ref, Unit
 from components.node.render import etcd_proxy
 from components.node.render.api_policies import ADMISSION, AUDIT, AUTHENTICATION
-from components.node.render.haproxy import OWN_SERVER, kubernetes_ca
+from components.node.render.haproxy import OWN_SERVER, kubernetes_ca, kubernetes_ca_path
+from components.node.render.probe import CURL
 from components.node.render.systemd import flags, service
 from components.node.render.tls import CIPHER_SUITES, MIN_VERSION
 from components.pki.kubeconfig import by_files
+from components.pki.names import (
+    ENCRYPTION_CONFIG,
+    SERVICE_ACCOUNT_PUBLIC_KEYS,
+    SERVICE_ACCOUNT_SIGNING_KEY,
+    certificate_of,
+    key_of,
+    signing_certificate,
+    signing_key,
+    trust_bundle,
+)
 from components.topology import NodePlan, Topology
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 REFERENCE = "https://kubernetes.io/docs/reference/command-line-tools-reference"
 SHUTDOWN_DELAY_SECONDS = 6
-"""How long an API server serves on after it has said on /readyz that it goes: proxies leave it within 2.5 s."""
+"""How long an API server continues to serve after /readyz has begun to fail. Proxies stop using it within 2.5 s."""
 
 _TLS = {"tls-min-version": MIN_VERSION, "tls-cipher-suites": ",".join(CIPHER_SUITES)}
 
 
-def api_server(page: Page, topology: Topology, node: NodePlan) -> Part:
-    """The API server of this node. It reloads its own certificates, its authorities, and the kubelet client's."""
+def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
+    """The API server of this node. It reloads its certificates, and the bundles with which it verifies clients."""
     ssl = f"ssl/{API_SERVER}"
     at = f"{ROOT}/{ssl}"
     log = f"{ROOT}/log/{API_SERVER}"
@@ -36,7 +48,8 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> Part:
         "authentication-config": f"{ROOT}/cfg/authentication.yaml",
         "authorization-mode": "Node,RBAC",
         "enable-bootstrap-token-auth": "true",
-        "enable-admission-plugins": "NodeRestriction",
+        # A Service with `externalIPs` may capture the traffic to any address, also that of a node (CVE-2020-8554).
+        "enable-admission-plugins": "NodeRestriction,DenyServiceExternalIPs,EventRateLimit",
         "admission-control-config-file": f"{ROOT}/cfg/admission.yaml",
         "allow-privileged": "true",
         "audit-policy-file": f"{ROOT}/cfg/audit-policy.yaml",
@@ -63,12 +76,14 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> Part:
         "service-account-issuer": f"https://kubernetes.default.svc.{topology.domain}",
         "service-account-key-file": f"{at}/service-account.pub",
         "service-account-signing-key-file": f"{at}/service-account.key",
+        # Tokens in pods end after an hour instead of a year. Kubelets renew them, and client libraries read them again.
+        "service-account-extend-token-expiration": "false",
         "service-cluster-ip-range": str(page.network.service_cidr),
         "service-node-port-range": page.network.node_port_range,
         "profiling": "false",
         "shutdown-delay-duration": f"{SHUTDOWN_DELAY_SECONDS}s",
         "shutdown-send-retry-after": "true",
-        # One in a thousand HTTP/2 clients is asked to connect anew, so that load comes back to a restarted server.
+        # One in a thousand HTTP/2 requests closes its connection, so that a restarted server gets clients again.
         "goaway-chance": ".001",
     }
     leaves = {
@@ -90,18 +105,18 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> Part:
         wants=[etcd_proxy.UNIT],
         user=API_SERVER,
         writes=[log],
-        # It leaves only after the shutdown delay and the requests that are under way (60 s at most).
+        # The server ends only after the shutdown delay and after its present requests (60 s at most).
         lines=["Type=notify", "TimeoutStartSec=infinity", "TimeoutStopSec=90"],
     )
-    return Part(
+    return NodePart(
         files=(
             *(NodeFile(f"cfg/{name}", text) for name, text in settings.items()),
-            NodeFile("cfg/encryption.json", Ref("encryption-config"), API_SERVER, 0o640),
+            NodeFile("cfg/encryption.json", Ref(ENCRYPTION_CONFIG), API_SERVER, 0o640),
             kubernetes_ca(),
-            NodeFile(f"{ssl}/etcd-ca.pem", Ref("etcd-ca:cert")),
-            NodeFile(f"{ssl}/front-proxy-ca.pem", Ref("front-proxy-ca:cert")),
-            NodeFile(f"{ssl}/service-account.pub", Ref("service-account:pub")),
-            NodeFile(f"{ssl}/service-account.key", Ref("service-account:key"), API_SERVER, 0o640),
+            NodeFile(f"{ssl}/etcd-ca.pem", Ref(trust_bundle("etcd"))),
+            NodeFile(f"{ssl}/front-proxy-ca.pem", Ref(trust_bundle("front-proxy"))),
+            NodeFile(f"{ssl}/service-account.pub", Ref(SERVICE_ACCOUNT_PUBLIC_KEYS)),
+            NodeFile(f"{ssl}/service-account.key", Ref(SERVICE_ACCOUNT_SIGNING_KEY), API_SERVER, 0o640),
             *(pair for name, leaf in leaves.items() for pair in _pair(f"{ssl}/{name}", leaf, API_SERVER)),
         ),
         units=(
@@ -112,13 +127,19 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> Part:
                     API_SERVER,
                     *(f"cfg/{name}" for name in settings),
                     "cfg/encryption.json",
+                    # The API server also verifies kubelets with this bundle.
+                    kubernetes_ca().path,
                     f"{ssl}/etcd-ca.pem",
                     f"{ssl}/service-account.pub",
+                    f"{ssl}/service-account.key",
+                    # A server reads some keys and bundles again only after a minute, and publishes an old bundle for
+                    # aggregated APIs until then. So every server restarts in every step of a rotation.
+                    GENERATIONS,
                 ),
-                # What comes next on this node is as new as this server, so it must not meet an older one: healthy is
-                # a server that the node's proxy uses again.
+                # The next programs on this node are as new as this server and must not use an older server. So the
+                # server is healthy only when the proxy of the node uses it again.
                 health=_https_health(topology.api_port, "/readyz")
-                + f" && curl -fsS --max-time 2 --unix-socket {OWN_SERVER} http://localhost/",
+                + f" && {CURL} --unix-socket {OWN_SERVER} http://localhost/",
             ),
         ),
         artifacts=(API_SERVER,),
@@ -127,11 +148,19 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> Part:
     )
 
 
-def controller_manager(page: Page, topology: Topology, node: NodePlan) -> Part:
-    """The controller-manager of this node: it alone holds the key of the kubernetes authority, to sign CSRs."""
+def controller_manager(page: Page, topology: Topology, node: NodePlan) -> NodePart:
+    """The controller-manager of this node: it alone holds the key of the kubernetes authority, to sign CSRs.
+
+    Its signer reads exactly one certificate, the one of its key. While a single generation of the authority is trusted,
+    that is the trust bundle; otherwise the certificate is a file of its own.
+    """
     ssl = f"ssl/{CONTROLLER_MANAGER}"
     at = f"{ROOT}/{ssl}"
     kubeconfig = f"{ROOT}/cfg/{CONTROLLER_MANAGER}.kubeconfig"
+    signing = kubernetes_ca()
+    if not page.pki.generations.kubernetes.is_single:
+        signing = NodeFile(f"{ssl}/kubernetes-ca.pem", Ref(signing_certificate("kubernetes")))
+    published = kubernetes_ca_path(page)
     own = _serving(CONTROLLER_MANAGER) | {
         "kubeconfig": kubeconfig,
         "authentication-kubeconfig": kubeconfig,
@@ -141,11 +170,13 @@ def controller_manager(page: Page, topology: Topology, node: NodePlan) -> Part:
         "cluster-cidr": str(page.network.pod_cidr),
         "node-cidr-mask-size": str(page.network.node_cidr_mask_size),
         "cluster-name": topology.cluster_name,
-        "cluster-signing-cert-file": f"{ROOT}/ssl/kubernetes-ca.pem",
+        "cluster-signing-cert-file": f"{ROOT}/{signing.path}",
         "cluster-signing-key-file": f"{at}/kubernetes-ca.key",
+        "cluster-signing-duration": f"{hours(page.pki.signing_lifetime)}h",
         "controllers": "*,tokencleaner",
         "leader-elect": "true",
-        "root-ca-file": f"{ROOT}/ssl/kubernetes-ca.pem",
+        # Every namespace gets this file, for programs in pods.
+        "root-ca-file": f"{ROOT}/{published.path}",
         "service-account-private-key-file": f"{at}/service-account.key",
         "service-cluster-ip-range": str(page.network.service_cidr),
         "use-service-account-credentials": "true",
@@ -153,15 +184,16 @@ def controller_manager(page: Page, topology: Topology, node: NodePlan) -> Part:
     }
     part = _api_client(topology, node, CONTROLLER_MANAGER, 10257, flags(own, page.extra_args.kube_controller_manager))
     keys = (
-        NodeFile(f"{ssl}/kubernetes-ca.key", Ref("kubernetes-ca:key"), CONTROLLER_MANAGER, 0o640),
-        NodeFile(f"{ssl}/service-account.key", Ref("service-account:key"), CONTROLLER_MANAGER, 0o640),
+        NodeFile(f"{ssl}/kubernetes-ca.key", Ref(signing_key("kubernetes")), CONTROLLER_MANAGER, 0o640),
+        NodeFile(f"{ssl}/service-account.key", Ref(SERVICE_ACCOUNT_SIGNING_KEY), CONTROLLER_MANAGER, 0o640),
     )
     (unit,) = part.units
-    restart_on = (*unit.restart_on, "ssl/kubernetes-ca.pem", *(key.path for key in keys))
-    return replace(part, files=(*part.files, *keys), units=(replace(unit, restart_on=restart_on),))
+    more = (*(file for file in (signing, published) if file not in part.files), *keys)
+    restart_on = dict.fromkeys((*unit.restart_on, *(file.path for file in more)))
+    return replace(part, files=(*part.files, *more), units=(replace(unit, restart_on=tuple(restart_on)),))
 
 
-def scheduler(page: Page, topology: Topology, node: NodePlan) -> Part:
+def scheduler(page: Page, topology: Topology, node: NodePlan) -> NodePart:
     """The scheduler of this node."""
     kubeconfig = f"{ROOT}/cfg/{SCHEDULER}.kubeconfig"
     own = _serving(SCHEDULER) | {
@@ -182,8 +214,8 @@ def _serving(component: str) -> dict[str, str]:
     return _TLS | files | {"bind-address": "127.0.0.1"}
 
 
-def _api_client(topology: Topology, node: NodePlan, component: str, port: int, arguments: list[str]) -> Part:
-    """What controller-manager and scheduler have in common: both only talk to the API, by way of the node's proxy."""
+def _api_client(topology: Topology, node: NodePlan, component: str, port: int, arguments: list[str]) -> NodePart:
+    """The common part of controller-manager and scheduler: both use only the API, through the proxy of the node."""
     at = f"{ROOT}/ssl/{component}"
     kubeconfig = by_files(
         cluster=topology.cluster_name,
@@ -201,7 +233,7 @@ def _api_client(topology: Topology, node: NodePlan, component: str, port: int, a
         wants=["kubernetes-api-proxy.service"],
         user=component,
     )
-    return Part(
+    return NodePart(
         files=(
             NodeFile(f"cfg/{component}.kubeconfig", kubeconfig),
             kubernetes_ca(),
@@ -212,7 +244,7 @@ def _api_client(topology: Topology, node: NodePlan, component: str, port: int, a
             Unit(
                 f"{component}.service",
                 unit,
-                restart_on=(component, f"cfg/{component}.kubeconfig"),
+                restart_on=(component, f"cfg/{component}.kubeconfig", kubernetes_ca().path),
                 health=_https_health(port, "/healthz"),
             ),
         ),
@@ -223,8 +255,11 @@ def _api_client(topology: Topology, node: NodePlan, component: str, port: int, a
 
 def _pair(path: str, leaf: str, group: str) -> tuple[NodeFile, NodeFile]:
     """A certificate and its key, which only root and `group` may read."""
-    return NodeFile(f"{path}.pem", Ref(f"{leaf}:cert")), NodeFile(f"{path}.key", Ref(f"{leaf}:key"), group, 0o640)
+    return (
+        NodeFile(f"{path}.pem", Ref(certificate_of(leaf))),
+        NodeFile(f"{path}.key", Ref(key_of(leaf)), group, 0o640),
+    )
 
 
 def _https_health(port: int, path: str) -> str:
-    return f"curl -fsS --max-time 2 --cacert {ROOT}/ssl/kubernetes-ca.pem https://127.0.0.1:{port}{path}"
+    return f"{CURL} --cacert {ROOT}/ssl/kubernetes-ca.pem https://127.0.0.1:{port}{path}"

@@ -1,4 +1,4 @@
-"""Nested documents: defaults of ours with what the page adds."""
+"""Nested documents: the project's values merged with the values of the page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def merged(ours: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
-    """`added` over `ours`; where both have a mapping the two are merged, anything else is replaced."""
+    """`added` merged into `ours`: mappings are merged, any other value of `added` replaces the value of `ours`."""
     result = dict(ours)
     for key, value in added.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)

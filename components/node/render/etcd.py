@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from components.config import Page
 from components.config.ports import ETCD_CLIENT, ETCD_PEER
-from components.node.model import ROOT, Directory, NodeFile, Part, Ref, Unit
+from components.node.model import ROOT, Directory, NodeFile, NodePart, Ref, Unit
+from components.node.render.probe import CURL
 from components.node.render.systemd import flags, service
 from components.node.render.tls import CIPHER_SUITES
+from components.node.scripts import text
+from components.pki.names import certificate_of, key_of, trust_bundle
 from components.topology import NodePlan, Topology
 
 USER = "etcd"
 SSL = "ssl/etcd"
 INITIAL, FOUNDER, SCRIPT = "cfg/etcd-initial.env", "cfg/etcd-founder", "cfg/etcd-member.sh"
-_SCRIPTS = Path(__file__).parents[1]
 
 
-def etcd_member(page: Page, topology: Topology, node: NodePlan) -> Part:
+def etcd_member(page: Page, topology: Topology, node: NodePlan) -> NodePart:
     """The member on this node: client and peer traffic by mutual TLS only, plain HTTP only for health on loopback."""
     etcd, leaf = page.etcd, f"{node.name}-etcd"
     ssl = f"{ROOT}/{SSL}"
@@ -26,8 +26,8 @@ def etcd_member(page: Page, topology: Topology, node: NodePlan) -> Part:
         "data-dir": etcd.data_dir,
         "listen-client-urls": f"https://{node.address}:2379,https://127.0.0.1:2379",
         "advertise-client-urls": f"https://{node.address}:2379",
-        # With HTTP on the same port gRPC cannot end in order: a member that stops would break off every request that is
-        # under way (embed/etcd.go, stopServers).
+        # If gRPC and HTTP share a port, then a member that stops breaks off all present requests (embed/etcd.go,
+        # stopServers).
         "listen-client-http-urls": f"https://{node.address}:2381",
         "listen-peer-urls": f"https://{node.address}:2380",
         "listen-metrics-urls": "http://127.0.0.1:2381",
@@ -41,7 +41,7 @@ def etcd_member(page: Page, topology: Topology, node: NodePlan) -> Part:
         "peer-key-file": f"{ssl}/peer.key",
         "tls-min-version": "TLS1.2",
         "cipher-suites": ",".join(CIPHER_SUITES),
-        # It would speak to its own server as a client, and a server's certificate has no business doing that.
+        # The gateway would connect to its own server with the serving certificate, which is no client certificate.
         "enable-grpc-gateway": "false",
         "heartbeat-interval": str(etcd.heartbeat_interval),
         "election-timeout": str(etcd.election_timeout),
@@ -62,56 +62,59 @@ def etcd_member(page: Page, topology: Topology, node: NodePlan) -> Part:
         lines=[
             "Type=notify",
             f"EnvironmentFile={ROOT}/{INITIAL}",
-            # Made for a member without data.
+            # The script writes this file for a member without data.
             "EnvironmentFile=-/run/etcd/cluster.env",
             "RuntimeDirectory=etcd",
+            # As root: the data of before has to stay, and the machine has to remember the restore without its data.
+            *([f"ExecStartPre=+/bin/sh {ROOT}/current/restore.sh member"] if page.restore else []),
             f"ExecStartPre={ROOT}/{SCRIPT} start",
-            # As root: what it notes has to outlive the data.
+            # As root: the file that the script writes has to outlive the data.
             f"ExecStartPost=+{ROOT}/{SCRIPT} vote",
             "TimeoutStartSec=infinity",
         ],
     )
-    return Part(
+    return NodePart(
         files=(
             NodeFile(INITIAL, _initial(topology, node, etcd.data_dir, etcd.wal_dir)),
-            NodeFile(FOUNDER, Ref(founder_material(node.name))),
-            NodeFile(SCRIPT, (_SCRIPTS / "etcd_member.sh").read_text(), mode=0o755),
+            NodeFile(FOUNDER, Ref(initial_member_material(node.name))),
+            NodeFile(SCRIPT, text("etcd_member"), mode=0o755),
             asking(),
-            NodeFile(f"{SSL}/ca.pem", Ref("etcd-ca:cert")),
-            NodeFile(f"{SSL}/server.pem", Ref(f"{leaf}-server:cert")),
-            NodeFile(f"{SSL}/server.key", Ref(f"{leaf}-server:key"), USER, 0o640),
-            NodeFile(f"{SSL}/peer.pem", Ref(f"{leaf}-peer:cert")),
-            NodeFile(f"{SSL}/peer.key", Ref(f"{leaf}-peer:key"), USER, 0o640),
+            NodeFile(f"{SSL}/ca.pem", Ref(trust_bundle("etcd"))),
+            NodeFile(f"{SSL}/server.pem", Ref(certificate_of(f"{leaf}-server"))),
+            NodeFile(f"{SSL}/server.key", Ref(key_of(f"{leaf}-server")), USER, 0o640),
+            NodeFile(f"{SSL}/peer.pem", Ref(certificate_of(f"{leaf}-peer"))),
+            NodeFile(f"{SSL}/peer.key", Ref(key_of(f"{leaf}-peer")), USER, 0o640),
         ),
         units=(
             Unit(
                 "etcd.service",
                 unit,
-                # It reads certificates anew for each connection, but its list of authorities only once.
+                # etcd reads its certificates for each connection, but its trust bundle only at its start.
                 restart_on=("etcd", f"{SSL}/ca.pem"),
-                # It is active once it votes.
-                health="systemctl is-active --quiet etcd.service && curl -fsS --max-time 2 http://127.0.0.1:2381/health",
+                # The unit is active when the member votes.
+                health=f"systemctl is-active --quiet etcd.service && {CURL} http://127.0.0.1:2381/health",
                 leave=f"{ROOT}/{SCRIPT} leave",
             ),
         ),
         artifacts=("etcd",),
         directories=tuple(Directory(path, USER, 0o700) for path in data),
         users=(USER,),
+        commands=("openssl",),
     )
 
 
-def founder_material(node: str) -> str:
-    """The name of what says whether a node's machine founds the cluster, `yes` or `no` (components/founders.py)."""
+def initial_member_material(node: str) -> str:
+    """The name of the material that says whether a node's machine is an initial member: rollout/initial_members.py."""
     return f"{node}-etcd:founder"
 
 
 def asking() -> NodeFile:
-    """Functions with which scripts ask members."""
-    return NodeFile("cfg/etcd-functions", (_SCRIPTS / "etcd_ask.sh").read_text())
+    """Shell functions that send requests to members."""
+    return NodeFile("cfg/etcd-functions", text("etcd_ask"))
 
 
 def _initial(topology: Topology, node: NodePlan, data: str, wal: str | None) -> str:
-    """How a member starts for the first time. Nothing restarts for it: a growing cluster keeps its members running."""
+    """How a member starts for the first time. A change restarts nothing: members of a growing cluster keep running."""
     members = topology.etcd_nodes
     others = [member for member in members if member.name != node.name]
     values = {
@@ -138,7 +141,7 @@ def _client(node: NodePlan) -> str:
 
 
 def etcdctl(command: str) -> str:
-    """A shell command line that runs etcdctl as root on a member's machine, over loopback."""
+    """A shell command line that runs etcdctl as root on a member's machine, over loopback and through no proxy."""
     ssl = f"{ROOT}/{SSL}"
     credentials = f"--cacert={ssl}/ca.pem --cert={ssl}/peer.pem --key={ssl}/peer.key"
-    return f"{ROOT}/bin/etcdctl --endpoints=https://127.0.0.1:2379 {credentials} {command}"
+    return f"NO_PROXY=* {ROOT}/bin/etcdctl --endpoints=https://127.0.0.1:2379 {credentials} {command}"

@@ -1,12 +1,14 @@
-"""haproxy between an API server and the members of etcd: who is a member changes without a restart of the server."""
+"""haproxy between an API server and the members of etcd: the members change without a restart of the API server."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from components.config import Page
 from components.config.ports import ETCD_CLIENT, ETCD_HTTP, ETCD_PROXY
-from components.node.model import ROOT, NodeFile, Part, Ref, Unit
-from components.node.render.systemd import service
+from components.node.model import ROOT, NodeFile, NodePart, Ref, Unit
+from components.node.render.haproxy import KEEP_ALIVE, preamble, proxy_service
+from components.pki.names import certificate_of, certification_path, key_of, trust_bundle
 from components.topology import NodePlan, Topology
 
 URL = f"https://127.0.0.1:{ETCD_PROXY}"
@@ -16,32 +18,25 @@ CONFIG = "cfg/etcd-proxy.cfg"
 SSL = "ssl/etcd-proxy"
 
 
-def etcd_proxy(topology: Topology, node: NodePlan) -> Part:
-    """The proxy of this control-plane node. TLS passes through it; only its checks are its own.
+def etcd_proxy(page: Page, topology: Topology, node: NodePlan) -> NodePart:
+    """The proxy of this control-plane node. It passes TLS through, and has a client certificate only for its checks.
 
-    kube-apiserver reads `--etcd-servers` when it starts and never again, and asks a member that does not vote yet as if
-    it did. Behind the proxy a new member is asked once it is ready (it votes, and sees a majority), and a leaving one
-    no more, by a reload that keeps every connection.
+    kube-apiserver reads `--etcd-servers` only at its start, and sends requests also to members that do not vote yet.
+    The proxy sends requests to a new member as soon as the member is ready (it votes and sees a majority), and none to
+    a removed member. A change of the members reloads the proxy, and a reload keeps every connection.
     """
-    unit = service(
-        description="Node-local proxy to the members of etcd",
-        documentation="https://docs.haproxy.org/",
-        command=[f"/usr/sbin/haproxy -Ws -f {ROOT}/{CONFIG}"],
-        lines=[
-            "Type=notify",
-            f"ExecReload=/usr/sbin/haproxy -Ws -f {ROOT}/{CONFIG} -c -q",
-            "ExecReload=/bin/kill -USR2 $MAINPID",
-        ],
-    )
+    unit = proxy_service("Node-local proxy to the members of etcd", f"{ROOT}/{CONFIG}")
     leaf = f"{node.name}-apiserver-etcd-client"
+    # haproxy needs a path up to a root, as in haproxy.py.
+    verified = certification_path("etcd") if page.authorities.etcd else trust_bundle("etcd")
     files = (
         NodeFile(CONFIG, _config(preferred(topology, node))),
-        NodeFile(f"{SSL}/ca.pem", Ref("etcd-ca:cert")),
-        NodeFile(f"{SSL}/client.pem", Ref(f"{leaf}:cert")),
-        # haproxy looks for the key of FILE in FILE.key. It reads both as root, also when it is reloaded.
-        NodeFile(f"{SSL}/client.pem.key", Ref(f"{leaf}:key"), mode=0o600),
+        NodeFile(f"{SSL}/ca.pem", Ref(verified)),
+        NodeFile(f"{SSL}/client.pem", Ref(certificate_of(leaf))),
+        # haproxy reads the key of FILE from FILE.key, both as root, also at a reload.
+        NodeFile(f"{SSL}/client.pem.key", Ref(key_of(leaf)), mode=0o600),
     )
-    return Part(
+    return NodePart(
         files=files,
         units=(
             Unit(
@@ -56,7 +51,7 @@ def etcd_proxy(topology: Topology, node: NodePlan) -> Part:
 
 
 def preferred(topology: Topology, node: NodePlan) -> tuple[NodePlan, ...]:
-    """The members in the order in which `node` asks them: its own first, else each control-plane node another one."""
+    """The members in the order in which `node` uses them: its own first; other nodes start at different members."""
     members = topology.etcd_nodes
     first = members.index(node) if node in members else topology.control_plane_nodes.index(node) % len(members)
     return members[first:] + members[:first]
@@ -65,38 +60,17 @@ def preferred(topology: Topology, node: NodePlan) -> tuple[NodePlan, ...]:
 def _config(members: Sequence[NodePlan]) -> str:
     at = f"{ROOT}/{SSL}"
     lines = [
-        "global",
-        "  log stdout format short daemon",
-        "  user haproxy",
-        "  group haproxy",
-        "  maxconn 8192",
-        "",
-        "defaults",
-        "  mode tcp",
-        "  log global",
-        "  option tcplog",
-        "  option dontlognull",
-        # A connection that is refused is tried at another member at once: that takes two that are up, and no backups.
-        "  option redispatch 1",
-        "  retries 3",
-        "  timeout connect 2s",
-        # Watches stay silent for long, but their client asks every 30 s whether somebody is there.
-        "  timeout client 15m",
-        "  timeout server 15m",
-        "  timeout check 2s",
-        "",
+        *preamble(check_seconds=2),
         "listen etcd",
         f"  bind 127.0.0.1:{ETCD_PROXY}",
-        # The first that is up.
+        # `first` is the first member that is up. The others are no `backup` servers, because haproxy redispatches only
+        # to servers of the same kind.
         "  balance first",
         "  option httpchk GET /readyz",
         "  http-check expect status 200",
-        "  option srvtcpka",
-        "  srvtcpka-idle 5s",
-        "  srvtcpka-intvl 2s",
-        "  srvtcpka-cnt 3",
+        *KEEP_ALIVE,
         f"  default-server check port {ETCD_HTTP} check-ssl verify required ca-file {at}/ca.pem crt {at}/client.pem "
-        # As for API servers (haproxy.py), a check takes no longer than its interval. One that refuses is left at once.
+        # As for API servers, the interval limits a check. A member that refuses a connection is down at once.
         "inter 2s downinter 1s fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down tcp-ut 10s",
         *(f"  server {member.name} {member.address}:{ETCD_CLIENT}" for member in members),
         "",

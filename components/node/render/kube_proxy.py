@@ -6,20 +6,22 @@ import json
 from typing import Any
 
 from components.config import Page
-from components.node.model import ROOT, NodeFile, Part, Ref, Unit
+from components.node.model import ROOT, NodeFile, NodePart, Ref, Unit
 from components.node.render.documents import merged
 from components.node.render.haproxy import kubernetes_ca
 from components.node.render.kubelet import CREDENTIAL
+from components.node.render.probe import CURL
 from components.node.render.systemd import service
 from components.node.traits import Traits
 from components.pki.kubeconfig import by_files
+from components.pki.names import certificate_of, key_of
 from components.topology import NodePlan, Topology
 
 SSL = "ssl/kube-proxy"
 
 
-def kube_proxy(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> Part:
-    """The kube-proxy of this node; it asks the API through the node-local proxy, so it needs no cluster address."""
+def kube_proxy(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> NodePart:
+    """The kube-proxy of this node. It uses the node-local proxy, so it needs no service address for the API."""
     kubeconfig = by_files(
         cluster=topology.cluster_name,
         server=topology.node_local_url,
@@ -33,7 +35,7 @@ def kube_proxy(page: Page, topology: Topology, node: NodePlan, traits: Traits) -
         documentation="https://kubernetes.io/docs/reference/command-line-tools-reference/kube-proxy/",
         command=[f"{ROOT}/bin/kube-proxy --config={ROOT}/cfg/kube-proxy.json"],
         lines=[
-            # It looks for its Node object for 30 s and then takes loopback for the node's address.
+            # kube-proxy waits 30 s for its Node object and then uses the loopback address as the node's address.
             f"ExecStartPre=/bin/sh -c 'until test -e {CREDENTIAL}; do sleep 0.5; done'",
             "TimeoutStartSec=infinity",
         ],
@@ -41,20 +43,21 @@ def kube_proxy(page: Page, topology: Topology, node: NodePlan, traits: Traits) -
         wants=["kubernetes-api-proxy.service"],
     )
     config = json.dumps(_configuration(page, node, traits), indent=2, sort_keys=True) + "\n"
-    return Part(
+    return NodePart(
         files=(
             NodeFile("cfg/kube-proxy.json", config),
-            NodeFile("cfg/kube-proxy.kubeconfig", kubeconfig),
+            NodeFile("cfg/kube-proxy.kubeconfig", kubeconfig, mode=0o600),
             kubernetes_ca(),
-            NodeFile(f"{SSL}/client.pem", Ref(f"{node.name}-kube-proxy:cert")),
-            NodeFile(f"{SSL}/client.key", Ref(f"{node.name}-kube-proxy:key"), mode=0o600),
+            NodeFile(f"{SSL}/client.pem", Ref(certificate_of(f"{node.name}-kube-proxy"))),
+            NodeFile(f"{SSL}/client.key", Ref(key_of(f"{node.name}-kube-proxy")), mode=0o600),
         ),
         units=(
             Unit(
                 "kube-proxy.service",
                 unit,
-                restart_on=("kube-proxy", "cfg/kube-proxy.json", "cfg/kube-proxy.kubeconfig"),
-                health=f"test ! -e {CREDENTIAL} || curl -fsS --max-time 2 http://127.0.0.1:10256/livez",
+                # kube-proxy reads the trust bundle of its kubeconfig again only after minutes.
+                restart_on=("kube-proxy", "cfg/kube-proxy.json", "cfg/kube-proxy.kubeconfig", kubernetes_ca().path),
+                health=f"test ! -e {CREDENTIAL} || {CURL} http://127.0.0.1:10256/livez",
             ),
         ),
         artifacts=("kube-proxy",),

@@ -1,4 +1,4 @@
-"""The kubelet: its first credential is the bootstrap token, its client certificate comes from a CSR."""
+"""The kubelet. It gets its client certificate by a CSR, with a bootstrap token or with the identity of the node."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ import json
 from typing import Any
 
 from components.config import Page
-from components.node.model import ROOT, Directory, NodeFile, Part, Ref, Unit
+from components.node.model import ROOT, Directory, NodeFile, NodePart, Ref, Unit
 from components.node.render.documents import merged
 from components.node.render.haproxy import api_servers, kubernetes_ca
+from components.node.render.probe import CURL
 from components.node.render.systemd import flags, service
 from components.node.render.tls import CIPHER_SUITES, MIN_VERSION
+from components.node.scripts import text
 from components.node.traits import Traits
-from components.pki.kubeconfig import by_token_file
+from components.pki.kubeconfig import by_files, by_token_file
+from components.pki.names import (
+    SERVICE_ACCOUNT_KEY_IDS,
+    bootstrap_token,
+    bootstrap_token_end,
+    certificate_of,
+    key_of,
+    signing_certificate,
+)
 from components.topology import NodePlan, Topology
 
 DATA = "/var/lib/kubelet"
 SSL = "ssl/kubelet"
 _SHARED_DISK = {
-    # The disk is the host's: how full that is in per cent says nothing, and removing images would not help it.
+    # The disk belongs to the host: its use in per cent says nothing about the node, and removing images frees little.
     # https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#hard-eviction-thresholds
     "imageGCHighThresholdPercent": 100,
     "evictionHard": {
@@ -29,29 +39,28 @@ _SHARED_DISK = {
         "imagefs.inodesFree": "0%",
     },
 }
+SCRIPT = "cfg/kubelet-credential.sh"
 CREDENTIAL = f"{DATA}/pki/kubelet-client-current.pem"
-"""The client certificate that a kubelet has been given, once it has been."""
+"""The present client certificate of the kubelet; the file exists after the first certificate was issued."""
 
 
-def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> Part:
+def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> NodePart:
     """The kubelet of this node."""
     own = {
         "config": f"{ROOT}/cfg/kubelet.json",
-        # What only the node itself knows, such as its cgroup version, is written there by apply.sh.
+        # stage.sh writes into this folder what only the machine knows, such as its cgroup version.
         "config-dir": f"{ROOT}/cfg/kubelet.d",
-        "bootstrap-kubeconfig": f"{ROOT}/cfg/kubelet-bootstrap.kubeconfig",
+        "bootstrap-kubeconfig": "/run/hardway/kubelet-bootstrap.kubeconfig",
         "kubeconfig": f"{DATA}/kubeconfig",
         "cert-dir": f"{DATA}/pki",
         "hostname-override": node.name,
         "node-ip": node.address,
     }
-    bootstrap = by_token_file(
-        cluster=topology.cluster_name,
-        server=topology.node_local_url,
-        user="kubelet-bootstrap",
-        ca=f"{ROOT}/ssl/kubernetes-ca.pem",
-        token=f"{ROOT}/{SSL}/bootstrap-token",
-    )
+    api = {"cluster": topology.cluster_name, "server": topology.node_local_url, "ca": f"{ROOT}/ssl/kubernetes-ca.pem"}
+    at = f"{ROOT}/{SSL}"
+    token = by_token_file(**api, user="kubelet-bootstrap", token=f"{at}/bootstrap-token")
+    identity = by_files(**api, user=f"system:node:{node.name}", cert=f"{at}/client.pem", key=f"{at}/client.key")
+    servers = "".join(f"{server}\n" for server in api_servers(topology).values())
     unit = service(
         description="Kubernetes kubelet",
         documentation="https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/",
@@ -59,7 +68,7 @@ def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> P
         after=["containerd.service", "kubernetes-api-proxy.service"],
         wants=["containerd.service", "kubernetes-api-proxy.service"],
         lines=[
-            f"ExecStartPre={ROOT}/cfg/kubelet-await-bootstrap.sh",
+            f"ExecStartPre={ROOT}/{SCRIPT}",
             "TimeoutStartSec=infinity",
             "KillMode=process",
             "Delegate=yes",
@@ -67,59 +76,44 @@ def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> P
         ],
     )
     config = json.dumps(_configuration(page, topology, node, traits), indent=2, sort_keys=True) + "\n"
-    return Part(
+    return NodePart(
         files=(
-            NodeFile("cfg/kubelet.json", config),
-            NodeFile("cfg/kubelet-bootstrap.kubeconfig", bootstrap),
-            NodeFile("cfg/kubelet-await-bootstrap.sh", _await_bootstrap(topology), mode=0o755),
+            NodeFile("cfg/kubelet.json", config, mode=0o600),
+            NodeFile("cfg/kubelet-token.kubeconfig", token),
+            NodeFile("cfg/kubelet-identity.kubeconfig", identity),
+            NodeFile("cfg/api-servers", servers),
+            NodeFile(SCRIPT, text("kubelet_credential"), mode=0o755),
             kubernetes_ca(),
-            NodeFile(f"{SSL}/bootstrap-token", Ref("bootstrap-token"), mode=0o600),
-            NodeFile(f"{SSL}/server.pem", Ref(f"{node.name}-kubelet-server:cert")),
-            NodeFile(f"{SSL}/server.key", Ref(f"{node.name}-kubelet-server:key"), mode=0o600),
+            NodeFile(f"{SSL}/bootstrap-token", Ref(bootstrap_token(node.name)), mode=0o600),
+            NodeFile(f"{SSL}/bootstrap-token-end", Ref(bootstrap_token_end(node.name))),
+            NodeFile(f"{SSL}/client.pem", Ref(certificate_of(f"{node.name}-identity"))),
+            NodeFile(f"{SSL}/client.key", Ref(key_of(f"{node.name}-identity")), mode=0o600),
+            NodeFile(f"{SSL}/issuer.pem", Ref(signing_certificate("kubernetes"))),
+            NodeFile(f"{SSL}/service-account-key-ids", Ref(SERVICE_ACCOUNT_KEY_IDS)),
+            NodeFile(f"{SSL}/server.pem", Ref(certificate_of(f"{node.name}-kubelet-server"))),
+            NodeFile(f"{SSL}/server.key", Ref(key_of(f"{node.name}-kubelet-server")), mode=0o600),
         ),
         units=(
             Unit(
                 "kubelet.service",
                 unit,
-                restart_on=("kubelet", "cfg/kubelet.json", "cfg/kubelet-bootstrap.kubeconfig"),
-                # Before its first certificate is signed it cannot be healthy, and nothing here can make it so:
-                # the rules that let it be signed come through the API, after the control plane is up.
-                health=f"test ! -e {CREDENTIAL} || curl -fsS --max-time 2 http://127.0.0.1:10248/healthz",
+                # The kubelet reads the trust bundle of its kubeconfig again only after minutes.
+                restart_on=(
+                    "kubelet",
+                    "cfg/kubelet.json",
+                    "cfg/kubelet-token.kubeconfig",
+                    "cfg/kubelet-identity.kubeconfig",
+                    kubernetes_ca().path,
+                ),
+                # Without its first certificate the kubelet cannot be healthy. The RBAC rules that allow its signing are
+                # created through the API, after the control plane is up.
+                health=f"test ! -e {CREDENTIAL} || {CURL} http://127.0.0.1:10248/healthz",
             ),
         ),
         artifacts=("kubelet",),
         directories=(Directory(DATA, mode=0o700),),
+        commands=("openssl",),
     )
-
-
-def _await_bootstrap(topology: Topology) -> str:
-    """Wait until the API lets the bootstrap token ask for a certificate.
-
-    A kubelet that asks too early waits twice as long before each further attempt, for half a minute and more. Every
-    API server that answers has to know the token, since the kubelet's requests go to any of them.
-    """
-    servers = " ".join(api_servers(topology).values())
-    return f"""\
-#!/bin/sh
-servers="{servers}"
-ask() {{
-    printf 'Authorization: Bearer %s' "$(cat {ROOT}/{SSL}/bootstrap-token)" |
-        curl -s --max-time 2 --cacert {ROOT}/ssl/kubernetes-ca.pem --header @- --output /dev/null \\
-            --write-out '%{{http_code}}' "https://$1/apis/certificates.k8s.io/v1/certificatesigningrequests?limit=1"
-}}
-all_know() {{
-    known=''
-    for server in $servers; do
-        case $(ask "$server") in
-        200) known=yes ;;
-        000) ;;         # it is not there
-        *) return 1 ;;  # it has not heard of the token yet; asking the others costs what the control plane needs now
-        esac
-    done
-    [ -n "$known" ]
-}}
-until [ -e {CREDENTIAL} ] || all_know; do sleep 0.5; done
-"""
 
 
 def _configuration(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> dict[str, Any]:
@@ -142,10 +136,13 @@ def _configuration(page: Page, topology: Topology, node: NodePlan, traits: Trait
         "tlsMinVersion": MIN_VERSION,
         "tlsCipherSuites": list(CIPHER_SUITES),
         "serializeImagePulls": False,
+        # The default profile of the runtime, for pods that name none. Of a node's processes, no pod may use up all.
+        "seccompDefault": True,
+        "podPidsLimit": 4096,
         "registerWithTaints": [taint.as_dict() for taint in node.taints],
     }
     if traits.container:
-        # Swap belongs to the host; a pod still gets none of it.
+        # Swap belongs to the host; pods get no swap.
         config |= {"failSwapOn": False, "memorySwap": {"swapBehavior": "NoSwap"}, "oomScoreAdj": 0}
         config |= _SHARED_DISK
     return merged(config, page.extra_config.kubelet)

@@ -1,23 +1,20 @@
-"""What a control-plane node needs to take other nodes out of the cluster: a credential for that alone, and a script."""
+"""What a control-plane node needs to remove other nodes from the cluster: a credential that allows only this."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from components.node.model import ROOT, NodeFile, Part, Ref
-from components.node.render.etcd import asking
+from components.node.model import ROOT, NodeFile, NodePart, Ref
 from components.node.render.haproxy import kubernetes_ca
 from components.pki.kubeconfig import by_files
 from components.pki.leaves import MAINTENANCE
+from components.pki.names import certificate_of, key_of
 from components.topology import NodePlan, Topology
 
-SCRIPT = "cfg/membership.sh"
 KUBECONFIG = "cfg/maintenance.kubeconfig"
 SSL = "ssl/maintenance"
 
 
-def maintenance(topology: Topology, node: NodePlan) -> Part:
-    """For root on this node: `membership.sh`, kubectl, etcdctl."""
+def maintenance(topology: Topology, node: NodePlan) -> NodePart:
+    """For root on this node: kubectl, etcdctl."""
     kubeconfig = by_files(
         cluster=topology.cluster_name,
         server=topology.node_local_url,
@@ -27,15 +24,13 @@ def maintenance(topology: Topology, node: NodePlan) -> Part:
         key=f"{ROOT}/{SSL}/client.key",
     )
     leaf = f"{node.name}-maintenance"
-    return Part(
+    return NodePart(
         files=(
-            NodeFile(SCRIPT, (Path(__file__).parents[1] / "membership.sh").read_text(), mode=0o755),
-            asking(),
             NodeFile(KUBECONFIG, kubeconfig),
             kubernetes_ca(),
-            NodeFile(f"{SSL}/client.pem", Ref(f"{leaf}:cert")),
-            NodeFile(f"{SSL}/client.key", Ref(f"{leaf}:key"), mode=0o600),
+            NodeFile(f"{SSL}/client.pem", Ref(certificate_of(leaf))),
+            NodeFile(f"{SSL}/client.key", Ref(key_of(leaf)), mode=0o600),
         ),
-        # etcdctl is in it; where there is no member the server lies unused.
+        # The artifact etcd contains etcdctl; on a node without a member the server is unused.
         artifacts=("kubectl", "etcd"),
     )

@@ -5,7 +5,7 @@ https://kubernetes.io/docs/setup/production-environment/container-runtimes/
 
 from __future__ import annotations
 
-from components.node.model import ROOT, NodeFile, Part, Unit
+from components.node.model import ROOT, NodeFile, NodePart, Unit
 from components.node.traits import Traits
 
 MODULES = ("overlay", "br_netfilter")
@@ -15,14 +15,14 @@ OF_THE_NETWORK = {
     "net.bridge.bridge-nf-call-iptables": "1",
 }
 OF_THE_KERNEL = {
-    # Every kubelet and every container watches files; the kernel's defaults run out early.
+    # Every kubelet and every container watches files. The kernel's default limits are too low.
     "fs.inotify.max_user_instances": "8192",
     "fs.inotify.max_user_watches": "524288",
 }
 
 
-def swap_off() -> Part:
-    """Swap is turned off at every boot before the kubelet starts; /etc/fstab stays as its owner wrote it."""
+def swap_off() -> NodePart:
+    """Swap is turned off at every boot before the kubelet starts; /etc/fstab is not changed."""
     unit = """\
 [Unit]
 Description=No swap on a Kubernetes node
@@ -38,15 +38,15 @@ ExecStart=/sbin/swapoff --all
 WantedBy=multi-user.target
 """
     health = 'test "$(wc -l </proc/swaps)" -le 1'
-    return Part(units=(Unit("kubernetes-swap-off.service", unit, health=health),), commands=("swapoff",))
+    return NodePart(units=(Unit("kubernetes-swap-off.service", unit, health=health),), commands=("swapoff",))
 
 
 def settings_of(traits: Traits) -> dict[str, str]:
-    """The sysctls by name. A container sets only what its own network namespace has: the rest is its host's."""
+    """The sysctls by name. A container sets only those of its network namespace; the others belong to its host."""
     return OF_THE_NETWORK if traits.container else OF_THE_NETWORK | OF_THE_KERNEL
 
 
-def kernel_settings(traits: Traits) -> Part:
+def kernel_settings(traits: Traits) -> NodePart:
     """Modules and sysctls, set when a release starts and at every boot."""
     settings = settings_of(traits)
     modules = "" if traits.container else f"ExecStart=/sbin/modprobe -a {' '.join(MODULES)}\n"
@@ -63,7 +63,7 @@ RemainAfterExit=yes
 [Install]
 WantedBy=multi-user.target
 """
-    return Part(
+    return NodePart(
         files=(NodeFile("cfg/sysctl.conf", "".join(f"{name} = {value}\n" for name, value in settings.items())),),
         units=(Unit("kubernetes-kernel.service", unit, restart_on=("cfg/sysctl.conf",)),),
         commands=() if traits.container else ("modprobe",),

@@ -1,4 +1,4 @@
-"""Text of systemd units, with the sandbox that every service of ours which is not root's gets."""
+"""Text of systemd units, with a sandbox for every service that does not run as root."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SANDBOX = (
     "CapabilityBoundingSet=",
     "UMask=0077",
 )
-"""systemd.exec(5). A Go service that listens above port 1024 needs none of what this takes away."""
+"""systemd.exec(5). A Go service with ports above 1024 needs none of the rights that the sandbox removes."""
 
 
 def service(
@@ -55,8 +55,8 @@ def service(
             f"Documentation={documentation}",
             f"After={' '.join(('network-online.target', *after))}",
             f"Wants={' '.join(('network-online.target', *wants))}",
-            # A service that has to wait for another one must not be given up: the controller-manager ends itself
-            # until the API server has made its RBAC rules.
+            # systemd must not give up a service that waits for another service: the controller-manager ends itself
+            # until the API server has created its RBAC rules.
             "StartLimitIntervalSec=0",
             "",
             "[Service]",

@@ -1,4 +1,4 @@
-"""TLS settings that every component of ours gets: 1.2 or newer, forward secrecy and authenticated encryption only."""
+"""TLS settings of every component: TLS 1.2 or newer, only forward secrecy and authenticated encryption."""
 
 MIN_VERSION = "VersionTLS12"
 
@@ -10,4 +10,4 @@ CIPHER_SUITES = (
     "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
 )
-"""Suites of TLS 1.2 after Mozilla's intermediate profile; those of TLS 1.3 cannot be chosen in Go and are all good."""
+"""Suites of TLS 1.2, Mozilla's intermediate profile. Go lets no program choose suites of TLS 1.3; all are good."""

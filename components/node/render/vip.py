@@ -1,10 +1,12 @@
-"""A virtual address before the API servers: haproxy on every control-plane node, keepalived says which one has it."""
+"""A virtual address for the API: haproxy on every control-plane node; keepalived decides which node has it."""
 
 from __future__ import annotations
 
+from components.config import Page
 from components.config.machines import Vip
-from components.node.model import ROOT, NodeFile, Part, Unit
-from components.node.render.haproxy import api_servers, haproxy_config, kubernetes_ca
+from components.node.model import ROOT, NodeFile, NodePart, Unit
+from components.node.render.haproxy import api_servers, haproxy_config, kubernetes_ca, kubernetes_ca_path, proxy_service
+from components.node.render.probe import CURL
 from components.node.render.systemd import service
 from components.topology import NodePlan, Topology
 
@@ -12,50 +14,42 @@ PROXY_CONFIG = f"{ROOT}/cfg/vip-haproxy.cfg"
 KEEPALIVED_CONFIG = f"{ROOT}/cfg/keepalived.conf"
 CHECK = f"{ROOT}/cfg/vip-check.sh"
 INTERFACE = "@VIP_INTERFACE@"
-"""Stands for the interface with the node's own address, which only the machine itself knows."""
+"""A placeholder for the interface with the node's own address, because only the machine knows the interface."""
 
 
-def virtual_address(vip: Vip, topology: Topology, node: NodePlan) -> Part:
+def virtual_address(page: Page, vip: Vip, topology: Topology, node: NodePlan) -> NodePart:
     """The proxy and the keepalived of one control-plane node.
 
-    The address moves within two seconds when its holder is gone, at once when it stops in order, and stays where it
-    then is: coming back is no reason to move it again.
+    If the holder of the address disappears, then the address moves within two seconds; if the holder stops in order,
+    then it moves at once. When the first holder is back, the address does not move again.
     """
-    ca = f"{ROOT}/ssl/kubernetes-ca.pem"
-    proxy = service(
-        description="Proxy at the virtual address of the Kubernetes API",
-        documentation="https://docs.haproxy.org/",
-        command=[f"/usr/sbin/haproxy -Ws -f {PROXY_CONFIG}"],
-        lines=[
-            "Type=notify",
-            f"ExecReload=/usr/sbin/haproxy -Ws -f {PROXY_CONFIG} -c -q",
-            "ExecReload=/bin/kill -USR2 $MAINPID",
-        ],
-    )
+    ca, verified = f"{ROOT}/{kubernetes_ca().path}", kubernetes_ca_path(page)
+    proxy = proxy_service("Proxy at the virtual address of the Kubernetes API", PROXY_CONFIG)
     keepalived = service(
         description="Virtual address of the Kubernetes API",
         documentation="https://keepalived.org/manpage.html",
-        # VRRP alone: the part that balances load wants a kernel module.
+        # Only VRRP: the load balancer of keepalived needs a kernel module.
         command=[f"/usr/sbin/keepalived --dont-fork --log-console --vrrp --use-file={KEEPALIVED_CONFIG}"],
         after=["kubernetes-vip-proxy.service"],
         wants=["kubernetes-vip-proxy.service"],
         lines=["KillMode=mixed", "ExecReload=/bin/kill -HUP $MAINPID"],
     )
-    return Part(
+    return NodePart(
         files=(
             NodeFile(
                 "cfg/vip-haproxy.cfg",
-                haproxy_config(f"*:{vip.port}", api_servers(topology), f"required ca-file {ca}"),
+                haproxy_config(f"*:{vip.port}", api_servers(topology), f"required ca-file {ROOT}/{verified.path}"),
             ),
             NodeFile("cfg/keepalived.conf", keepalived_config(vip, topology, node)),
             NodeFile("cfg/vip-check.sh", _check(vip, ca), mode=0o755),
             kubernetes_ca(),
+            *(() if verified == kubernetes_ca() else (verified,)),
         ),
         units=(
             Unit(
                 "kubernetes-vip-proxy.service",
                 proxy,
-                reload_on=("cfg/vip-haproxy.cfg", "ssl/kubernetes-ca.pem"),
+                reload_on=("cfg/vip-haproxy.cfg", verified.path),
                 health="systemctl is-active --quiet kubernetes-vip-proxy.service",
             ),
             Unit(
@@ -72,7 +66,7 @@ def virtual_address(vip: Vip, topology: Topology, node: NodePlan) -> Part:
 def keepalived_config(vip: Vip, topology: Topology, node: NodePlan) -> str:
     """https://keepalived.org/manpage.html; unicast, since many networks do not carry VRRP's multicast.
 
-    Nodes earlier on the page are preferred where nobody has the address yet.
+    If no node has the address yet, then nodes that are earlier on the page are preferred.
     """
     nodes = topology.control_plane_nodes
     priority = 200 - [other.name for other in nodes].index(node.name)
@@ -115,8 +109,8 @@ vrrp_instance kubernetes {{
 
 
 def _check(vip: Vip, ca: str) -> str:
-    """A node whose proxy leads to no API server that is ready gives the address away."""
+    """A node gives the address up if its proxy reaches no API server that is ready."""
     return f"""\
 #!/bin/sh
-exec curl -fs --max-time 2 --cacert {ca} --output /dev/null https://127.0.0.1:{vip.port}/readyz
+exec {CURL} --cacert {ca} --output /dev/null https://127.0.0.1:{vip.port}/readyz
 """

@@ -1,4 +1,4 @@
-"""Trims what Pulumi said of a preview to what the report reads, for a golden test.
+"""Trims a recorded preview to the properties that the report reads, for a golden test.
 
 To record one, bring a stack up, change its page, preview, and trim:
 
@@ -6,10 +6,10 @@ To record one, bring a stack up, change its page, preview, and trim:
     python3 tests/data/previews/record.py .state/report/preview.jsonl api-server-flag
     UPDATE_GOLDENS=1 python -m pytest tests/unit/test_report_goldens.py
 
-For one of a stack in AWS, `python -m tests.e2e.aws.record FILE` makes the first of these files.
-What `pulumi preview --json` printed is taken as well. Only properties that the report reads are kept, long texts are
-`(trimmed)`, paths of the host and its address range are made up. The marks of secrets stay as the engine wrote them.
-What is left is read again before it is written, and has to give the same report as the original.
+For a stack in AWS, `python -m tests.e2e.aws.record FILE` makes the event log. The output of `pulumi preview --json` is
+accepted as well. The result has only properties that the report reads; long texts are `(trimmed)`, and paths and
+addresses of the host are replaced. The markers of secrets stay as the engine wrote them. Before the result is written,
+its report is compared with the report of the original.
 """
 
 import json
@@ -21,11 +21,13 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[2]))
 
+from policies import clock  # noqa: E402
 from tools.report.read import read  # noqa: E402
 from tools.report.render import render  # noqa: E402
 
 TRIMMED = "(trimmed)"
 STEP = ("op", "urn", "old", "new", "keys", "diffs", "detailedDiff")
+CERTIFICATE = ("name", "use", "issuer", "notAfter", "renewedFrom")
 # By the package of a type: the properties that a report may look at. Of other types it looks at none.
 PROPERTIES = {
     "hardway": {"digest", "manifest", "flags", "restartOn", "reloadOn", "material", "versions", "units"},
@@ -35,7 +37,7 @@ PROPERTIES = {
 HOST = [
     (re.compile(r"\b10\.100\.\d+\."), "192.0.2."),
     (re.compile(r"/[^\s'\"]*/\.state\b"), "/home/me/hardway/.state"),
-    # Half of a bootstrap token, though not the secret half.
+    # The public half of a bootstrap token.
     (re.compile(r"\bbootstrap-token-[a-z0-9]{6}\b"), "bootstrap-token-abcdef"),
 ]
 
@@ -45,8 +47,11 @@ def trimmed_event(event: dict[str, Any]) -> dict[str, Any] | None:
     if "resourcePreEvent" in event:
         metadata = event["resourcePreEvent"]["metadata"]
         if metadata["op"] == "same":
-            # The name of the stack stands in every URN, and sometimes nothing else changes.
-            return {"resourcePreEvent": {"metadata": _only(metadata, ("op", "urn"))}} if is_stack(metadata) else None
+            # The name of the stack is in every URN, and a step may change nothing else.
+            if not is_stack(metadata):
+                return None
+            kept = _only(metadata, ("op", "urn")) | trimmed_output(metadata, "old")
+            return {"resourcePreEvent": {"metadata": kept}}
         kept = _only(metadata, STEP)
         for state in ("old", "new"):
             if state in kept:
@@ -63,8 +68,15 @@ def trimmed_event(event: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def is_stack(metadata: dict[str, Any]) -> bool:
-    """Whether a step is that of the stack itself."""
+    """Whether a step is about the stack itself."""
     return "::pulumi:pulumi:Stack::" in metadata["urn"]
+
+
+def trimmed_output(step: dict[str, Any], state: str) -> dict[str, Any]:
+    """The old state of the stack with nothing but the output `certificates`; empty without that output."""
+    entries = ((step.get(state) or {}).get("outputs") or {}).get("certificates") or []
+    kept = [_only(entry, CERTIFICATE) for entry in entries]
+    return {state: {"outputs": {"certificates": kept}}} if kept else {}
 
 
 def _only(values: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
@@ -72,14 +84,14 @@ def _only(values: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
 
 
 def trimmed_state(urn: str, state: dict[str, Any], operation: str) -> dict[str, Any]:
-    """Inputs and outputs without what a report never reads."""
+    """Inputs and outputs without properties that the report never reads."""
     package = urn.split("::")[2].rpartition("$")[2].partition(":")[0]
     kept: dict[str, Any] = {}
     for part in ("inputs", "outputs"):
         wanted = PROPERTIES.get(package, set())
         values = state.get(part) or {}
         if package == "kubernetes" and (part == "outputs" or operation != "update"):
-            # Of what comes or goes only the name is told.
+            # Of created and deleted resources the report shows only the name.
             values = {"metadata": values["metadata"]} if part == "inputs" and "metadata" in values else {}
         values = {key: value for key, value in values.items() if wanted is None or key in wanted}
         if package == "hardway" and part == "outputs" and "manifest" in state.get("inputs", {}):
@@ -101,9 +113,11 @@ def trimmed_value(value: Any) -> Any:
 
 
 def trimmed_document(document: dict[str, Any]) -> dict[str, Any]:
-    """What `pulumi preview --json` printed, trimmed in the same way."""
+    """The output of `pulumi preview --json`, trimmed in the same way."""
     kept = [_only(step, ("op", "urn", "replaceReasons", "diffReasons", "detailedDiff")) for step in document["steps"]]
     for small, step in zip(kept, document["steps"], strict=True):
+        if is_stack(step):
+            small |= trimmed_output(step, "oldState")
         for state in ("oldState", "newState"):
             if step.get(state) and not is_stack(step):
                 small[state] = trimmed_state(step["urn"], step[state], step["op"])
@@ -126,7 +140,8 @@ def main(source: Path, name: str) -> None:
     file, small = trimmed(text)
     for pattern, replacement in HOST:
         text, small = pattern.sub(replacement, text), pattern.sub(replacement, small)
-    if render(read(small)) != render(read(text)):
+    now = clock.now()
+    if render(read(small), now) != render(read(text), now):
         sys.exit("trimming has changed the report: record.py drops something that the report reads")
     target = HERE / name / file
     target.parent.mkdir(exist_ok=True)

@@ -21,7 +21,7 @@ _SERVER = "tests.e2e.aws.simulator"
 
 
 class Account:
-    """A server of moto, and clients for it. `environment` leads programs there."""
+    """A server of moto, and clients for it. With `environment`, programs use this server."""
 
     def __init__(self, port: int) -> None:
         self.environment = {
@@ -29,7 +29,7 @@ class Account:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_EC2_METADATA_DISABLED": "true",
-            # What moto answers with HTTP 500 is tried 25 times else, which looks like a standstill.
+            # By default, a request that moto answers with HTTP 500 is repeated 25 times, which looks like a standstill.
             "AWS_MAX_ATTEMPTS": "2",
         }
         options = {
@@ -42,25 +42,26 @@ class Account:
         self.elb: Any = boto3.client("elbv2", **options)
         self.iam: Any = boto3.client("iam", **options)
         self.ssm: Any = boto3.client("ssm", **options)
+        self.kms: Any = boto3.client("kms", **options)
 
     def limit_instances(self, quota: int) -> None:
-        """Let no more instances run than that."""
+        """Set the quota of running instances."""
         self.ssm.put_parameter(Name="/hardway-test/quota", Value=str(quota), Type="String", Overwrite=True)
 
     def user_data(self, instance: dict[str, Any]) -> str:
-        """What an instance was given for its first boot."""
+        """The user data of an instance."""
         answer = self.ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="userData")
         return base64.b64decode(answer["UserData"]["Value"]).decode()
 
     def choose_image(self, number: int) -> str:
-        """Make another AMI the one for new machines."""
+        """Set the AMI for new machines."""
         images = self.ec2.describe_images(Filters=[{"Name": "architecture", "Values": ["x86_64"]}])["Images"]
         chosen: str = sorted(image["ImageId"] for image in images)[number]
         self.ssm.put_parameter(Name=IMAGE, Value=chosen, Type="String", Overwrite=True)
         return chosen
 
     def instances(self) -> dict[str, dict[str, Any]]:
-        """Instances that are there, by the node's name."""
+        """Existing instances, by the name of the node."""
         answer = self.ec2.describe_instances(
             Filters=[{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
         )
@@ -68,7 +69,7 @@ class Account:
         return {tags(instance)["Name"].partition("-")[2]: instance for instance in found}
 
     def groups(self) -> dict[str, str]:
-        """Names of the groups of the stack, as the program calls them, by id."""
+        """Names of the security groups in the program, by id."""
         found = self.ec2.describe_security_groups()["SecurityGroups"]
         return {group["GroupId"]: group["GroupName"].rpartition("-")[0] for group in found if tags(group)}
 
@@ -120,7 +121,7 @@ def tags(thing: dict[str, Any]) -> dict[str, str]:
 
 @contextmanager
 def simulated(log: Path, root: Path) -> Iterator[Account]:
-    """Run the simulator until the end of the block. Raises AssertionError when it does not come up."""
+    """Run the simulator until the end of the block. Raises AssertionError if it does not start."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""A cluster on stand-ins: what the tests of local clusters expect of a stack and its machines."""
+"""A cluster on simulated machines, with the interface that the tests of local clusters use."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.e2e.support.stack import Stack
 
 @dataclass(frozen=True, kw_only=True)
 class StandInStack(Stack):
-    """A stack whose `up` is that of `aws`, with the program for machines that are containers."""
+    """A stack that runs `up` of `aws`, with the program for machines that are containers."""
 
     aws: AwsStack
 
     @property
     def kubeconfig(self) -> Any:
-        """Where `up` writes the administrator's kubeconfig."""
+        """The path to which `up` writes the kubeconfig of the admin."""
         return self.folder / "kubeconfig"
 
     def up(self, arguments: str = "", extra: Mapping[str, str] | None = None) -> Run:
@@ -40,7 +40,7 @@ class StandInStack(Stack):
         return self.aws.run("destroy", program=STAND_INS)
 
     def forget(self) -> None:
-        """Nothing of it lies in the clone."""
+        """Nothing to remove: the clone has no file of this stack."""
 
     def output(self, name: str) -> Any:
         """The value of a stack output."""
@@ -48,7 +48,7 @@ class StandInStack(Stack):
 
 
 def stack_of(aws: AwsStack) -> StandInStack:
-    """The stack as tests of clusters know one."""
+    """The stack with the interface that tests of clusters use."""
     page = {f"hardway:{key}": value for key, value in aws.page.items()}
     return StandInStack(aws.name, page, aws.say, clone=aws.clone, aws=aws)
 

@@ -1,6 +1,6 @@
-"""Compares the schema of the test fixture for the AWS plugin with the classes of the Python package that it serves.
+"""Compares the schema of the AWS plugin of the tests with the classes of the Python package.
 
-A mistake in the mapping would show as a property that has another name or shape on one side.
+If the mapping is wrong, then a property has another name or shape on one side.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from typing import Any
 import pulumi_aws
 from pulumi import _types
 
-# Every resource of version 7 has a region of its own; the bridge adds timeouts, which the package does not show.
+# Every resource of version 7 has a region; the bridge adds timeouts, which the package does not have.
 _LEFT_OUT = {"region", "timeouts", "endpoints", "id", "urn"}
 _DEEPEST = 6
 
 
 class Shape(typing.NamedTuple):
-    """What a property holds: a list or not, and the class or reference of what is nested in it."""
+    """The shape of a property: whether it is a list, and the class or reference of its nested type."""
 
     is_list: bool
     nested: Any
 
 
 def differences(schema: Mapping[str, Any]) -> list[str]:
-    """One line for each property that is not the same on both sides."""
+    """One line for each property that differs."""
     found: list[str] = []
     for token, resource in sorted(schema["resources"].items()):
         _, path, name = token.split(":")
@@ -62,7 +62,7 @@ def _compare(
 
 
 def _shape_of_hint(hint: Any) -> Shape:
-    """What a type hint of the package says."""
+    """The shape that a type hint of the package describes."""
     is_list, nested, waiting = False, None, [hint]
     while waiting:
         here = waiting.pop(0)

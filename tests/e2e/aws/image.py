@@ -1,6 +1,6 @@
-"""What a cloud image is, as a container image: Debian that boots systemd and runs the real cloud-init, and sudo.
+"""A container image in the place of a cloud image: Debian with systemd, the real cloud-init, and sudo.
 
-Like the image of local machines, and so with all packages: cloud-init finds installed what it is told to install.
+Like the image of local machines it contains all packages, so cloud-init has nothing to install.
 """
 
 import io
@@ -9,18 +9,18 @@ from pathlib import Path
 
 import yaml
 
-from tools import node_image
-from tools.node_image import LEFT_OUT, NEVER, PACKAGES, SUITE, TAR
-from tools.paths import shared_cache
-from tools.progress import Progress
-from tools.store import Store, digest_of, folder_digest, write_record
+from tools.common.paths import shared_cache
+from tools.common.progress import Progress
+from tools.common.store import Store, digest_of, folder_digest, write_record
+from tools.from_source import node_image
+from tools.from_source.node_image import LEFT_OUT, NEVER, PACKAGES, SUITE, TAR
 
 NAME = "localhost/hardway-cloud-host"
 VOLUME = "/var/volumes/data"
-"""The folder that stands in for a data volume."""
+"""The folder that simulates a data volume."""
 _MORE = ("cloud-init", "sudo")
 _FILES = {
-    # Where AWS' metadata service would be asked, the stand-in's own folder is; its network is the engine's.
+    # cloud-init reads a folder of the machine instead of AWS' metadata service, and the engine configures the network.
     "etc/cloud/cloud.cfg.d/90-stand-in.cfg": yaml.safe_dump(
         {
             "datasource_list": ["NoCloud"],
@@ -28,7 +28,7 @@ _FILES = {
             "apt": {"preserve_sources_list": True},
         }
     ),
-    # The unit that systemd would make of the line in /etc/fstab waits for a disk; this one wins over it.
+    # systemd would generate a unit from /etc/fstab that waits for a disk. This unit replaces that unit.
     "etc/systemd/system/var-lib-etcd.mount": (
         f"[Unit]\nRequires=data-volume.service\nAfter=data-volume.service\n"
         f"[Mount]\nWhat={VOLUME}\nWhere=/var/lib/etcd\nType=none\nOptions=bind\n"
@@ -43,14 +43,14 @@ _CUSTOMIZE = (
     'chroot "$1" systemctl set-default multi-user.target',
     'rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id && : > "$1"/etc/machine-id',
     'rm -f "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/etc/apt/sources.list "$1"/etc/nginx/sites-enabled/default',
-    # Modules are the host's; a machine in AWS has them.
+    # The modules belong to the host. A machine in AWS has them.
     'ln -sf /bin/true "$1"/usr/sbin/modprobe',
     'rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/* "$1"/var/log/*',
 )
 
 
 def ensure(engine: list[str]) -> str:
-    """Make it unless it is there; the name of the image in the engine."""
+    """Make the image if it does not exist. Return its name in the engine."""
     store = Store(shared_cache() / "store")
     files = folder_digest({str(f.relative_to(node_image.FILES)): f for f in node_image.FILES.rglob("*") if f.is_file()})
     digest = digest_of("cloud-host-1", SUITE, PACKAGES, _MORE, NEVER, _FILES, _CUSTOMIZE, LEFT_OUT, files)

@@ -1,8 +1,8 @@
-"""Writes the event log of a preview of `Pulumi.aws.yaml` before anything of it is there: for tests/data/previews.
+"""Writes the event log of a first preview of `Pulumi.aws.yaml`, for tests/data/previews.
 
     eval "$(make -s env)" && python -m tests.e2e.aws.record FILE
 
-It needs what the suite needs; the account is a simulated one, the preview that of the real engine.
+It needs what the suite needs. The account is simulated, and the real engine runs the preview.
 """
 
 import sys
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from tests.e2e.aws.account import simulated
 from tests.e2e.aws.stack import WHOLE, AwsStack, example_page
-from tools import terraform_aws
-from tools.paths import this_clone
+from tools.common.paths import this_clone
+from tools.from_source import terraform_aws
 
 
 def main(target: Path) -> None:
-    """Preview and write."""
+    """Run the preview and write the event log."""
     clone, terraform = this_clone(), terraform_aws.find()
     if terraform is None:
         sys.exit(terraform_aws.missing())

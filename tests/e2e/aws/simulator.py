@@ -1,17 +1,20 @@
-"""moto's server with corrections of what it does otherwise than AWS, as a program: `python -m tests.e2e.aws.simulator`.
+"""moto's server with corrections where it differs from AWS, as a program: `python -m tests.e2e.aws.simulator`.
 
-- An instance that is terminated gives back its primary network interface, and with it its address.
-- An instance whose security groups were given with its network interface reports them.
-- An instance that is terminated gives back its volumes that are to outlive it.
-- A NAT gateway that is deleted takes its network interface along.
-- To deregister a target that is not registered succeeds.
-- A security group's rule about another group tells its description.
-- An account has a quota of instances, when the parameter QUOTA says one.
+- A terminated instance releases its primary network interface, and with it the address.
+- An instance reports its security groups, also if they were given with its network interface.
+- A terminated instance releases volumes that are not deleted with it.
+- The network interface of a deleted NAT gateway is deleted.
+- Deregistration of a target that is not registered succeeds.
+- The rule of a security group about another group has a description.
+- An account has a quota of instances if the parameter QUOTA is set.
+- Requests run one after the other. moto iterates over dictionaries that other requests change. Some requests failed
+  after moto had made the change, and the second attempt of the SDK found a duplicate.
 
-And public names and addresses are those of this host, on which stand-ins for machines can be published.
+Public names and addresses are names and addresses of this host, where ports of simulated machines are published.
 """
 
 import sys
+import threading
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
@@ -20,6 +23,7 @@ from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.elbv2.models import FakeLoadBalancer, FakeTargetGroup
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.server import main
 from moto.ssm.models import ssm_backends
 
@@ -27,6 +31,8 @@ QUOTA = "/hardway-test/quota"
 ADDRESS, NAME = "127.0.0.1", "localhost"
 RUNNING = 16
 _terminate = Instance.terminate
+_dispatch = DomainDispatcherApplication.__call__
+_one_request = threading.Lock()
 
 
 def terminate(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -73,6 +79,11 @@ def _deregister(self: Any, targets: list[Any]) -> None:
     _deregister_registered(self, there)
 
 
+def _in_turn(self: Any, environ: dict[str, Any], start_response: Any) -> Any:
+    with _one_request:
+        return _dispatch(self, environ, start_response)
+
+
 _deregister_registered = FakeTargetGroup.deregister
 FakeTargetGroup.deregister = _deregister  # type: ignore[method-assign]
 _run = InstanceBackend.run_instances
@@ -80,6 +91,7 @@ InstanceBackend.run_instances = _run_instances  # type: ignore[method-assign]
 _delete = NatGatewayBackend.delete_nat_gateway
 NatGatewayBackend.delete_nat_gateway = _delete_nat_gateway  # type: ignore[method-assign]
 SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
+DomainDispatcherApplication.__call__ = _in_turn  # type: ignore[method-assign]
 Instance.terminate = terminate  # type: ignore[method-assign]
 Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
 elastic_ip_addresses.random_ip = lambda: ADDRESS

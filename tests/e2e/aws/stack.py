@@ -1,4 +1,4 @@
-"""A stack in the simulated account: the real engine with the test fixture for its plugin."""
+"""A stack in the simulated account: the real engine with the AWS plugin of the tests."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import yaml
 from tests.e2e.aws.account import IMAGE, Account
 from tests.e2e.support.process import Run, ask, run_long
 from tests.e2e.support.progress import Say
-from tools.envsh import environment
-from tools.paths import Clone, this_clone
-from tools.store import remove_tree
-from tools.terraform_aws import VARIABLE
+from tools.common.paths import Clone, this_clone
+from tools.common.store import remove_tree
+from tools.from_source.terraform_aws import VARIABLE
+from tools.operate.envsh import environment
 
 MACHINES = Path("tests/e2e/aws/program")
-"""The program up to its machines."""
+"""The program with machines only."""
 WHOLE = Path()
-"""The program itself."""
+"""The program of the project."""
 STAND_INS = Path("tests/e2e/aws/whole")
-"""The program itself for machines that are containers."""
+"""The program of the project, for machines that are containers."""
 
 
 def example_page() -> dict[str, Any]:
@@ -33,14 +33,14 @@ def example_page() -> dict[str, Any]:
     values = yaml.safe_load(this_clone().page("aws").read_text())["config"]
     page = {key.removeprefix("hardway:"): value for key, value in values.items()}
     page["machines"] |= {"image": IMAGE}
-    # The lock of this clone's mirror has a digest for everything, upstream's has them only where somebody filled it.
-    page["artifacts"] = {"mirror": "https://mirror.example.com"}
+    # The lock of this clone's mirror has all digests. The lock of upstream may lack some.
+    page["artifacts"] = {"source": "mirror", "mirror": "https://mirror.example.com"}
     return page
 
 
 @dataclass
 class AwsStack:
-    """A stack with a state of its own. `page` is as `components.config` has it, and may be changed between two runs."""
+    """A stack with its own state. `page` has the keys of `components.config` and may be changed between two runs."""
 
     name: str
     account: Account
@@ -55,17 +55,17 @@ class AwsStack:
         return self.clone.cache / "e2e" / self.name
 
     def environment(self) -> dict[str, str]:
-        """What Pulumi finds around it."""
+        """The environment of Pulumi."""
         user = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_"))}
         own = {
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "of a test",
             VARIABLE: str(self.terraform),
-            # The provider tells everything otherwise, for Terraform to choose from: megabytes in a minute.
+            # Otherwise the provider logs everything for Terraform: megabytes in a minute.
             **dict.fromkeys(("TF_LOG_SDK", "TF_LOG_PROVIDER"), "ERROR"),
             **self.account.environment,
         }
-        # On top: what lies in this clone is taken for a value of the stack that `make e2e` has named.
+        # Added last, because values of this clone would count as values of the stack that `make e2e` has named.
         around = environment(self.clone, self.name, user)
         around.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
         return around | own
@@ -74,7 +74,7 @@ class AwsStack:
         """Begin with an empty state."""
         remove_tree(self.folder)
         (self.folder / "state").mkdir(parents=True)
-        # Beside Pulumi.yaml there is no page, and none shall come to be there.
+        # Pulumi must not write a page beside Pulumi.yaml.
         (self.folder / "Pulumi.yaml").write_text("name: hardway\nruntime: python\n")
         command = ["pulumi", "-C", str(self.folder), "stack", "init", self.name, "--no-select", "--non-interactive"]
         ask(command, env=self.environment()).ok()
@@ -100,22 +100,22 @@ class AwsStack:
         return ["pulumi", "-C", str(self.clone.root / program), action, *options]
 
     def ok(self, action: str, *arguments: str, program: Path = MACHINES) -> dict[str, int]:
-        """Run it to success and return what was done to how many resources: created, updated, replaced, ..."""
+        """Run an action that has to succeed. Return the number of resources by operation: created, updated, ..."""
         run = self.run(action, *arguments, program=program)
         assert run.code == 0, run.tail(60)
         self.say(f"  pulumi {action}: {run.seconds:.1f} s")
         summary = run.output.rpartition("Resources:")[2]
-        # Behind the sum of all changes the count of what is unchanged stands on the same line.
+        # The same line has the sum of all changes and the number of unchanged resources.
         found = re.findall(r"(\d+) ((?:to )?[a-z]+)", summary.partition("Duration:")[0])
         return {what.removeprefix("to "): int(count) for count, what in found if what != "changes"}
 
     def output(self, name: str) -> Any:
-        """An output."""
+        """The value of a stack output."""
         command = ["pulumi", "-C", str(self.clone.root / MACHINES), "stack", "output", name, "--json", "--show-secrets"]
         return json.loads(ask(command, env=self.environment()).ok())
 
     def urn(self, kind: str, name: str) -> str:
-        """The name by which Pulumi knows a resource."""
+        """The URN of a resource."""
         command = ["pulumi", "-C", str(self.clone.root / MACHINES), "stack", "export"]
         exported = json.loads(ask(command, env=self.environment()).ok())
         urns = [str(resource["urn"]) for resource in exported["deployment"]["resources"]]

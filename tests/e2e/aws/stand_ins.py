@@ -1,7 +1,8 @@
-"""Containers on this host that stand in for the instances of the simulated account, and one for its load balancer.
+"""Containers on this host that simulate the instances of the simulated account, and one that is the load balancer.
 
-As AWS does it: an instance that appears is booted with its address and its user data, which the real cloud-init obeys,
-and one that is gone takes its machine along. Two ports on 127.0.0.1 lead in, the bastion's and the load balancer's.
+As in AWS, a machine boots for each new instance, with the address and the user data of the instance, which the real
+cloud-init applies. The machine of a terminated instance is removed. Two ports on 127.0.0.1 are published: of the
+bastion and of the load balancer.
 """
 
 import contextlib
@@ -20,26 +21,27 @@ from typing import Any
 import yaml
 
 from components.config import load
-from components.config.aws import AwsMachines
+from components.config.aws import AwsSection
 from components.config.aws_places import front_subnets
 from components.machines.aws_site import AwsSite
 from components.machines.gateway import API_PORT as INSIDE
-from components.machines.gateway import REGISTRIES, REGISTRY_PORT, gateway_files
+from components.machines.gateway import REGISTRIES, gateway_files
 from components.machines.host_facts import HostFacts, read_host_facts
-from components.machines.lab import Lab, reserve
+from components.machines.local_network import LocalNetwork, choose, keep
+from components.machines.mirror_server import REGISTRY_PORT
 from components.node.payload import Entry, pack
 from tests.e2e.aws import image
 from tests.e2e.aws.account import REGION, Account
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import ask
 from tests.e2e.support.stack import laptop_page
-from tools.paths import Clone
-from tools.store import remove_tree
+from tools.common.paths import Clone
+from tools.common.store import remove_tree
 
 BASTION, FRONT = "bastion", "front"
 NODES = ("cp-1", "cp-2", "cp-3", "worker-1", "worker-2")
 _SEED = "etc/cloud/cloud.cfg.d/91-instance.cfg"
-# What makes a file system on the disk, and waits for it; mounted is what the image has in its place.
+# The unit that waits for the disk and makes its file system. The image mounts a folder in the place of the disk.
 _DISK = "etc/systemd/system/systemd-makefs@dev-disk-by\\x2did-nvme\\x2d{}.service"
 _NETWORKS = ipaddress.IPv4Network("10.128.0.0/12")
 _AT_ONCE = 3
@@ -47,40 +49,40 @@ _AT_ONCE = 3
 
 @dataclass
 class StandIns:
-    """The machines of an account while the block lasts in which they are watched over."""
+    """The machines of an account. They follow the account until the block of `stand_ins` ends."""
 
     name: str
     account: Account
     clone: Clone
-    lab: Lab
+    lab: LocalNetwork
     facts: HostFacts
     _running: dict[str, str] = field(default_factory=dict)
-    """Ids of the instances that have a machine, by node name."""
+    """The ids of instances that have a machine, by node name."""
 
     @property
     def network(self) -> str:
-        """A network for the VPC that no other lab on this host has: that of the lab is too small for one."""
+        """A free network for the VPC: the local network of a stack is too small for a VPC."""
         number = int(self.lab.subnet.split(".")[2])
         return str(list(_NETWORKS.subnets(new_prefix=20))[number])
 
     @property
     def front(self) -> str:
-        """Address of what is not the account's: an address that AWS keeps for itself in every subnet."""
-        machines = AwsMachines.model_validate({"region": REGION, "network": {"cidr": self.network}})
+        """The address of the load balancer and mirror: an address that AWS reserves in every subnet."""
+        machines = AwsSection.model_validate({"region": REGION, "network": {"cidr": self.network}})
         return str(ipaddress.IPv4Network(front_subnets(machines)["a"])[2])
 
     @property
     def log(self) -> Path:
-        """What did not work."""
+        """The log of errors."""
         return self.clone.cache / "e2e" / f"{self.name}-stand-ins.log"
 
     def machine(self, name: str) -> Machine:
-        """The machine of an instance that is there."""
+        """The machine of an existing instance."""
         address = self.account.instances()[name]["PrivateIpAddress"]
         return Machine(name, address, f"{self.lab.name}-{name}", tuple(self.facts.engine))
 
     def page(self, image_parameter: str) -> dict[str, Any]:
-        """The laptop cluster's page with machines in AWS; the ports that lead in are free ones of this host."""
+        """The page of the local cluster with machines in AWS. The published ports are free ports of this host."""
         page = {key.removeprefix("hardway:"): value for key, value in laptop_page("cloud").items()}
         return page | {
             "machines": {
@@ -95,13 +97,14 @@ class StandIns:
             "api": {"port": self.lab.port_base},
             "etcd": {"dataDir": "/var/lib/etcd/data"},
             "artifacts": {
+                "source": "mirror",
                 "mirror": f"http://{self.front}",
                 "registryMirrors": dict.fromkeys(REGISTRIES, f"http://{self.front}:{REGISTRY_PORT}"),
             },
         }
 
     def watch(self, over: threading.Event) -> None:
-        """Bring machines in line with the account until it is over."""
+        """Make and remove machines for the instances of the account, until the block ends."""
         while not over.wait(0.5):
             try:
                 self._settle()
@@ -127,30 +130,30 @@ class StandIns:
         self._running[name] = instance["InstanceId"]
 
     def call(self, action: str, *arguments: str, stdin: str = "", **environment: str) -> None:
-        """Run local.sh, which makes and removes what a lab consists of."""
+        """Run local.sh, which makes and removes networks and machines."""
         command = ["sh", str(self.clone.root / "components/machines/local.sh"), action, self.lab.name, *arguments]
         around = os.environ | {"ENGINE": shlex.join(self.facts.engine)} | environment
         ask(command, env=around, stdin=stdin, timeout=120).ok()
 
     def begin(self, page: dict[str, Any]) -> None:
-        """Make the network, and the one machine that is there before any instance: load balancer and mirror."""
+        """Make the network and the machine that exists before all instances: load balancer and mirror."""
         self.call("network", self.network, str(ipaddress.IPv4Network(self.network)[1]))
         loaded = load(page)
-        assert isinstance(loaded.machines, AwsMachines)
+        assert isinstance(loaded.machines, AwsSection)
         topology = AwsSite(loaded, loaded.machines, self.name).topology(loaded)
-        about = {"IMAGE": self.facts.node_image, "MIRROR": self.facts.mirror or ""}
+        about = {"IMAGE": self.facts.node_image, "MIRROR": self.facts.mirror}
         ports = f"{self.lab.port_base}:{INSIDE}"
-        self.call("machine", FRONT, self.front, ports, stdin=pack(gateway_files(topology, self.facts)), **about)
+        self.call("machine", FRONT, self.front, ports, stdin=pack(gateway_files(topology)), **about)
 
     def remove(self) -> None:
-        """Remove whatever there may be."""
+        """Remove the network and all machines."""
         for name in (*NODES, BASTION, FRONT):
             self.call("remove-machine", name)
         self.call("remove-network", self.network)
 
 
 def first_boot(name: str, instance: str, user_data: str) -> list[Entry]:
-    """What AWS' metadata service would tell cloud-init, and the data volume as a disk that needs no file system."""
+    """Files with the answers of AWS' metadata service to cloud-init, and units that simulate a ready data volume."""
     meta = {"instance-id": instance, "local-hostname": name}
     seed = {"datasource": {"NoCloud": {"user-data": user_data, "meta-data": meta}}, "locale": False}
     files = [Entry(_SEED, yaml.safe_dump(seed), 0o600)]
@@ -161,10 +164,10 @@ def first_boot(name: str, instance: str, user_data: str) -> list[Entry]:
 
 @contextlib.contextmanager
 def standing_in(clone: Clone, name: str, account: Account) -> Iterator[StandIns]:
-    """Watch over the account's instances as long as the block lasts; nothing is left in the end."""
+    """Simulate the instances of the account until the end of the block. Then everything is removed."""
     facts = read_host_facts(clone.cache / "local.json", "auto")
     image.ensure(list(facts.engine))
-    lab = reserve(clone.state / name, name, name, dict.fromkeys([*NODES, BASTION, FRONT]))
+    lab = keep(clone.state / name, choose(clone.state / name, name, name, dict.fromkeys([*NODES, BASTION, FRONT])))
     machines = StandIns(name, account, clone, lab, facts)
     machines.log.unlink(missing_ok=True)
     over = threading.Event()

@@ -1,4 +1,4 @@
-"""The test fixture for the AWS plugin is what the Python package takes it for, as far as this project uses it."""
+"""The AWS plugin of the tests has the properties of the Python package, as far as this project uses them."""
 
 import json
 import os
@@ -8,15 +8,15 @@ from pathlib import Path
 from tests.e2e.aws.account import Account
 from tests.e2e.aws.conformance import differences
 from tests.e2e.support.process import ask
-from tools import catalogue, terraform_aws
-from tools.envsh import environment
-from tools.paths import this_clone
+from tools.common.paths import this_clone
+from tools.from_source import catalogue, terraform_aws
+from tools.operate.envsh import environment
 
 KNOWN = Path(__file__).with_name("known_differences.txt")
 
 
 def test_fixture_has_the_properties_of_the_package(account: Account) -> None:
-    """Names and shapes of all properties, nested ones too; what differs is known, and younger than its Terraform."""
+    """Names and shapes of all properties are equal, except known ones that are newer than the Terraform provider."""
     assert account
     found = differences(_schema())
     known = KNOWN.read_text().splitlines()
@@ -25,12 +25,12 @@ def test_fixture_has_the_properties_of_the_package(account: Account) -> None:
 
 
 def test_known_differences_touch_nothing_that_is_used() -> None:
-    """No file of the program says a property that the fixture lacks."""
+    """No file of the program sets a property that the plugin of the tests lacks."""
     lacking = re.findall(r"^\S+ in\S*: (\w+) is only in the package$", KNOWN.read_text(), re.MULTILINE)
     assert lacking
     folder = this_clone().root / "components" / "machines" / "aws"
     text = "\n".join(path.read_text() for path in folder.glob("*.py"))
-    # vpc_id is used, of other resources than the NAT gateway that lacks it.
+    # The program uses vpc_id of other resources, not of the NAT gateway, which lacks it.
     used = {key for key in lacking if re.search(rf"\b{_snake(key)}=", text)}
     assert used <= {"vpcId"}
 

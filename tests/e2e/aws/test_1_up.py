@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from components.config import Page, load
-from components.config.aws import AwsMachines
+from components.config.aws import AwsSection
 from components.config.aws_places import front_subnets, machine_subnets, place_nodes
 from components.machines.aws.firewall import rules
 from tests.e2e.aws.account import Account, tags
@@ -17,15 +17,15 @@ def page(stack: AwsStack) -> Page:
 
 
 @pytest.fixture(scope="module")
-def machines(page: Page) -> AwsMachines:
-    assert isinstance(page.machines, AwsMachines)
+def machines(page: Page) -> AwsSection:
+    assert isinstance(page.machines, AwsSection)
     return page.machines
 
 
 def test_each_node_has_its_machine_where_the_plan_says(
-    stack: AwsStack, account: Account, page: Page, machines: AwsMachines
+    stack: AwsStack, account: Account, page: Page, machines: AwsSection
 ) -> None:
-    """Zone and private address of each instance; nobody but the bastion has a public one."""
+    """Zone and private address of each instance. Only the bastion has a public address."""
     found = account.instances()
     assert set(found) == {"bastion", *(node.name for node in page.nodes)}
     for name, place in place_nodes(machines, page.nodes).items():
@@ -37,8 +37,8 @@ def test_each_node_has_its_machine_where_the_plan_says(
     assert stack.output("nodes")["cp-1"]["address"] == found["cp-1"]["PrivateIpAddress"]
 
 
-def test_instances_are_safe(account: Account, page: Page, machines: AwsMachines) -> None:
-    """IMDSv2 only and out of pods' reach, encrypted volumes, packets of nobody else."""
+def test_instances_are_safe(account: Account, page: Page, machines: AwsSection) -> None:
+    """IMDSv2 only and not for pods, encrypted volumes, the source/destination check."""
     volumes = {volume["VolumeId"]: volume for volume in account.ec2.describe_volumes()["Volumes"]}
     for name, instance in account.instances().items():
         options = instance["MetadataOptions"]
@@ -51,8 +51,8 @@ def test_instances_are_safe(account: Account, page: Page, machines: AwsMachines)
     assert len(volumes) == sum(2 if "etcd" in node.roles else 1 for node in page.nodes) + 1
 
 
-def test_data_volumes_are_in_their_members_zone(account: Account, machines: AwsMachines) -> None:
-    """A volume of its own for each member of etcd, of the page's size, that its machine does not take along."""
+def test_data_volumes_are_in_their_members_zone(account: Account, machines: AwsSection) -> None:
+    """Each member of etcd has a separate volume with the size of the page, which is not deleted with the instance."""
     found = {tags(v)["Name"].partition("-")[2]: v for v in account.ec2.describe_volumes()["Volumes"] if "Tags" in v}
     data = {name.removesuffix("-data"): volume for name, volume in found.items() if name.endswith("-data")}
     instances = account.instances()
@@ -66,7 +66,7 @@ def test_data_volumes_are_in_their_members_zone(account: Account, machines: AwsM
 
 
 def test_user_data_pins_the_hosts_key(stack: AwsStack, account: Account) -> None:
-    """The first connection already knows whom it talks to: the key is in the user data, and differs by machine."""
+    """Each machine has its own host key in its user data, so the first connection can verify the machine."""
     keys = set()
     for name, instance in account.instances().items():
         booting = yaml.safe_load(account.user_data(instance))
@@ -79,8 +79,8 @@ def test_user_data_pins_the_hosts_key(stack: AwsStack, account: Account) -> None
     assert len(keys) == len(account.instances())
 
 
-def test_networks_are_those_of_the_plan(account: Account, machines: AwsMachines) -> None:
-    """Subnets by zone, none of which gives public addresses; only those in front lead to the internet directly."""
+def test_networks_are_those_of_the_plan(account: Account, machines: AwsSection) -> None:
+    """Subnets by zone. No subnet gives public addresses; only front subnets have a direct route to the internet."""
     (vpc,) = [v for v in account.ec2.describe_vpcs()["Vpcs"] if v["CidrBlock"] == machines.network.cidr]
     only = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
     subnets = account.ec2.describe_subnets(Filters=only)["Subnets"]
@@ -98,8 +98,8 @@ def test_networks_are_those_of_the_plan(account: Account, machines: AwsMachines)
     assert ways == {name: "nat" if name.startswith("machines") else "internet" for name in wanted}
 
 
-def test_firewall_is_the_table_and_nothing_else(account: Account, page: Page, machines: AwsMachines) -> None:
-    """Every rule of every group, in both directions; none but the API's is open to networks outside."""
+def test_firewall_is_the_table_and_nothing_else(account: Account, page: Page, machines: AwsSection) -> None:
+    """Every rule of every group, in both directions. No rule allows incoming traffic from everywhere."""
     wanted = set()
     for rule in rules(page, machines):
         one, other = (rule.group, rule.other) if rule.outgoing else (rule.other, rule.group)
@@ -114,8 +114,8 @@ def test_firewall_is_the_table_and_nothing_else(account: Account, page: Page, ma
     assert not [rule for rule in found if rule.startswith("0.0.0.0/0")]
 
 
-def test_groups_nobody_chose_let_nothing_through(account: Account, machines: AwsMachines) -> None:
-    """The VPC's default group."""
+def test_groups_nobody_chose_let_nothing_through(account: Account, machines: AwsSection) -> None:
+    """The default group of the VPC has no rules."""
     (vpc,) = [v for v in account.ec2.describe_vpcs()["Vpcs"] if v["CidrBlock"] == machines.network.cidr]
     chosen = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}, {"Name": "group-name", "Values": ["default"]}]
     (default,) = account.ec2.describe_security_groups(Filters=chosen)["SecurityGroups"]
@@ -125,7 +125,7 @@ def test_groups_nobody_chose_let_nothing_through(account: Account, machines: Aws
 def test_load_balancer_leads_to_ready_api_servers(stack: AwsStack, account: Account, page: Page) -> None:
     """Its scheme, its health checks, its targets and its group."""
     (balancer,) = account.elb.describe_load_balancers()["LoadBalancers"]
-    # moto says nothing of the scheme of one that has public addresses.
+    # moto does not report the scheme of a load balancer with public addresses.
     assert (balancer["Type"], balancer.get("Scheme")) in (("network", None), ("network", "internet-facing"))
     assert balancer["DNSName"] == stack.output("loadBalancer")
     assert [account.groups()[group] for group in balancer["SecurityGroups"]] == ["balancer"]
@@ -140,14 +140,14 @@ def test_load_balancer_leads_to_ready_api_servers(stack: AwsStack, account: Acco
 
 
 def test_machines_have_no_rights(account: Account) -> None:
-    """Their role has no policies at all."""
+    """The role of the instances has no policies."""
     (role,) = account.iam.list_roles()["Roles"]
     assert account.iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"] == []
     assert account.iam.list_attached_role_policies(RoleName=role["RoleName"])["AttachedPolicies"] == []
 
 
 def test_everything_is_marked(account: Account) -> None:
-    """With stack and cluster; instances also for Kubernetes' own programs."""
+    """Resources have the tags of cluster and page. Instances of nodes also have the tag for programs of Kubernetes."""
     for name, instance in account.instances().items():
         own = tags(instance)
         assert (own["hardway:cluster"], own["team"]) == ("cloud", "one")
@@ -157,13 +157,13 @@ def test_everything_is_marked(account: Account) -> None:
 
 
 def test_second_up_changes_nothing(stack: AwsStack) -> None:
-    """Neither does one after AWS was asked how everything is."""
+    """A second `up` changes nothing, without and with a refresh of the state."""
     assert set(stack.ok("up")) == {"unchanged"}
     assert set(stack.ok("up", "--refresh")) == {"unchanged"}
 
 
 def test_whole_program_can_be_previewed(stack: AwsStack) -> None:
-    """All of it, with releases, certificates and objects: addresses and names are known before anything is made."""
+    """The preview includes releases, certificates and objects, because addresses and names are known before `up`."""
     before = stack.account.inventory()
     counts = stack.ok("preview", program=WHOLE)
     assert counts["create"] > 100

@@ -1,4 +1,4 @@
-"""What a person reads when the account is not as the page needs it, and that the next `up` goes on."""
+"""Messages if the account does not fit the page; the next `up` continues."""
 
 import re
 
@@ -18,13 +18,13 @@ def message(stack: AwsStack, **extra: str) -> str:
 
 
 def test_no_credentials(stack: AwsStack) -> None:
-    """A sentence and no stack trace."""
+    """The error is one sentence without a stack trace."""
     text = message(stack, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", HOME="/nonexistent")
     assert "there are no credentials; set AWS_PROFILE" in text, text
 
 
 def test_no_region(stack: AwsStack) -> None:
-    """The page has to say it."""
+    """The page has to set the region."""
     machines = stack.page["machines"]
     stack.page["machines"] = {key: value for key, value in machines.items() if key != "region"}
     try:
@@ -41,7 +41,7 @@ def test_no_region(stack: AwsStack) -> None:
     ],
 )
 def test_account_lacks_something(stack: AwsStack, key: str, value: object, wanted: str) -> None:
-    """A zone, an image."""
+    """A zone or an image that the account does not have."""
     machines = stack.page["machines"]
     stack.page["machines"] = {**machines, key: value}
     try:
@@ -51,7 +51,7 @@ def test_account_lacks_something(stack: AwsStack, key: str, value: object, wante
 
 
 def test_what_aws_refuses_is_named_and_the_next_up_goes_on(stack: AwsStack, account: Account) -> None:
-    """A quota: one error, at the resource that it is about; all else is as it was or as the page says."""
+    """A quota is one error, at its resource. All other resources are unchanged, or as the page says."""
     before = account.instances()
     account.limit_instances(len(before))
     stack.page["nodes"].append({"name": "worker-4", "roles": ["worker"]})
@@ -61,7 +61,7 @@ def test_what_aws_refuses_is_named_and_the_next_up_goes_on(stack: AwsStack, acco
     told = run.output.partition("Diagnostics:")[2].partition("Resources:")[0]
     blamed = re.findall(r"^  (\S+ \(\S+\)):$", told, re.MULTILINE)
     assert sorted(blamed) == ["aws:ec2:Instance (worker-4-machine)", f"pulumi:pulumi:Stack (hardway-{stack.name})"]
-    # The bridge says it twice: as the provider's log line, and as what became of the resource.
+    # The bridge reports the error twice: as a log line of the provider, and as the result of the resource.
     errors = {line.partition("error: ")[2] for line in told.splitlines() if "error: " in line}
     (error,) = {line for line in errors if not line.startswith("[ERROR]")} - {"update failed"}
     assert "VcpuLimitExceeded: You have requested more vCPU capacity" in error

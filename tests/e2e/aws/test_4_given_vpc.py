@@ -1,4 +1,4 @@
-"""A network that somebody else looks after: machines come into it, and it stays as it was."""
+"""An existing VPC: machines are made in the VPC, and the VPC stays as it was."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ NETWORK = ("networks", "subnets", "routes", "gateways", "nat")
 
 @pytest.fixture(scope="module")
 def somewhere(terraform: Path) -> Iterator[Account]:
-    """An account of its own."""
+    """A separate account."""
     assert terraform
     with new_account(NAME) as found:
         yield found
@@ -25,7 +25,7 @@ def somewhere(terraform: Path) -> Iterator[Account]:
 
 @pytest.fixture(scope="module")
 def given(somewhere: Account) -> dict[str, Any]:
-    """A VPC with a subnet for machines and one that leads to the internet, as the page names them."""
+    """A VPC with a private and a public subnet, as the section of the page."""
     ec2 = somewhere.ec2
     vpc = ec2.create_vpc(CidrBlock="10.82.0.0/16")["Vpc"]["VpcId"]
     inside, front = (
@@ -44,7 +44,7 @@ def given(somewhere: Account) -> dict[str, Any]:
 def test_machines_come_into_a_given_vpc_and_leave_it_as_it_was(
     somewhere: Account, given: dict[str, Any], terraform: Path, say: Say
 ) -> None:
-    """Subnets, routes and gateways are the same ones before, meanwhile and afterwards."""
+    """Subnets, routes and gateways are the same before `up`, after `up`, and after `destroy`."""
     before = somewhere.inventory()
     stack = _stack(somewhere, given, terraform, say)
     stack.ok("up")
@@ -63,7 +63,7 @@ def test_machines_come_into_a_given_vpc_and_leave_it_as_it_was(
 def test_a_subnet_that_is_elsewhere_than_the_page_says(
     somewhere: Account, given: dict[str, Any], terraform: Path, say: Say
 ) -> None:
-    """Is one sentence, and nothing is made."""
+    """The error is one sentence, and nothing is made."""
     before = somewhere.inventory()
     subnet = {**given["subnets"][0], "cidr": "10.82.64.0/20"}
     run = _stack(somewhere, {**given, "subnets": [subnet]}, terraform, say).run("up")

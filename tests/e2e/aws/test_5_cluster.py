@@ -1,4 +1,4 @@
-"""The whole cluster on machines that stand in for the instances: they have their addresses and obey their user data."""
+"""The whole cluster on simulated machines, which have the addresses of the instances and apply their user data."""
 
 import json
 import re
@@ -6,6 +6,8 @@ import re
 import pytest
 import yaml
 
+from tests.e2e.aws.cluster import StandInStack
+from tests.e2e.aws.stack import STAND_INS
 from tests.e2e.aws.stand_ins import BASTION, StandIns
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubectl import write_private
@@ -20,14 +22,14 @@ def bastion(stand_ins: StandIns) -> Machine:
 
 
 def test_all_nodes_are_ready_when_up_returns(cluster: Cluster, say: Say) -> None:
-    """One `up` made instances, machines stood in for them, and the cluster came up on those."""
+    """One `up` made instances, and the cluster started on the simulated machines."""
     assert cluster.first_up is not None
     assert cluster.readiness() == dict.fromkeys(cluster.machines, "True")
     say(f"  {cluster.first_up.tail(1)}")
 
 
 def test_nodes_have_the_addresses_of_their_instances(cluster: Cluster, stand_ins: StandIns) -> None:
-    """In AWS, on the machine, and in Kubernetes."""
+    """The address is the same in AWS, on the machine, and in Kubernetes."""
     instances = stand_ins.account.instances()
     for node in cluster.kubectl.items("nodes"):
         name = node["metadata"]["name"]
@@ -37,7 +39,7 @@ def test_nodes_have_the_addresses_of_their_instances(cluster: Cluster, stand_ins
 
 
 def test_cloud_init_did_what_user_data_says(cluster: Cluster, stand_ins: StandIns) -> None:
-    """The real one: the host's key before the SSH server began, the operator, etcd's user and its data volume."""
+    """The real cloud-init made the host key before sshd started, the operator, the user of etcd, and the data mount."""
     instances = stand_ins.account.instances()
     for name, machine in cluster.machines.items():
         told = yaml.safe_load(stand_ins.account.user_data(instances[name]))
@@ -58,7 +60,7 @@ def test_cloud_init_did_what_user_data_says(cluster: Cluster, stand_ins: StandIn
 
 
 def test_machines_were_reached_through_the_bastion_only(cluster: Cluster, bastion: Machine) -> None:
-    """It listens at the port of the page, gives nobody root, and every connection to a machine comes from it."""
+    """The bastion listens on the port of the page and gives no root. All SSH connections to machines come from it."""
     port = cluster.stack.page["hardway:machines"]["bastion"]["port"]
     assert f":{port}" in bastion.run("ss -Hltn 'sport != 22'").ok()
     assert bastion.run("ss -Hltn 'sport = 22'").ok() == ""
@@ -69,7 +71,7 @@ def test_machines_were_reached_through_the_bastion_only(cluster: Cluster, bastio
 
 
 def test_people_reach_the_api_at_the_load_balancers_name(cluster: Cluster, stand_ins: StandIns) -> None:
-    """With a certificate that is for another name, which the kubeconfig says."""
+    """The certificate has another name than the load balancer; the kubeconfig sets that name."""
     (balancer,) = stand_ins.account.elb.describe_load_balancers()["LoadBalancers"]
     assert cluster.stack.output("endpoint") == f"https://{balancer['DNSName']}:{cluster.api_port}"
     (entry,) = json.loads(cluster.kubectl("config", "view", "--output=json").ok())["clusters"]
@@ -78,7 +80,7 @@ def test_people_reach_the_api_at_the_load_balancers_name(cluster: Cluster, stand
 
 
 def test_second_up_changes_nothing_and_dials_no_machine(cluster: Cluster, bastion: Machine, say: Say) -> None:
-    """No resource changes, and neither the bastion nor any machine has seen a connection."""
+    """No resource changes, and no connection is made to the bastion or to a machine."""
     machines = [bastion, *cluster.machines.values()]
     before = [_logins(machine) for machine in machines]
     assert all(before)
@@ -90,8 +92,32 @@ def test_second_up_changes_nothing_and_dials_no_machine(cluster: Cluster, bastio
     say(f"  second `up`: {run.seconds:.1f} s")
 
 
+@pytest.mark.proves_changes("machines.region", "machines.network.cidr", "machines.network.vpc")
+def test_another_region_or_network_is_refused(cluster: Cluster, stand_ins: StandIns) -> None:
+    """Before anything is made or asked in AWS: one sentence for each value."""
+    assert isinstance(cluster.stack, StandInStack)
+    aws, before = cluster.stack.aws, stand_ins.account.inventory()
+    machines = aws.page["machines"]
+    network = {**machines["network"], "cidr": "10.99.0.0/16"}
+    subnet = {"id": "subnet-0123456789abcdef0", "zone": "a", "cidr": "10.99.0.0/20"}
+    vpc = {"id": "vpc-0123456789abcdef0", "subnets": [subnet], "publicSubnets": ["subnet-0123456789abcdef9"]}
+    try:
+        for changed, said in (
+            ({"region": "eu-west-1"}, "region: 'eu-west-1'"),
+            ({"network": network}, "network.cidr: '10.99.0.0/16'"),
+            ({"network": {"vpc": vpc}}, f"network.vpc.id: '{vpc['id']}'"),
+        ):
+            aws.page["machines"] = {**machines, **changed}
+            run = aws.run("up", program=STAND_INS)
+            refused = f"hardway:machines.{said} cannot take the place of"
+            assert run.code != 0 and refused in run.output and "Traceback" not in run.output, run.tail(40)
+    finally:
+        aws.page["machines"] = machines
+    assert stand_ins.account.inventory() == before
+
+
 def test_etcd_output_goes_through_the_bastion(cluster: Cluster) -> None:
-    """It is a line for the operator's own SSH client, which decides about keys."""
+    """The output is a command line for the operator's SSH client, which verifies the host keys."""
     command = cluster.stack.output("etcd")
     found = re.match(r"ssh -J (hardway@\S+):(\d+) (hardway@\S+) ", command)
     assert found, command

@@ -1,3 +1,3 @@
-"""What the cluster is for, as on local machines."""
+"""Workloads: the same tests as on local machines."""
 
 from tests.e2e.local.test_2_workloads import *  # noqa: F403

@@ -1,3 +1,3 @@
-"""Who may do what, as on local machines."""
+"""Access: the same tests as on local machines."""
 
 from tests.e2e.local.test_3_access import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""The control plane without one of its zones, and a power cut, as on local machines."""
+"""The control plane without one of its zones, and a power cut: the same tests as on local machines."""
 
 from tests.e2e.local.test_5_availability import (
     credentials,

@@ -1,4 +1,4 @@
-"""One cluster that is changed again and again, and never lets a request fail.
+"""One cluster is changed again and again, and no request fails.
 
-The files run in the order of their numbers; each leaves the cluster healthy, and the page as the next one finds it.
+The files run in the order of their numbers. Each file leaves a healthy cluster and the page for the next file.
 """

@@ -1,7 +1,9 @@
-"""A flag is a reviewed change like any other: what does not need it is left alone, and a wrong one does no harm."""
+"""Changes of flags: nothing restarts without need, and a wrong flag does no harm."""
 
 import json
 from collections.abc import Sequence
+
+import pytest
 
 from tests.e2e.changes.conftest import Probes
 from tests.e2e.support.cluster import Cluster
@@ -13,7 +15,7 @@ API_SERVER = "kube-apiserver"
 
 
 def test_wrong_flag_is_taken_back_by_the_first_machine(cluster: Cluster, probes: Probes, say: Say) -> None:
-    """The run names node, unit and its last lines, no other node is touched, and nobody notices."""
+    """The run names the node, the unit and its last lines. No other node changes, and no request fails."""
     before, flag = invocations(cluster), "no-such-flag"
     cluster.change({"hardway:extraArgs": {API_SERVER: {flag: "true"}}})
     with probes() as watch:
@@ -26,8 +28,9 @@ def test_wrong_flag_is_taken_back_by_the_first_machine(cluster: Cluster, probes:
     assert flag not in cluster.machines["cp-1"].read(f"/opt/kubernetes/current/units/{API_SERVER}.service")
 
 
+@pytest.mark.proves_changes("extraArgs")
 def test_right_flag_restarts_one_unit_on_one_node_after_the_other(cluster: Cluster, probes: Probes, say: Say) -> None:
-    """The run after the failed one goes on with what the page says now."""
+    """After a failed run, the next run applies the corrected page."""
     before, dialled = invocations(cluster), connections(cluster)
     cluster.change({"hardway:extraArgs": {API_SERVER: {"max-requests-inflight": 500}}})
     masters = cluster.having("control-plane")
@@ -40,15 +43,16 @@ def test_right_flag_restarts_one_unit_on_one_node_after_the_other(cluster: Clust
     for machine in masters:
         process = machine.run(f"tr '\\0' '\\n' </proc/$(pidof {API_SERVER})/cmdline").ok()
         assert "--max-requests-inflight=500" in process
-    # A worker does not change, so it is not dialled.
+    # Workers do not change, so no connection is made to them.
     now = connections(cluster)
     assert {m.name: now[m.name] for m in cluster.having("worker")} == {
         m.name: dialled[m.name] for m in cluster.having("worker")
     }
 
 
+@pytest.mark.proves_changes("extraConfig")
 def test_pods_live_on_when_their_kubelet_is_restarted(cluster: Cluster, probes: Probes, say: Say) -> None:
-    """A field of the kubelets' configuration: containers are the same ones before and after, on every node."""
+    """A changed field of the kubelet configuration: all containers continue to run on every node."""
     before, pods = invocations(cluster), _containers(cluster)
     cluster.change({"hardway:extraConfig": {"kubelet": {"maxPods": 100}}})
     with probes() as watch:
@@ -63,7 +67,7 @@ def test_pods_live_on_when_their_kubelet_is_restarted(cluster: Cluster, probes: 
 
 
 def test_containers_outlive_their_runtime(cluster: Cluster, probes: Probes) -> None:
-    """A restart of containerd leaves them alone, so no change of it needs an empty node."""
+    """Containers continue to run when containerd restarts, so a change of containerd needs no drain."""
     pods = _containers(cluster)
     with probes() as watch:
         for machine in cluster.having("worker"):
@@ -74,7 +78,7 @@ def test_containers_outlive_their_runtime(cluster: Cluster, probes: Probes) -> N
 
 
 def _one_at_a_time(machines: Sequence[Machine], unit: str) -> bool:
-    """Whether each of these was stopped only after the one before it, in the order of the roll, was ready again."""
+    """Whether each machine stopped its unit only after the unit of the machine before it was ready again."""
     show = f"systemctl show --property=InactiveEnterTimestampMonotonic,ActiveEnterTimestampMonotonic {unit}.service"
     times = []
     for machine in machines:

@@ -1,11 +1,14 @@
-"""Kubernetes from one minor version to the next, with everybody asking all the time."""
+"""An upgrade of Kubernetes by one minor version, under load."""
 
 from datetime import UTC, datetime
 
+import pytest
+
 from bench.rolling import Rolled, rolled
-from tests.e2e.changes.conftest import AFTER, BEFORE, Probes, Web
+from tests.e2e.changes.conftest import Probes, Web
 from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.laptop import AFTER, BEFORE
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.progress import Say
 from tests.e2e.support.units import invocations, restarted
@@ -17,7 +20,7 @@ CLIENTS = "kubelet|kube-proxy|kube-controller-manager|kube-scheduler"
 
 
 def test_machine_refuses_to_skip_a_minor_version(cluster: Cluster, say: Say) -> None:
-    """One that says it runs the version before the last stops the run before anything is in force anywhere."""
+    """A machine with a version that is two minor versions older stops the run before any release is activated."""
     before, releases, old = invocations(cluster), _releases(cluster), cluster.machines["cp-2"]
     cluster.change({"hardway:versions": {"kubernetes": AFTER}})
     old.run(f"sed -i 's/^kube-apiserver .*/kube-apiserver 1.35.4/' {VERSIONS}").ok()
@@ -32,7 +35,7 @@ def test_machine_refuses_to_skip_a_minor_version(cluster: Cluster, say: Say) -> 
 
 
 def test_budget_stops_the_drain_of_a_worker(cluster: Cluster, web: Web, probes: Probes, say: Say) -> None:
-    """The control plane is new by then; the run names the pod and its budget, and the worker takes pods again."""
+    """The control plane is upgraded already. The run names the pod and its budget, and the worker is uncordoned."""
     workers = [machine.name for machine in cluster.having("worker")]
     before = invocations(cluster)
     cluster.kubectl.apply(pods.budget(web.namespace, web.name, 2)).ok()
@@ -49,8 +52,9 @@ def test_budget_stops_the_drain_of_a_worker(cluster: Cluster, web: Web, probes: 
     assert not [node["metadata"]["name"] for node in nodes if node["spec"].get("unschedulable")]
 
 
+@pytest.mark.proves_changes("versions", "rollout")
 def test_upgrade_goes_on_when_the_budget_allows_it(cluster: Cluster, web: Web, probes: Probes, say: Say) -> None:
-    """Each worker is emptied, renewed and used again; the control plane has nothing left to do."""
+    """Each worker is drained, upgraded and uncordoned. Nothing restarts on the control plane."""
     before, moved = invocations(cluster), _pods(cluster, web)
     cluster.kubectl.apply(pods.budget(web.namespace, web.name, 1)).ok()
     cluster.change({"hardway:rollout": None})
@@ -67,14 +71,14 @@ def test_upgrade_goes_on_when_the_budget_allows_it(cluster: Cluster, web: Web, p
 
 
 def test_nothing_met_an_api_server_older_than_itself(cluster: Cluster) -> None:
-    """By the audit logs: what asked each API server before it was new, on any node, was not new yet itself."""
+    """By the audit logs: no program of the new version sent a request to an API server of the old version."""
     for machine in cluster.having("control-plane"):
         first, started = _first_request_of_new_clients(machine), _start(machine)
         assert first >= started, f"{machine.name}: asked by a newer client at {first}, itself new since {started}"
 
 
 def test_every_api_server_says_the_new_version(cluster: Cluster) -> None:
-    """And the pods of the cluster itself are well."""
+    """The API servers answer, and all pods of kube-system are ready."""
     ca = "/opt/kubernetes/ssl/kubernetes-ca.pem"
     for machine in cluster.having("control-plane"):
         answer = machine.run(f"curl -fsS --cacert {ca} --max-time 3 https://127.0.0.1:6443/readyz").ok()
@@ -83,13 +87,13 @@ def test_every_api_server_says_the_new_version(cluster: Cluster) -> None:
 
 
 def test_no_way_back(cluster: Cluster, say: Say) -> None:
-    """A downgrade is refused by the machines, and nothing has changed."""
+    """The machines refuse a downgrade, and nothing changes."""
     before, releases = invocations(cluster), _releases(cluster)
     cluster.change({"hardway:versions": {"kubernetes": BEFORE}})
     run = cluster.up(expected=2)
     say(f"  refused after {run.seconds:.1f} s")
     cluster.change({"hardway:versions": {"kubernetes": AFTER}})
-    # Who is asked first stops the run: a worker has only a kubelet to speak of.
+    # The first machine that is staged stops the run. A worker can compare only the version of its kubelet.
     allowed = {"Kubernetes": "1.37.x and 1.38.x", "kubelet": "1.37.x or newer"}
     refused = [f"{what} {AFTER} -> {BEFORE} is a downgrade; allowed from {AFTER}: {allowed[what]}" for what in allowed]
     assert any(sentence in run.output for sentence in refused), run.tail()
@@ -104,7 +108,7 @@ def _rolled(cluster: Cluster, expected: int, say: Say) -> Rolled:
 
 
 def _versions(cluster: Cluster) -> dict[str, str]:
-    """The version of each node's kubelet, as the API has it."""
+    """The version of each node's kubelet, from the API."""
     nodes = cluster.kubectl.items("nodes")
     return {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"].removeprefix("v") for node in nodes}
 
@@ -119,13 +123,13 @@ def _pods(cluster: Cluster, web: Web) -> set[str]:
 
 
 def _start(machine: Machine) -> datetime:
-    """When its API server was started, in whole seconds."""
+    """When the API server of a machine was started, in whole seconds."""
     show = "systemctl show --property=ExecMainStartTimestamp --value kube-apiserver.service"
     return datetime.fromtimestamp(int(machine.run(f'date --date="$({show})" +%s').ok()), UTC)
 
 
 def _first_request_of_new_clients(machine: Machine) -> datetime:
-    """When a program of the new version on some node first asked this API server for something that is logged."""
+    """The time of the first audited request of a program with the new version to this API server."""
     wanted = f'"userAgent":"({CLIENTS})/v{AFTER}[ /]'
     when = 's/.*"requestReceivedTimestamp":"\\([^"]*\\)".*/\\1/p'
     log = "/opt/kubernetes/log/kube-apiserver/audit.log"

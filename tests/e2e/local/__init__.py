@@ -1,1 +1,1 @@
-"""The laptop cluster: five local machines. The files run in the order of their numbers."""
+"""The local cluster: five local machines. The files run in the order of their numbers."""

@@ -1,4 +1,4 @@
-"""The cluster of this suite: up once, whatever the tests find, and gone at the end."""
+"""The cluster of this suite: made once, and removed at the end in any case."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ NAMESPACE = "e2e"
 
 @pytest.fixture(scope="session")
 def cluster(say: Say) -> Iterator[Cluster]:
-    """The laptop cluster under a name of its own, so that it comes up beside one that somebody works with."""
+    """The local cluster with another name, so that it can run beside a cluster that somebody works with."""
     with running(Stack(NAME, laptop_page(NAME), say)) as found:
         yield found
 
@@ -32,9 +32,9 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def web(cluster: Cluster, namespace: str) -> str:
-    """A deployment of three web servers over the workers, behind a service of its name: port 80 and node port 8888.
+    """A deployment of three web servers on the workers, and a service with the same name: port 80 and node port 8888.
 
-    Its name is its namespace's.
+    The name is also the name of the namespace.
     """
     name, kubectl = namespace, cluster.kubectl
     kubectl.create(pods.web(namespace, name, cluster.image, 1)).ok()

@@ -1,7 +1,8 @@
-"""`make up`: what it leaves behind when it says that it is done, and what a second one does."""
+"""`make up`: the result when it returns, and what a second run does."""
 
 import re
 import stat
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.e2e.support.progress import Say
 
 
 def test_all_is_there_when_up_returns(cluster: Cluster, say: Say) -> None:
-    """Exit code 0, all nodes Ready, and DNS answering on each of them, without waiting for anything."""
+    """Exit code 0, all nodes Ready, and DNS answers on every node, without further waiting."""
     if cluster.first_up is None:
         pytest.skip("the stack was found up")
     assert cluster.first_up.code == 0
@@ -23,7 +24,7 @@ def test_all_is_there_when_up_returns(cluster: Cluster, say: Say) -> None:
 
 
 def test_second_up_changes_nothing_and_dials_no_node(cluster: Cluster, say: Say) -> None:
-    """No resource changes, and no sshd has seen a connection."""
+    """No resource changes, and no connection is made to any sshd."""
     before = {name: _sshd_log(cluster, name) for name in cluster.machines}
     assert all("Accepted publickey" in log for log in before.values()), "the log shows no connection of the first run"
     run = cluster.stack.up()
@@ -34,22 +35,39 @@ def test_second_up_changes_nothing_and_dials_no_node(cluster: Cluster, say: Say)
     say(f"  second `make up`: {run.seconds:.1f} s")
 
 
+def test_judged_runs(cluster: Cluster, say: Say) -> None:
+    """A judged run that changes nothing is one preview; a plan that the policies refuse changes nothing."""
+    judged = {"POLICIES": "policies", "LIMITS": "policies/config/dev.json"}
+    (state,) = (path for path in cluster.stack.clone.state.glob(f".pulumi/stacks/*/{cluster.stack.name}.json"))
+    before = state.read_bytes()
+    run = cluster.stack.up(extra=judged)
+    assert run.code == 0, run.tail()
+    assert "no policy judges" not in run.output and state.read_bytes() == before
+    say(f"  judged `make up` that changes nothing: {run.seconds:.1f} s")
+    profiles = {"server": {"lifetime": "9000h", "renewBefore": "720h"}}
+    pki = {**cluster.stack.page["hardway:pki"], "profiles": profiles}
+    long = replace(cluster.stack, page={**cluster.stack.page, "hardway:pki": pki})
+    refused = long.up(extra=judged)
+    assert refused.code != 0 and "certificate-lifetime" in refused.output, refused.tail()
+    assert state.read_bytes() == before
+
+
 def test_name_servers_share_no_node(cluster: Cluster) -> None:
-    """The loss of one machine leaves names resolving, also in a cluster that has just come up."""
+    """The name servers are on different machines, so DNS tolerates the loss of one, also right after the first `up`."""
     servers = cluster.kubectl.items("pods", "--namespace=kube-system", "--selector=k8s-app=kube-dns")
     nodes = [pod["spec"]["nodeName"] for pod in servers]
     assert len(nodes) == 2 and len(set(nodes)) == 2, nodes
 
 
 def test_kubeconfig_is_readable_by_its_owner_only(cluster: Cluster) -> None:
-    """The file and every folder of the clone on the way to it."""
+    """The modes of the file and of every folder of the clone above it."""
     path = cluster.stack.kubeconfig
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(cluster.stack.clone.state.stat().st_mode) == 0o700
 
 
 def test_etcd_output_is_a_command_line(cluster: Cluster) -> None:
-    """It prints health, status and members of all three."""
+    """The command in the output prints health, status and members of all three members."""
     answer = ask(["sh", "-c", cluster.stack.output("etcd")], timeout=60)
     members = cluster.having("etcd")
     health, status, listing = _tables(answer.ok())
@@ -63,7 +81,7 @@ def test_etcd_output_is_a_command_line(cluster: Cluster) -> None:
 
 
 def test_outputs_name_the_nodes(cluster: Cluster) -> None:
-    """With the addresses that their machines have."""
+    """The output has the addresses of the machines."""
     nodes = cluster.stack.output("nodes")
     assert {name: node["address"] for name, node in nodes.items()} == {
         name: machine.address for name, machine in cluster.machines.items()

@@ -1,4 +1,4 @@
-"""What the cluster is for: pods, and ways to reach them."""
+"""Workloads: pods, services, node ports, names, logs and exec."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from tests.e2e.support.wait import eventually
 
 NODE_PORT = 8888
 PROXIES_HEAR_SECONDS = 20
-"""By then every proxy has heard of pods that are ready; one whose machine has come up only now takes longest."""
+"""Within this time every kube-proxy knows the ready pods. The proxy of a machine that just started takes longest."""
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_deployment_scales_over_the_workers(cluster: Cluster, servers: list[dict
 
 
 def test_node_port_answers_on_every_node(cluster: Cluster, servers: list[dict[str, Any]]) -> None:
-    """Port 8888 of each of the five leads to port 8080 of some pod, also on nodes without one."""
+    """Port 8888 of each node leads to port 8080 of a pod, also on nodes without a pod."""
     names = set(pods.names(servers))
 
     def from_all_to_all() -> None:
@@ -42,7 +42,7 @@ def test_node_port_answers_on_every_node(cluster: Cluster, servers: list[dict[st
 def test_cluster_address_answers_from_nodes_and_pods(
     cluster: Cluster, namespace: str, web: str, servers: list[dict[str, Any]]
 ) -> None:
-    """The service's address, over every replica behind it."""
+    """The service address leads to every replica."""
     address = cluster.kubectl.get("service", web, f"--namespace={namespace}")["spec"]["clusterIP"]
     names = set(pods.names(servers))
 
@@ -57,7 +57,7 @@ def test_cluster_address_answers_from_nodes_and_pods(
 
 @pytest.mark.parametrize("protocol", ["http", "udp"])
 def test_pods_reach_pods_on_other_nodes(cluster: Cluster, servers: list[dict[str, Any]], protocol: str) -> None:
-    """Each replica reaches each other one by its pod address, and at least one pair is on two nodes."""
+    """Each replica reaches every other replica at its pod address. At least one pair is on two nodes."""
     nodes = {pod["spec"]["nodeName"] for pod in servers}
     assert len(nodes) > 1
     for source in servers:
@@ -72,14 +72,14 @@ def test_pods_reach_pods_on_other_nodes(cluster: Cluster, servers: list[dict[str
 def test_names_resolve_in_pods(
     cluster: Cluster, namespace: str, web: str, servers: list[dict[str, Any]], name: str
 ) -> None:
-    """A service by its short and long names, from a pod on each worker."""
+    """Short and long names of a service resolve in a pod on each worker."""
     for pod in servers:
         host = name.format(web=web, namespace=namespace)
         assert _dial(cluster, pod, host) <= set(pods.names(servers)), host
 
 
 def test_unknown_names_do_not_resolve(cluster: Cluster, servers: list[dict[str, Any]]) -> None:
-    """Neither in the cluster nor outside: the lab is closed, and CoreDNS says so at once."""
+    """Unknown names inside and outside of the cluster fail at once, because CoreDNS has no other name server."""
     for host in ("no-such-service", "example.com"):
         arguments = ("--", "/agnhost", "connect", f"{host}:80", "--timeout=5s")
         answer = cluster.kubectl("exec", _name(servers[0]), _in(servers[0]), *arguments)
@@ -88,7 +88,7 @@ def test_unknown_names_do_not_resolve(cluster: Cluster, servers: list[dict[str, 
 
 
 def test_logs_and_exec_on_every_worker(cluster: Cluster, servers: list[dict[str, Any]]) -> None:
-    """The API server asks the kubelets with a client certificate of its own."""
+    """The API server connects to the kubelets with its client certificate."""
     for pod in servers:
         logs = cluster.kubectl("logs", _name(pod), _in(pod)).ok()
         assert f"Started HTTP server on port {pods.PORT}" in logs
@@ -97,7 +97,7 @@ def test_logs_and_exec_on_every_worker(cluster: Cluster, servers: list[dict[str,
 
 
 def test_a_pod_that_is_deleted_is_replaced(cluster: Cluster, servers: list[dict[str, Any]], web: str) -> None:
-    """The service goes on to answer with what is left."""
+    """The service continues to answer from the other pods."""
     cluster.kubectl("delete", "pod", _name(servers[0]), _in(servers[0])).ok()
     cluster.kubectl.rolled_out(servers[0]["metadata"]["namespace"], web)
     now = cluster.kubectl.items("pods", _in(servers[0]), f"--selector=app={web}")
@@ -114,7 +114,7 @@ def test_a_pod_that_is_deleted_is_replaced(cluster: Cluster, servers: list[dict[
 
 
 def _dial(cluster: Cluster, source: dict[str, Any], host: str, *, protocol: str = "http", tries: int = 1) -> set[str]:
-    """The names of the pods that answer when the pod `source` asks `host`, by way of the API server's pod proxy."""
+    """The names of the pods that answer requests of the pod `source` to `host` (through the pod proxy of the API)."""
     port = pods.PORT if protocol == "http" else 8081
     query = f"host={host}&port={port}&request=hostname&protocol={protocol}&tries={tries}"
     namespace, name = source["metadata"]["namespace"], _name(source)

@@ -1,4 +1,4 @@
-"""Who may do what: nobody, kubelets, developers, administrators."""
+"""Rights of anonymous clients, kubelets, developers and the admin."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubectl import Kubectl, write_private
 from tests.e2e.support.machines import Machine
+from tests.e2e.support.process import Answer
 from tests.e2e.support.wait import eventually
 
 KUBELET_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem"
@@ -19,7 +20,7 @@ API = "https://127.0.0.1:16443"
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
 def test_health_is_for_everybody(cluster: Cluster, path: str) -> None:
-    """Load balancers ask without a credential."""
+    """Load balancers have no credential for their health checks."""
     for machine in cluster.having("control-plane"):
         assert _status(machine, f"https://{machine.address}:{cluster.api_port}{path}") == "200", machine.name
 
@@ -28,7 +29,7 @@ def test_health_is_for_everybody(cluster: Cluster, path: str) -> None:
     "path", ["/", "/version", "/api", "/apis", "/metrics", "/openapi/v3", "/readyz/etcd", "/api/v1/nodes", "/nothing"]
 )
 def test_everything_else_is_401_without_credential(cluster: Cluster, path: str) -> None:
-    """Not 403: nobody is known as anonymous there. A wrong token is none either."""
+    """401 and not 403, because there is no anonymous user on these paths. A wrong token gets 401 as well."""
     for machine in cluster.having("control-plane"):
         url = f"https://{machine.address}:{cluster.api_port}{path}"
         assert _status(machine, url) == "401", machine.name
@@ -37,14 +38,14 @@ def test_everything_else_is_401_without_credential(cluster: Cluster, path: str) 
 
 @pytest.mark.parametrize("path", ["/pods", "/metrics", "/healthz", "/configz", "/run/x/y/z"])
 def test_kubelets_answer_nobody_without_credential(cluster: Cluster, path: str) -> None:
-    """And their read-only port is closed."""
+    """Kubelets refuse anonymous requests, and their read-only port is closed."""
     for machine in cluster.machines.values():
         assert _status(machine, f"https://{machine.address}:10250{path}") == "401", machine.name
         assert _status(machine, f"http://{machine.address}:10255{path}") == "000", machine.name
 
 
 def test_admin_is_not_in_system_masters(cluster: Cluster) -> None:
-    """RBAC gives the administrator its rights, so it can also take them."""
+    """The admin has its rights from RBAC, so RBAC can also remove them."""
     groups = _who(cluster.kubectl)["groups"]
     assert "hardway:cluster-admins" in groups
     assert "system:masters" not in groups
@@ -52,7 +53,7 @@ def test_admin_is_not_in_system_masters(cluster: Cluster) -> None:
 
 
 def test_developer_works_in_its_namespace(cluster: Cluster, developer: Kubectl) -> None:
-    """Deploys, reads logs, runs commands and removes, in `development`."""
+    """In `development` the developer deploys, reads logs, runs commands and deletes."""
     assert _who(developer)["username"] == "developer"
     deployment = pods.web("development", "mine", cluster.image, 1)
     try:
@@ -86,13 +87,13 @@ def test_developer_works_in_its_namespace(cluster: Cluster, developer: Kubectl) 
     ],
 )
 def test_developer_may_do_nothing_else(developer: Kubectl, what: str) -> None:
-    """Neither elsewhere, nor give itself more rights."""
+    """The developer has no rights elsewhere, and cannot give itself more rights."""
     answer = developer("auth", "can-i", *what.split())
     assert answer.stdout.strip() == "no", answer.text
 
 
 def test_developer_is_refused_elsewhere(cluster: Cluster, developer: Kubectl, namespace: str) -> None:
-    """What the API server says of its rights is also what it does."""
+    """The rights that the API server reports are the rights that it grants."""
     answer = developer.create(pods.pod(namespace, "theirs", pods.container(cluster.image, "pause")))
     assert answer.code != 0 and "forbidden" in answer.text
     answer = developer("get", "secrets", "--namespace=kube-system")
@@ -100,7 +101,7 @@ def test_developer_is_refused_elsewhere(cluster: Cluster, developer: Kubectl, na
 
 
 def test_kubelet_labels_no_other_node(cluster: Cluster) -> None:
-    """NodeRestriction: it may label itself, but not as control plane, and nobody else."""
+    """NodeRestriction: a kubelet may label its own node, but not as control plane, and no other node."""
     own, other = cluster.having("worker")[:2]
     label = {"metadata": {"labels": {"e2e.example/mine": "yes"}}}
     role = {"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}}
@@ -113,8 +114,34 @@ def test_kubelet_labels_no_other_node(cluster: Cluster) -> None:
     cluster.kubectl("label", "node", own.name, "e2e.example/mine-").ok()
 
 
+def test_flannel_changes_its_own_node_only(cluster: Cluster) -> None:
+    """With the token that lies on a worker: an annotation of flannel on its own node, and nothing else anywhere."""
+    own, other = cluster.having("worker")[:2]
+    tokens = "/var/lib/kubelet/pods/*/volumes/kubernetes.io~projected/*/token"
+    is_flannel = f"jsonpath={{.items[?(@.spec.nodeName=='{own.name}')].metadata.uid}}"
+    uid = cluster.kubectl("get", "pods", "--namespace=kube-flannel", f"--output={is_flannel}").ok().split()[-1]
+    token = own.run(f"cat {tokens.replace('*', uid, 1)}").ok()
+
+    def patch(node: str, change: dict[str, Any]) -> Answer:
+        """The answer of the API to a patch of the status with the token, which is on no command line."""
+        arguments = f"-X PATCH -H 'Content-Type: application/strategic-merge-patch+json' -d '{json.dumps(change)}'"
+        script = f"curl -sS --fail-with-body --cacert {CA} -K - {arguments} {API}/api/v1/nodes/{node}/status"
+        return own.run(script, stdin=f'header = "Authorization: Bearer {token}"\n')
+
+    mine = {"metadata": {"annotations": {"flannel.alpha.coreos.com/e2e": "yes"}}}
+    assert patch(own.name, mine).code == 0
+    assert patch(own.name, {"metadata": {"annotations": {"flannel.alpha.coreos.com/e2e": None}}}).code == 0
+    for node, change, why in (
+        (other.name, mine, "its own pod only"),
+        (own.name, {"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}}, "no labels"),
+        (own.name, {"status": {"capacity": {"cpu": "99"}}}, "only the condition"),
+    ):
+        answer = patch(node, change)
+        assert answer.code != 0 and why in answer.stdout, answer.text
+
+
 def test_kubelet_reads_secrets_of_its_own_pods_only(cluster: Cluster, namespace: str) -> None:
-    """The secret that a pod on it mounts, but none else; and no other kubelet may read that one."""
+    """A kubelet may read only the Secrets that pods on its node mount. No other kubelet may read them."""
     own, other = cluster.having("worker")[:2]
     for name in ("mounted", "unrelated"):
         cluster.kubectl("create", "secret", "generic", name, f"--namespace={namespace}", "--from-literal=a=b").ok()
@@ -147,7 +174,7 @@ def _who(kubectl: Kubectl) -> dict[str, Any]:
 
 
 def _status(machine: Machine, url: str, options: str = "") -> str:
-    """The HTTP status of a request without certificate; 000 when there is no answer."""
+    """The HTTP status of a request without a certificate. 000 if there is no answer."""
     trust = f"--cacert {CA}"
     command = f"curl -s --max-time 5 {trust} --output /dev/null --write-out '%{{http_code}}' {options} '{url}'"
     return machine.run(command).stdout.strip()

@@ -1,4 +1,4 @@
-"""What is encrypted, audited, refused, and signed by whom."""
+"""Encryption, audit, admission, TLS, and the issuers of certificates."""
 
 import base64
 import re
@@ -17,14 +17,14 @@ from tests.e2e.support.machines import Machine
 SSL = "/opt/kubernetes/ssl"
 LOOPBACK = "127.0.0.1", "localhost"
 SPOKEN = {2379: "--http2"}
-"""What a port speaks that is gRPC's alone; it answers anything else by hanging up."""
+"""The protocol of a port that serves only gRPC. The port closes connections with other protocols."""
 AUDIT_LOG = "/opt/kubernetes/log/kube-apiserver/audit.log"
 MARK, OPEN = (f"{kind}-value-of-a-test-{secrets.token_hex(8)}" for kind in ("secret", "open"))
 
 
 @pytest.fixture(scope="module")
 def marked(cluster: Cluster, namespace: str) -> str:
-    """A Secret of this name that holds MARK, and a ConfigMap with another text in the open."""
+    """A Secret of this name that contains MARK, and a ConfigMap with another text."""
     name = f"marked-{secrets.token_hex(4)}"
     for kind in (("secret", "generic"), ("configmap",)):
         value = f"--from-literal=value={MARK if kind[0] == 'secret' else OPEN}"
@@ -33,7 +33,7 @@ def marked(cluster: Cluster, namespace: str) -> str:
 
 
 def test_secrets_are_unreadable_in_etcd(cluster: Cluster, namespace: str, marked: str) -> None:
-    """On every member; a ConfigMap, in contrast, is found there as it is."""
+    """No member contains the text of the Secret. Every member contains the text of the ConfigMap."""
     for machine in cluster.having("etcd"):
         secret = machine.run(etcdctl(f"get /registry/secrets/{namespace}/{marked} --print-value-only")).ok()
         assert secret.startswith("k8s:enc:secretbox:v1:key1:"), machine.name
@@ -43,7 +43,7 @@ def test_secrets_are_unreadable_in_etcd(cluster: Cluster, namespace: str, marked
 
 
 def test_secrets_are_unreadable_on_disk(cluster: Cluster, marked: str) -> None:
-    """Also in the write-ahead log."""
+    """The text of the Secret is not on the disk either, not even in the write-ahead log."""
     for machine in cluster.having("etcd"):
         found = machine.run(f"grep -rlaF '{MARK}' /var/lib/etcd").stdout
         assert found == "", machine.name
@@ -51,7 +51,7 @@ def test_secrets_are_unreadable_on_disk(cluster: Cluster, marked: str) -> None:
 
 
 def test_audit_log_names_secrets_but_holds_none(cluster: Cluster, namespace: str, marked: str) -> None:
-    """Who created it is there, what is in it is not."""
+    """The audit log has the user who created the Secret, but not the content of the Secret."""
     cluster.kubectl.get("secret", marked, f"--namespace={namespace}")
     logs = [machine.read(AUDIT_LOG) for machine in cluster.having("control-plane")]
     lines = [line for log in logs for line in log.splitlines() if f'"name":"{marked}"' in line]
@@ -63,7 +63,7 @@ def test_audit_log_names_secrets_but_holds_none(cluster: Cluster, namespace: str
 
 
 def test_audit_log_is_private(cluster: Cluster) -> None:
-    """Nobody but root and the API server may read it."""
+    """Only root and the API server may read the file."""
     for machine in cluster.having("control-plane"):
         assert machine.run(f"stat -c '%U %a' {AUDIT_LOG}").ok().strip() == "kube-apiserver 600", machine.name
 
@@ -88,9 +88,26 @@ def test_pod_security_refuses(cluster: Cluster, namespace: str, field: str, spec
     assert 'violates PodSecurity "baseline:latest"' in answer.text and field in answer.text
 
 
+def test_services_capture_no_addresses(cluster: Cluster, namespace: str) -> None:
+    """Not even for an administrator: traffic to such an address would leave every node to the Service."""
+    manifest = pods.service(namespace, "captured", 80)
+    manifest["spec"]["externalIPs"] = [cluster.having("etcd")[0].address]
+    answer = cluster.kubectl.create(manifest)
+    assert answer.code != 0 and "externalIPs" in answer.text, answer.text
+
+
+def test_pods_have_the_seccomp_profile_of_the_runtime(cluster: Cluster) -> None:
+    """Pods of CoreDNS name no profile. Mode 2: a filter of system calls (proc(5))."""
+    modes = [
+        machine.run("for p in $(pgrep -x coredns); do sed -n 's/^Seccomp:[[:space:]]*//p' /proc/$p/status; done").ok()
+        for machine in cluster.machines.values()
+    ]
+    assert set("".join(modes).split()) == {"2"}
+
+
 @pytest.mark.parametrize("port", [2379, 2380, 2381])
 def test_etcd_refuses_clients_without_its_certificate(cluster: Cluster, port: int) -> None:
-    """No certificate is refused, and so is one of another authority; a member's own is let in."""
+    """Clients without a certificate or with one of another authority are refused, and a member is accepted."""
     path = "/version"
     for machine in cluster.having("etcd"):
         url = f"https://{machine.address}:{port}{path}"
@@ -99,15 +116,15 @@ def test_etcd_refuses_clients_without_its_certificate(cluster: Cluster, port: in
         own = f"--cert {SSL}/etcd/peer.pem --key {SSL}/etcd/peer.key"
         for options in ("", foreign):
             answer = machine.run(f"{curl} {options} {url}")
-            # 35, 55 and 56: the handshake, sending or receiving failed, 16: any of that by HTTP/2. Verifying the server
-            # did not (60).
+            # 35, 55, 56: the handshake, sending or receiving failed; 16: the same with HTTP/2. Not 60, a failed
+            # verification of the server.
             assert answer.code in (16, 35, 55, 56), f"{machine.name} {options}: {answer.text}"
         assert machine.run(f"{curl} {own} {url}").code == 0, machine.name
 
 
 @pytest.mark.parametrize(("port", "role"), [(None, "control-plane"), (2379, "etcd"), (2380, "etcd"), (10250, "worker")])
 def test_old_tls_is_refused(cluster: Cluster, port: int | None, role: str) -> None:
-    """1.0 and 1.1 by their version, 1.2 with old ciphers; 1.2 with a good one and 1.3 are spoken."""
+    """Refused are TLS 1.0, TLS 1.1, and TLS 1.2 with old ciphers. TLS 1.2 with an allowed cipher and TLS 1.3 work."""
     port = port or cluster.api_port
     for machine in cluster.having(role):
 
@@ -128,7 +145,7 @@ def test_old_tls_is_refused(cluster: Cluster, port: int | None, role: str) -> No
 
 
 def test_serving_certificates_verify_against_the_authority(cluster: Cluster) -> None:
-    """Of everything that serves TLS, by each name it is asked for by; another authority does not verify them."""
+    """The certificate of every TLS server, for each name that clients use. Another authority does not verify it."""
     authority = unpack(cluster.stack.kubeconfig, cluster.stack.folder / "admin").ca.read_text()
     kubernetes, etcd = f"{SSL}/kubernetes-ca.pem", f"{SSL}/etcd/ca.pem"
     for machine in cluster.machines.values():
@@ -143,14 +160,14 @@ def test_serving_certificates_verify_against_the_authority(cluster: Cluster) -> 
         for port, ca, hosts in served:
             wrong = kubernetes if ca == etcd else f"{SSL}/kube-apiserver/front-proxy-ca.pem"
             for host in hosts:
-                # 7: nobody listens, 60: it does not verify. What the server says after the handshake does not count.
+                # 7: nothing listens; 60: the verification failed. The answer after the handshake does not count.
                 assert _verify(machine, host, port, ca) not in (7, 60), f"{host}:{port}"
             if machine in cluster.having("control-plane"):
                 assert _verify(machine, hosts[0], port, wrong) == 60, f"{machine.name}:{port}"
 
 
 def test_kubelet_certificates_came_from_csrs(cluster: Cluster) -> None:
-    """Each kubelet's client certificate is one that was asked for with the bootstrap token, and approved by nobody."""
+    """Each kubelet requested its client certificate with the bootstrap token, and no person approved it."""
     requests = cluster.kubectl.items("certificatesigningrequests")
     issued = {
         base64.b64decode(request["status"]["certificate"]).decode().strip(): request
@@ -168,7 +185,7 @@ def test_kubelet_certificates_came_from_csrs(cluster: Cluster) -> None:
 
 
 def test_certificates_output_is_complete(cluster: Cluster) -> None:
-    """It lists every certificate file of every machine by issuer, subject and end; none has expired."""
+    """The output lists issuer, subject and end of every certificate file of every machine. None has expired."""
     entries: list[dict[str, Any]] = cluster.stack.output("certificates")
     now = datetime.now(UTC)
     for entry in entries:
@@ -181,10 +198,11 @@ def test_certificates_output_is_complete(cluster: Cluster) -> None:
         assert {path: facts for path, facts in found.items() if facts not in listed} == {}, machine.name
     names = [entry["name"] for entry in entries]
     assert len(names) == len(set(names))
-    people = [entry for entry in entries if entry["use"] == "admin"]
-    assert {"admin", "deployer", "developer-developer"} == {entry["name"] for entry in people}
-    for entry in people:
-        assert datetime.fromisoformat(entry["notAfter"]) - now < timedelta(days=30), entry["name"]
+    longest = {"admin": timedelta(days=30), "deployer": timedelta(days=3)}
+    credentials = [entry for entry in entries if entry["use"] in longest]
+    assert {"admin", "deployer", "developer-developer"} == {entry["name"] for entry in credentials}
+    for entry in credentials:
+        assert datetime.fromisoformat(entry["notAfter"]) - now < longest[entry["use"]], entry["name"]
 
 
 def _common_name(subject: str) -> str:
@@ -205,7 +223,7 @@ def _certificates(machine: Machine) -> dict[str, tuple[datetime, str]]:
 
 
 def _verify(machine: Machine, host: str, port: int, ca: str) -> int:
-    """The exit code of curl for a request to this machine under `host`, a name or an address of its certificate."""
+    """The exit code of curl for a request to this machine with `host`, a name or an address of its certificate."""
     address = "127.0.0.1" if host in LOOPBACK else machine.address
     resolve = f"--resolve {host}:{port}:{address}"
     code: int = machine.run(

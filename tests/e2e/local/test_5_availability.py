@@ -1,4 +1,4 @@
-"""Any one control-plane machine may go: the cluster answers without it, and takes it back by itself."""
+"""Any control-plane machine may fail: the cluster answers without it, and the machine rejoins by itself."""
 
 import json
 import time
@@ -17,16 +17,16 @@ from tests.e2e.support.probing import probing
 from tests.e2e.support.progress import Say, stopwatch
 from tests.e2e.support.wait import eventually
 
-# A single object is read from etcd, by a quorum of its members.
+# One object, because the API server reads single objects from a quorum of etcd.
 URL = "https://127.0.0.1:16443/api/v1/namespaces/kube-system"
 
-# Loose on purpose: an outage is found, a busy machine is not. How long it takes is measured, not tested.
+# Loose limits: they find an outage, but do not fail on a busy host. Durations are printed, not tested.
 MOST_FAILED, LONGEST_GAP_SECONDS = 0.05, 15.0
 
 
 @pytest.fixture(scope="module")
 def credentials(cluster: Cluster) -> Credentials:
-    """The administrator's, as files."""
+    """The certificate and key of the admin, as files."""
     return unpack(cluster.stack.kubeconfig, cluster.stack.folder / "admin")
 
 
@@ -34,7 +34,7 @@ def credentials(cluster: Cluster) -> Credentials:
 def test_control_plane_machine_dies_and_comes_back(
     cluster: Cluster, namespace: str, credentials: Credentials, say: Say, name: str
 ) -> None:
-    """The API and etcd answer, a new deployment starts; with power again the machine rejoins, without Pulumi."""
+    """The API and etcd answer, and a new deployment starts. After its restart the machine rejoins without Pulumi."""
     victim = cluster.machines[name]
     survivors = [machine for machine in cluster.having("control-plane") if machine is not victim]
     members, leads = _member_list(victim), _is_leader(victim)
@@ -44,7 +44,7 @@ def test_control_plane_machine_dies_and_comes_back(
         victim.kill()
         try:
             elapsed = stopwatch()
-            # A write that was under way when etcd lost its leader fails, and its sender tries it again.
+            # A write fails if etcd loses its leader during the write. Clients try again.
             manifest = pods.web(namespace, deployment, cluster.image, 2)
             eventually(lambda: cluster.kubectl.apply(manifest).ok(), 30, "the deployment is accepted")
             cluster.kubectl.rolled_out(namespace, deployment)
@@ -69,7 +69,7 @@ def test_control_plane_machine_dies_and_comes_back(
 
 @pytest.mark.parametrize("name", ["cp-1", "worker-1", "worker-2"])
 def test_restarted_machine_keeps_its_data(cluster: Cluster, namespace: str, say: Say, name: str) -> None:
-    """Its certificate, its member of etcd and its pods; nothing is bootstrapped again."""
+    """The machine keeps its certificate, its etcd member and its pods. Nothing is bootstrapped again."""
     machine = cluster.machines[name]
     control_plane = machine in cluster.having("control-plane")
     kept = ["/var/lib/kubelet/pki/kubelet-client-current.pem", "/etc/ssh/ssh_host_ed25519_key"]
@@ -94,7 +94,7 @@ def test_restarted_machine_keeps_its_data(cluster: Cluster, namespace: str, say:
 
 
 def test_power_cut(cluster: Cluster, namespace: str, say: Say) -> None:
-    """All machines at the same moment: the cluster comes back without Pulumi, with a pod, its data and its service."""
+    """All machines lose power at once. The cluster starts again without Pulumi, with a pod, its data and service."""
     name, worker, kubectl = "survivor", cluster.having("worker")[0], cluster.kubectl
     main = pods.container(cluster.image, "netexec", f"--http-port={pods.PORT}")
     main["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
@@ -122,7 +122,7 @@ def test_power_cut(cluster: Cluster, namespace: str, say: Say) -> None:
         asking = f"curl -fsS --max-time 3 http://{address}/hostname"
         answer = eventually(lambda asking=asking, machine=machine: machine.run(asking).ok(), 120, "the service answers")
         assert answer.strip() == name
-    say(f"  a pod answered by way of its service on every node after {elapsed():.1f} s")
+    say(f"  a pod answered through its service on every node after {elapsed():.1f} s")
     again = kubectl.get("pod", name, f"--namespace={namespace}")
     assert again["metadata"]["uid"] == pod["metadata"]["uid"], "it is another pod"
     assert again["status"]["containerStatuses"][0]["restartCount"] > 0, "it was not restarted"
@@ -132,20 +132,20 @@ def test_power_cut(cluster: Cluster, namespace: str, say: Say) -> None:
 
 
 def _in_pod(name: str) -> str:
-    """A shell expression for the root folder of a pod's only container, as its machine sees it."""
+    """A shell expression for the root folder of a pod's only container on its machine."""
     crictl = "/opt/kubernetes/bin/crictl --config /opt/kubernetes/cfg/crictl.yaml"
     container = f"$({crictl} ps --quiet --label io.kubernetes.pod.name={name})"
     return f"/proc/$({crictl} inspect --output go-template --template '{{{{.info.pid}}}}' {container})/root"
 
 
 def _nothing_has_failed(machines: Sequence[Machine]) -> None:
-    """No unit of a machine has failed, of the operating system's neither."""
+    """No unit of a machine has failed, including units of the operating system."""
     failed = {machine.name: machine.run("systemctl --failed --no-legend --plain").ok() for machine in machines}
     assert failed == dict.fromkeys(failed, "")
 
 
 def _rejoined(cluster: Cluster, machine: Machine, since: datetime) -> None:
-    """Its node has reported since then and is Ready with its network; its API server and etcd member answer."""
+    """The node is Ready by a newer report and has its network. Its API server and its etcd member answer."""
     node = cluster.kubectl.get("node", machine.name)
     conditions = {condition["type"]: condition for condition in node["status"]["conditions"]}
     assert conditions["Ready"]["status"] == "True", conditions["Ready"].get("message")

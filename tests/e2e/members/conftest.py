@@ -1,4 +1,4 @@
-"""The cluster of this suite: it begins with one control-plane node, and becomes whatever its tests make of it."""
+"""The cluster of this suite: it starts with one control-plane node, and the tests change its nodes."""
 
 from collections.abc import Iterator
 from typing import Any

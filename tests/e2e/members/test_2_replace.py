@@ -1,7 +1,7 @@
-"""Machines are made anew under the same name, healthy ones and lost ones; nothing else restarts for it.
+"""Healthy and lost machines are replaced under the same name. Nothing restarts on other machines.
 
-The healthy ones come first. For two minutes after a machine died, whoever had asked a pod on it without an answer seems
-to ask it again by chance: a new connection with the source port of that one is led where that one was (conntrack).
+Healthy machines come first: for two minutes after the death of a machine, a request may fail by chance. conntrack leads
+a new connection to a dead pod if it has the source port of an earlier connection that was never answered.
 """
 
 import pytest
@@ -19,7 +19,7 @@ CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
 @pytest.mark.parametrize("name", ["worker-1", "cp-3"])
 def test_healthy_machine_is_replaced(cluster: Cluster, probes: Probes, say: Say, name: str) -> None:
-    """As for a new image: drained and shut down in order, so that nobody notices."""
+    """The machine is drained and shut down in order, so no request fails."""
     before = invocations(cluster)
     with probes(("cp-2", "worker-2")) as watch:
         run = cluster.stack.replace(name)
@@ -33,8 +33,8 @@ def test_healthy_machine_is_replaced(cluster: Cluster, probes: Probes, say: Say,
 
 @pytest.mark.parametrize("name", ["cp-1", "worker-2"])
 def test_lost_machine_is_replaced(cluster: Cluster, web: Web, probes: Probes, say: Say, name: str) -> None:
-    """Its container and its volume are gone. One command: a member joins anew, a kubelet asks for a certificate."""
-    # One web server on each worker: they have moved together when a worker was emptied.
+    """Container and volume are gone. After one command, the member has joined and the kubelet has a new certificate."""
+    # Puts one web server on each worker: an earlier drain has moved both to the same worker.
     for replicas in (1, 2):
         scaled = ("scale", f"deployment/{web.name}", f"--namespace={web.namespace}", f"--replicas={replicas}")
         cluster.kubectl(*scaled).ok()
@@ -59,8 +59,8 @@ def test_lost_machine_is_replaced(cluster: Cluster, web: Web, probes: Probes, sa
     assert set(found) == set(members)
     assert {member for member, id_ in members.items() if found[member] != id_} == {name} & set(members)
     assert restarted_beside(before, cluster, {name}) == set()
-    # A machine that vanishes takes along what it was answering. Half of a service's requests meet the pod on it until
-    # `make replace` has found out that nobody answers there, and has given it up: ten seconds of half a minute.
+    # Requests that the lost machine was answering fail. Half of the requests to the service meet the pod on the lost
+    # machine until `make replace` has deleted this pod by force: ten seconds of half a minute.
     *api, service = reports
     assert all(report.failed <= 0.02 * report.requests for report in api)
     assert service.failed <= 0.15 * service.requests, service.line()

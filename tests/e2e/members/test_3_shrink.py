@@ -10,7 +10,7 @@ from tests.e2e.support.units import invocations, restarted_beside
 
 
 def test_three_control_plane_nodes_become_one(cluster: Cluster, probes: Probes, say: Say) -> None:
-    """One member leaves after the other, the leader hands over first; the API server that stays is not restarted."""
+    """Members are removed one by one, after the leadership moved. The remaining API server does not restart."""
     before = invocations(cluster)
     cluster.change(nodes(**ONE))
     with probes(("cp-1", "worker-1")) as watch:

@@ -1,4 +1,4 @@
-"""The hosts of this suite, and the stacks that come onto them one after the other."""
+"""The hosts of this suite, and the two stacks that use them one after the other."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack
-from tools.paths import this_clone
+from tools.common.paths import this_clone
 
 NAME = "e2e-onprem"
 
@@ -26,7 +26,7 @@ def place(say: Say) -> Iterator[Site]:
     """Three plain hosts behind a bastion."""
     left_over = Stack(NAME, {}, say)
     left_over.temporary.mkdir(parents=True, exist_ok=True)
-    # Its hosts are gone or about to go: there is nothing to remove from them.
+    # The hosts of an earlier run are removed as a whole, so nothing has to be removed from them.
     forget = ["pulumi", "stack", "rm", "--yes", "--force", "--preserve-config", "--non-interactive", "--stack", NAME]
     ask(forget, cwd=left_over.clone.root, env=left_over.environment())
     with site(this_clone(), NAME, pages.NODES, say) as found:
@@ -36,26 +36,26 @@ def place(say: Say) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def untouched(place: Site) -> dict[str, Footprint]:
-    """What was on the hosts before anything came onto them."""
+    """The footprint of the hosts before the first `up`."""
     return {name: footprint.take(host) for name, host in place.hosts.items()}
 
 
 @pytest.fixture(scope="session")
 def stack(place: Site, say: Say) -> Stack:
-    """A stack with the study notes' page, which is not up by that."""
+    """A stack with the layout of `Pulumi.onprem.yaml`, which is not up yet."""
     return Stack(NAME, pages.study(place), say)
 
 
 @pytest.fixture(scope="session")
 def cluster(place: Site, stack: Stack, untouched: dict[str, Footprint]) -> Iterator[Cluster]:
-    """The study notes' cluster, up."""
+    """The cluster of this stack, up."""
     assert untouched
     yield from _up(place, stack)
 
 
 @pytest.fixture(scope="session")
 def masters(place: Site, stack: Stack) -> Iterator[Cluster]:
-    """Three masters behind a virtual address, up; the hosts hold nothing of an earlier cluster."""
+    """Three masters behind a virtual address, up. The hosts have no data of an earlier cluster."""
     place.forward_api(f"{place.virtual_address}:8443")
     yield from _up(place, dataclasses.replace(stack, page=pages.three_masters(place)))
 
@@ -69,7 +69,7 @@ def _up(place: Site, stack: Stack) -> Iterator[Cluster]:
         raise AssertionError(f"make up ended with {run.code}; {folder}\n{run.tail(60)}\n{said}")
     stack.say(f"up after {run.seconds:.1f} s")
     cluster = Cluster(stack, run, None)
-    # Not the bastion, and not the mirror.
+    # Without the bastion and the mirror.
     cluster.machines = place.hosts
     yield cluster
     if not cluster.is_down:

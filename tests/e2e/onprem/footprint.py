@@ -1,11 +1,11 @@
-"""What is on a host: taken before a stack comes and after it is gone."""
+"""The footprint of a host: what is on the host before `up` and after `down`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.e2e.support.machines import Machine
 
-# Left out: what packages, logins, journals and systemd's own services at boot make besides their own files.
+# Left out: files that packages, logins, journals and systemd's services make at run time.
 _LOOK = """
 find /etc /opt /usr/local /root /home /srv /var/lib /var/log -xdev \\
     -path /var/lib/dpkg -prune -o -path /var/lib/apt -prune -o -path /var/lib/systemd -prune -o \\
@@ -37,7 +37,7 @@ class Footprint:
     things: Mapping[str, frozenset[str]]
 
     def new_since(self, before: "Footprint") -> dict[str, list[str]]:
-        """What is there now and was not before, less what came with packages, by kind."""
+        """What is new since an earlier footprint, without files of packages, by kind."""
         owned = self.things["owned"]
         units = {path.rpartition("/")[2] for path in owned if "/systemd/" in path}
         grown = {}
@@ -49,7 +49,7 @@ class Footprint:
 
 
 def take(machine: Machine) -> Footprint:
-    """Look around on a host."""
+    """Take the footprint of a host."""
     found: dict[str, set[str]] = {}
     for line in machine.run(_LOOK).ok().splitlines():
         kind, _, name = line.partition(" ")

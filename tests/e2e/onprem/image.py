@@ -1,7 +1,7 @@
-"""A plain Debian with an SSH server and a user with sudo, as a container image, and the packages that it lacks.
+"""A container image of a plain Debian with an SSH server and a user with sudo, and a repository of missing packages.
 
-Made like the image of local machines, but with nothing that a cluster needs: the stack has to install that by itself,
-from the packages that are kept beside the image and served by the suite's mirror.
+The image is made like the image of local machines, but without the programs that a cluster needs. The stack has to
+install these programs from the repository, which the mirror of the suite serves.
 """
 
 import hashlib
@@ -11,19 +11,19 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import node_image
-from tools.node_image import FILES, LEFT_OUT, NEVER, SUITE, TAR
-from tools.paths import shared_cache
-from tools.progress import Progress
-from tools.store import Store, digest_of, folder_digest, write_record
+from tools.common.paths import shared_cache
+from tools.common.progress import Progress
+from tools.common.store import Store, digest_of, folder_digest, write_record
+from tools.from_source import node_image
+from tools.from_source.node_image import FILES, LEFT_OUT, NEVER, SUITE, TAR
 
 NAME = "localhost/hardway-plain-host"
 USER = "ops"
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2")
 LACKING = ("haproxy", "keepalived", "iptables", "nftables", "conntrack", "kmod", "curl", "ca-certificates")
-"""Packages whose programs a cluster needs, and which have to be installed with all that they depend on."""
+"""Packages with the programs that a cluster needs. They are installed with their dependencies."""
 _BOOT = ("usr/local/lib/hardway/boot", "etc/systemd/system/hardway-boot.service")
-"""What makes a container a machine (mounts that can be shared, no way out of the lab): no part of any host."""
+"""Files that make a container a machine: shared mounts, no route out of the local network."""
 _DEBS = "debs"
 _CUSTOMIZE = (
     f'chroot "$1" useradd --create-home --shell /bin/bash {USER}',
@@ -37,14 +37,14 @@ _CUSTOMIZE = (
 
 @dataclass(frozen=True)
 class HostImage:
-    """The image's name in the engine, and the folder of a package repository."""
+    """The name of the image in the engine, and the folder of the package repository."""
 
     reference: str
     packages: Path
 
 
 def ensure(engine: list[str]) -> HostImage:
-    """Make both unless they are there."""
+    """Make the image and the repository if they do not exist."""
     store = Store(shared_cache() / "store")
     files = folder_digest({name: FILES / name for name in _BOOT})
     digest = digest_of("plain-host-2", SUITE, PACKAGES, LACKING, NEVER, _CUSTOMIZE, LEFT_OUT, files)
@@ -73,7 +73,7 @@ def _make(folder: Path) -> None:
 
 
 def _stanza(deb: Path) -> str:
-    """A package's entry in the index of a flat repository: deb(5) and "DebianRepository/Format"."""
+    """The entry of a package in the index of a flat repository: deb(5) and "DebianRepository/Format"."""
     control = subprocess.run(["dpkg-deb", "--field", deb], capture_output=True, text=True, check=True).stdout
     data = deb.read_bytes()
     return f"{control}Filename: ./{deb.name}\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"

@@ -1,4 +1,4 @@
-"""Pages for the hosts of a site: the layout of the study notes, and three masters behind a virtual address."""
+"""Pages for the hosts of a site: the layout of `Pulumi.onprem.yaml`, and three masters behind a virtual address."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,17 +14,17 @@ Page = dict[str, Any]
 
 def study(place: Site) -> Page:
     """As `Pulumi.onprem.yaml`: etcd on all, the control plane on the first, workloads on the others."""
-    return _page(place, "study", [["etcd", "control-plane"], ["etcd", "worker"], ["etcd", "worker"]])
+    return page_of(place, "study", [["etcd", "control-plane"], ["etcd", "worker"], ["etcd", "worker"]])
 
 
 def three_masters(place: Site) -> Page:
-    """Everything on each of the three hosts, with a virtual address that one of them has."""
-    page = _page(place, "masters", [["etcd", "control-plane", "worker"]] * 3)
+    """All roles on each of the three hosts, with a virtual address."""
+    page = page_of(place, "masters", [["etcd", "control-plane", "worker"]] * 3)
     return with_machines(page, vip={"address": place.virtual_address}, removeData=True)
 
 
 def with_machines(page: Page, **changes: Any) -> Page:
-    """The page with other values in its section of the machines."""
+    """The page with other values in `hardway:machines`."""
     return page | {"hardway:machines": page["hardway:machines"] | changes}
 
 
@@ -34,7 +34,8 @@ def with_ssh(page: Page, changes: Mapping[str, Mapping[str, Any]]) -> Page:
     return page | {"hardway:nodes": nodes}
 
 
-def _page(place: Site, cluster: str, roles: Iterable[list[str]]) -> Page:
+def page_of(place: Site, cluster: str, roles: Iterable[list[str]]) -> Page:
+    """A page for the hosts of a site, whose roles are those of `roles`."""
     laptop = laptop_page(cluster)
     return {
         "hardway:cluster": {"name": cluster},
@@ -44,16 +45,17 @@ def _page(place: Site, cluster: str, roles: Iterable[list[str]]) -> Page:
             "privateKeyFile": str(place.key_file),
             "bastion": {"host": "127.0.0.1", "port": place.bastion_port, "hostKey": place.keys[BASTION].public},
             "endpoint": {"host": "127.0.0.1", "port": place.api_port},
-            # They are containers on this host.
+            # The hosts are containers on this host.
             "containers": True,
         },
         "hardway:nodes": [
             {"name": name, "roles": own, "address": place.address(name), "ssh": {"hostKey": place.keys[name].public}}
             for name, own in zip(place.names, roles, strict=True)
         ],
-        # What the tests of local clusters ask for: a node port, a developer, no names of the world outside.
+        # The tests of local clusters need these: a node port, a developer, no name servers outside.
         **{key: laptop[key] for key in ("hardway:network", "hardway:dns", "hardway:access")},
         "hardway:artifacts": {
+            "source": "mirror",
             "mirror": f"http://{place.mirror}",
             "registryMirrors": dict.fromkeys(REGISTRIES, f"http://{place.mirror}:{REGISTRY_PORT}"),
         },

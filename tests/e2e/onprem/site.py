@@ -1,7 +1,7 @@
-"""A place with hosts that are there already: made by the suite, not by the stack.
+"""Existing hosts, which the suite makes, not the stack.
 
-A closed network with plain hosts, a mirror (programs, images, Debian packages), and a bastion. From this host two
-ports on 127.0.0.1 lead in: the bastion's SSH server, and the API by way of the mirror's container.
+They are plain hosts in a closed network with a mirror (programs, images, Debian packages) and a bastion. Two ports on
+127.0.0.1 of this host are published: the SSH server of the bastion, and the API through the container of the mirror.
 """
 
 import contextlib
@@ -16,25 +16,25 @@ from tempfile import TemporaryDirectory
 
 from components.machines.gateway import mirror_files, unit
 from components.machines.host_facts import HostFacts, read_host_facts
-from components.machines.lab import Lab, reserve
+from components.machines.local_network import LocalNetwork, choose, keep
 from components.node.payload import Entry, pack
 from tests.e2e.onprem import image
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.wait import eventually
-from tools.paths import Clone
-from tools.store import remove_tree
+from tools.common.paths import Clone
+from tools.common.store import remove_tree
 
 MIRROR, BASTION = "mirror", "bastion"
 API_PORT = 6443
 VIRTUAL, FREE = 240, 241
-"""Host numbers: that of the virtual address, and one that nobody has."""
+"""Host numbers: of the virtual address, and a free one."""
 
 
 @dataclass(frozen=True)
 class KeyPair:
-    """An SSH key: the private one as text, the public one as `TYPE BASE64`."""
+    """An SSH key pair: the private key as text, the public key as `TYPE BASE64`."""
 
     private: str
     public: str
@@ -42,9 +42,9 @@ class KeyPair:
 
 @dataclass
 class Site:
-    """The place; `hosts` by node name, as root on the container reaches them."""
+    """The site. `hosts` are the machines by node name, used as root through the container engine."""
 
-    lab: Lab
+    lab: LocalNetwork
     facts: HostFacts
     clone: Clone
     names: tuple[str, ...]
@@ -87,17 +87,17 @@ class Site:
         return f"{self.lab.subnet.rpartition('.')[0]}.{number}"
 
     def call(self, action: str, *arguments: str, stdin: str = "", **environment: str) -> None:
-        """Run local.sh, which makes and removes what a lab consists of."""
+        """Run local.sh, which makes and removes networks and machines."""
         command = ["sh", str(self.clone.root / "components/machines/local.sh"), action, self.lab.name, *arguments]
         around = os.environ | {"ENGINE": shlex.join(self.facts.engine)} | environment
         ask(command, env=around, stdin=stdin, timeout=120).ok()
 
     def container(self, name: str) -> Machine:
-        """A machine of the place."""
+        """A machine of the site."""
         return Machine(name, self.address(name), f"{self.lab.name}-{name}", self.facts.engine)
 
     def forward_api(self, target: str) -> None:
-        """Let the published port lead to `target`, ADDRESS:PORT in the network."""
+        """Let the published port of the API lead to `target`, ADDRESS:PORT in the network."""
         self.container(MIRROR).run("cat >/etc/lab-api.cfg", stdin=_FORWARD.format(port=API_PORT, target=target)).ok()
         self.container(MIRROR).run("systemctl restart lab-api.service").ok()
 
@@ -130,13 +130,13 @@ http {
 
 @contextlib.contextmanager
 def site(clone: Clone, stack: str, names: Sequence[str], say: Say) -> Iterator[Site]:
-    """The place, up; `names` are those of its hosts. Nothing is left of it in the end."""
+    """The running site. `names` are the names of its hosts. Everything is removed at the end."""
     facts = read_host_facts(clone.cache / "local.json", "auto")
     plain = image.ensure(list(facts.engine))
-    lab = reserve(clone.state / stack, stack, stack, dict.fromkeys([*names, BASTION, MIRROR]))
+    lab = keep(clone.state / stack, choose(clone.state / stack, stack, stack, dict.fromkeys([*names, BASTION, MIRROR])))
     with TemporaryDirectory(prefix="hardway-e2e-") as folder:
-        keys = {name: _key_pair(Path(folder), name) for name in (*names, BASTION)}
-        place = Site(lab, facts, clone, tuple(names), _key_pair(Path(folder), "operator"), keys, Path(folder))
+        keys = {name: key_pair(Path(folder), name) for name in (*names, BASTION)}
+        place = Site(lab, facts, clone, tuple(names), key_pair(Path(folder), "operator"), keys, Path(folder))
         try:
             say(f"{len(names)} plain hosts, a bastion and a mirror in {lab.subnet}")
             _start(place, plain)
@@ -152,14 +152,14 @@ def _start(place: Site, plain: image.HostImage) -> None:
     facts = place.facts
     place.call("network", place.lab.subnet, place.address_at(1))
     served = [
-        *mirror_files(facts),
+        *mirror_files(),
         Entry("etc/nginx/debian.conf", _DEBIAN),
         *unit("lab-debian.service", "/usr/sbin/nginx -c /etc/nginx/debian.conf"),
         Entry("etc/lab-api.cfg", _FORWARD.format(port=API_PORT, target=f"{place.address(place.names[0])}:{API_PORT}")),
         *unit("lab-api.service", "/usr/sbin/haproxy -Ws -f /etc/lab-api.cfg", "Type=notify"),
     ]
     ports = f"{place.api_port}:{API_PORT}"
-    about = {"IMAGE": facts.node_image, "MIRROR": facts.mirror or ""}
+    about = {"IMAGE": facts.node_image, "MIRROR": facts.mirror}
     place.call("machine", MIRROR, place.mirror, ports, stdin=pack(served), **about)
     ask([*facts.engine, "cp", f"{plain.packages}/.", f"{place.lab.name}-{MIRROR}:/srv/debian"]).ok()
     login = Entry("root/.ssh/authorized_keys", f"{place.operator.public}\n", 0o600)
@@ -182,12 +182,13 @@ def _start(place: Site, plain: image.HostImage) -> None:
 
 
 def _machine(place: Site, name: str, reference: str, ports: str, entries: Sequence[Entry]) -> None:
-    """A machine with the SSH host key of its name."""
+    """Make a machine with the SSH host key of its name."""
     key = Entry("etc/ssh/ssh_host_ed25519_key", place.keys[name].private, 0o600)
     place.call("machine", name, place.address(name), ports, stdin=pack([key, *entries]), IMAGE=reference, MIRROR="")
 
 
-def _key_pair(folder: Path, name: str) -> KeyPair:
+def key_pair(folder: Path, name: str) -> KeyPair:
+    """A new key pair. The private key is also in a file of this name in the folder."""
     path = folder / name
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path], check=True)
     public = path.with_name(f"{name}.pub").read_text().strip()

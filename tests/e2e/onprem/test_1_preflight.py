@@ -1,11 +1,12 @@
-"""Hosts that are not fit: everything that is wrong with all of them is said at once, and none of them is touched."""
+"""Unfit hosts: one error lists all findings of all hosts, and no host is changed."""
 
 import dataclasses
 import json
 import subprocess
 import sys
 
-from components.machines.preflight import Inspection, Route, Target
+from components.machines.preflight import Inspection, Target
+from components.machines.ssh import Route
 from tests.e2e.onprem import footprint, image, pages
 from tests.e2e.onprem.footprint import Footprint
 from tests.e2e.onprem.site import BASTION, FREE, Site
@@ -14,12 +15,12 @@ from tests.e2e.support.stack import Stack
 
 ONE, TWO, THREE = pages.NODES
 NOWHERE = "linux-node4"
-"""A node of the page without a host: nothing has its address."""
+"""A node without a host: no machine has its address."""
 HEAD = "these hosts cannot become a cluster, and nothing was changed on any of them:"
 
 
 def findings(output: str) -> list[str]:
-    """The lines about hosts in what `make up` said, once each."""
+    """The lines about hosts in the output of `make up`, each once."""
     lines = [line.strip() for line in output.splitlines()]
     return sorted({line for line in lines if line.startswith(tuple(f"{n}: " for n in (*pages.NODES, NOWHERE)))})
 
@@ -27,7 +28,7 @@ def findings(output: str) -> list[str]:
 def test_all_findings_of_all_hosts_are_one_error(
     place: Site, stack: Stack, untouched: dict[str, Footprint], say: Say
 ) -> None:
-    """Wrong host key, user without sudo, taken port, no host at all: one error of `make up`, and no host is touched."""
+    """A wrong host key, a user without sudo, a taken port, a missing host: one error, and no host is changed."""
     page = pages.with_ssh(stack.page, {ONE: {"hostKey": place.keys[BASTION].public}})
     nowhere = {"name": NOWHERE, "roles": ["worker"], "address": place.address_at(FREE)}
     page["hardway:nodes"] = [*page["hardway:nodes"], nowhere | {"ssh": {"hostKey": place.keys[BASTION].public}}]
@@ -56,7 +57,7 @@ def test_all_findings_of_all_hosts_are_one_error(
 
 
 def look(inspection: Inspection) -> list[str]:
-    """The findings of the program that a stack runs first."""
+    """The findings of the preflight."""
     command = [sys.executable, "components/machines/preflight.py"]
     done = subprocess.run(command, input=inspection.to_json(), capture_output=True, text=True, timeout=90, check=False)
     assert "Traceback" not in done.stderr, done.stderr
@@ -64,9 +65,21 @@ def look(inspection: Inspection) -> list[str]:
 
 
 def inspection(place: Site) -> Inspection:
-    """One host that cannot be reached and one that can, with no needs worth mentioning."""
-    lists = ("DISKS", "MODULES", "SYSCTLS", "COMMANDS", "UNITS", "DATA", "PORTS", "PEERS", "SERVERS", "VIRTUAL")
-    needs = dict.fromkeys(lists, "") | {
+    """An inspection of one host that cannot be reached and one that can, with minimal needs."""
+    lists = (
+        "DISKS",
+        "MODULES",
+        "SYSCTLS",
+        "COMMANDS",
+        "UNITS",
+        "DATA",
+        "PORTS",
+        "PEERS",
+        "SERVERS",
+        "PROXIES",
+        "VIRTUAL",
+    )
+    needs = dict.fromkeys((*lists, "VIRTUAL"), "") | {
         "CONTAINERS": "true",
         "PACKAGES": "install",
         "SWAP": "refuse",
@@ -87,13 +100,13 @@ def inspection(place: Site) -> Inspection:
 
 
 def test_an_unreachable_host_is_named(place: Site) -> None:
-    """And only that one."""
+    """Only the host that cannot be reached is named."""
     said = look(inspection(place))
     assert said == [HEAD, f"  {ONE}: cannot be reached at {place.address(ONE)}:2222: Connection refused"]
 
 
 def test_a_bastion_with_another_key_is_named_once(place: Site) -> None:
-    """It is neither believed nor taken for one of the hosts."""
+    """The bastion is not trusted, and the finding names the bastion, not a host."""
     right = inspection(place)
     assert right.bastion is not None
     wrong = dataclasses.replace(right.bastion, host_key=place.keys[ONE].public)
@@ -106,21 +119,21 @@ def test_a_bastion_with_another_key_is_named_once(place: Site) -> None:
 
 
 def test_a_key_that_opens_no_door_is_named(place: Site) -> None:
-    """The operator's key is not the one that the hosts let in."""
+    """The hosts do not accept the operator's key."""
     said = look(dataclasses.replace(inspection(place), private_key=place.keys[ONE].private))
     assert said[0] == HEAD
     assert said[1].startswith(f"  bastion 127.0.0.1: root cannot log in at 127.0.0.1:{place.bastion_port}: Permission")
 
 
 def test_reports_hold_no_key(place: Site) -> None:
-    """What the program is told is secret, and stays out of its words."""
+    """The input of the preflight has a private key. The output has not."""
     told = inspection(place).to_json()
     assert "PRIVATE KEY" in told
     assert "PRIVATE KEY" not in json.dumps(look(inspection(place)))
 
 
 def test_swap_that_is_on_and_a_mirror_that_is_not_there_are_found(place: Site) -> None:
-    """Swap of containers is this host's and not the suite's to turn on: the table that names it is another one here."""
+    """The suite cannot turn on swap of this host, so another table of swap areas is mounted."""
     told = inspection(place)
     needs = {"CONTAINERS": "false", "SERVERS": f"{place.mirror}:81", "PEERS": f"{place.mirror}:81"}
     two = dataclasses.replace(told.targets[1], needs={**told.targets[1].needs, **needs})
@@ -132,14 +145,14 @@ def test_swap_that_is_on_and_a_mirror_that_is_not_there_are_found(place: Site) -
         place.hosts[TWO].run("umount /proc/swaps && rm /run/swaps").ok()
     assert said == [
         HEAD,
-        f"  {TWO}: whether it is a container: true; hardway:machines.containers: false",
-        f"  {TWO}: swap is on: /dev/sda2; turn it off, or let hardway:machines.swap be disable",
-        f"  {TWO}: it does not reach the mirror {place.mirror}:81: refused",
+        f"  {TWO}: hardway:machines.containers is false; allowed for this host: true",
+        f"  {TWO}: swap is on: /dev/sda2; turn it off, or set hardway:machines.swap to disable",
+        f"  {TWO}: cannot reach the mirror {place.mirror}:81: refused",
     ]
 
 
 def test_host_keys_are_printed_for_review(place: Site, stack: Stack) -> None:
-    """`make host-keys` asks the hosts by way of the bastion, and finds what is on the page already."""
+    """`make host-keys` prints the keys of all hosts, through the bastion: the same keys as on the page."""
     run = stack.make("host-keys")
     assert run.code == 0, run.output
     said = run.output.splitlines()

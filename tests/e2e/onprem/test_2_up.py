@@ -1,4 +1,4 @@
-"""The study notes' layout on hosts that nobody prepared."""
+"""The layout of `Pulumi.onprem.yaml` on unprepared hosts."""
 
 import dataclasses
 import re
@@ -12,14 +12,14 @@ from tests.e2e.support.wait import eventually
 
 
 def test_all_nodes_are_ready_when_up_returns(cluster: Cluster, say: Say) -> None:
-    """Exit code 0 after an `up` that failed, and every node is Ready."""
+    """The first `up` succeeds after a failed preflight, and every node is Ready."""
     assert cluster.first_up is not None
     all_ready(cluster)
     say(f"  first `make up`: {cluster.first_up.seconds:.1f} s")
 
 
 def test_programs_were_installed_and_nothing_else_was_started(cluster: Cluster, place: Site) -> None:
-    """Haproxy is there, Debian's own service for it is not running and not enabled."""
+    """The program haproxy is installed. Debian's service for haproxy is neither running nor enabled."""
     assert cluster.first_up is not None
     for host in place.hosts.values():
         assert host.run("command -v haproxy nft iptables conntrack curl").code == 0, host.name
@@ -29,7 +29,7 @@ def test_programs_were_installed_and_nothing_else_was_started(cluster: Cluster, 
 
 
 def test_second_up_changes_nothing_and_dials_no_host(cluster: Cluster, place: Site, say: Say) -> None:
-    """No resource changes, and no sshd has seen a connection."""
+    """No resource changes, and no connection is made to any sshd."""
     before = {name: _logins(place, name) for name in NODES}
     assert all(before.values())
     run = cluster.stack.up()
@@ -41,7 +41,7 @@ def test_second_up_changes_nothing_and_dials_no_host(cluster: Cluster, place: Si
 
 
 def test_a_host_that_does_not_answer_is_named_and_the_next_up_goes_on(cluster: Cluster, place: Site, say: Say) -> None:
-    """A change meets a dead host: one error that names it, no node has taken part, and nothing is done twice later."""
+    """A dead host ends the change with one error that names it. No node activates anything, and no step runs twice."""
     change = {"hardway:extraConfig": {"kube-proxy": {"nftables": {"minSyncPeriod": "2s"}}}}
     stack = dataclasses.replace(cluster.stack, page={**cluster.stack.page, **change})
     *alive, dead = NODES
@@ -64,16 +64,16 @@ def test_a_host_that_does_not_answer_is_named_and_the_next_up_goes_on(cluster: C
     run = stack.up()
     assert run.code == 0, run.tail()
     assert all(_release(place, name) != before[name] for name in alive)
-    # The one that was dead is staged and activated, the others were staged before.
+    # The dead host is staged and activated now. The other hosts were staged before.
     expected = dict.fromkeys(alive, 1) | {dead: 2}
     assert {name: _logins(place, name) - logins[name] for name in NODES} == expected
     say(f"  next `make up`: {run.seconds:.1f} s")
-    # Until its kubelet is heard of again nothing is scheduled onto it.
+    # No pod is scheduled on the node until its kubelet reports again.
     eventually(lambda: all_ready(cluster), 60, f"{dead} is Ready again")
 
 
 def test_etcd_output_goes_by_ssh(cluster: Cluster, place: Site) -> None:
-    """It names the host, the user and the bastion; the operator's own SSH decides about the keys."""
+    """The output names host, user and bastion. The operator's SSH client verifies the host keys."""
     command = cluster.stack.output("etcd")
     assert command.startswith("ssh -p 22 -i ")
     known = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"

@@ -1,4 +1,4 @@
-"""What a power cut does, as on local machines: hosts keep their kernel settings, swap stays off, units start."""
+"""A power cut, the same test as on local machines: hosts keep their kernel settings, swap stays off, units start."""
 
 from tests.e2e.local.test_5_availability import test_power_cut
 

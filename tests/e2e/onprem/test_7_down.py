@@ -1,4 +1,4 @@
-"""`make down`: the hosts are as they were, but for the data and the packages."""
+"""`make down`: the hosts are as before, except for data and packages."""
 
 from tests.e2e.onprem import footprint
 from tests.e2e.onprem.footprint import Footprint
@@ -23,7 +23,7 @@ def test_down_takes_off_what_up_brought(
         left = footprint.take(host).new_since(untouched[name])
         files = [path for path in left.pop("file", []) if not path.startswith(DATA)]
         assert files == [], f"{name}: {files}"
-        # Whoever owns data that stays has to stay.
+        # The data stays, so its owner stays as well.
         assert left.pop("user", []) in ([], ["etcd"]), name
         assert left == {}, f"{name}: {left}"
         for path in DATA:
@@ -31,12 +31,12 @@ def test_down_takes_off_what_up_brought(
 
 
 def test_data_of_an_earlier_cluster_keeps_another_one_away(place: Site, stack: Stack) -> None:
-    """It is said what lies where, for every host."""
+    """The error names every folder with data on every host."""
     run = stack.up()
     assert run.code != 0
     for name in place.names:
         for path in DATA:
-            assert f"{name}: {path} has the data of something else; move it away" in run.output, run.tail()
+            assert f"{name}: {path} contains data of something else; move the data away" in run.output, run.tail()
     for host in place.hosts.values():
-        # With its data goes its owner, who stayed for that only; the next stack would not take the user for its own.
+        # The user stayed only because of the data. The next stack would not treat this user as its own.
         host.run(f"rm -rf {' '.join(DATA)} && userdel etcd").ok()

@@ -1,1 +1,1 @@
-"""Runs that are killed, machines that are gone: the next `make up` goes on, and `make down` leaves nothing."""
+"""Killed runs and lost machines: the next `make up` continues, and `make down` leaves nothing."""

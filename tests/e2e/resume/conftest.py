@@ -1,7 +1,7 @@
-"""The cluster of this suite. It is small: two machines have everything that an interrupted run can leave behind.
+"""The cluster of this suite. Two machines are enough for everything that an interrupted run can leave behind.
 
-Machines and keys that are made, releases that are staged side by side, activations that follow each other (the control
-plane, then the worker), objects of the cluster. What more members of etcd would add is the matter of other suites.
+These are machines and keys, releases that are staged at the same time, activations one after the other (the control
+plane, then the worker), and objects of the cluster. Other suites test more members of etcd.
 """
 
 import random
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.changes.conftest import BEFORE
 from tests.e2e.support.cluster import Cluster, keeping
 from tests.e2e.support.inventory import Inventory, take
 from tests.e2e.support.killing import SEED, end_orphans, seeded
+from tests.e2e.support.laptop import BEFORE
 from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack, laptop_page
 
@@ -26,7 +26,7 @@ NODES = [
 
 @pytest.fixture(scope="session")
 def chance(say: Say) -> random.Random:
-    """Where moments come from."""
+    """The random numbers for the moments of the kills."""
     seed, numbers = seeded()
     say(f"the moments of this run: {SEED}={seed}")
     return numbers
@@ -34,7 +34,7 @@ def chance(say: Say) -> random.Random:
 
 @dataclass(frozen=True)
 class Begin:
-    """The stack before anything is made, and the host at that time."""
+    """The stack before its first `up`, and the inventory of the host at that time."""
 
     stack: Stack
     before: Inventory
@@ -42,7 +42,7 @@ class Begin:
 
 @pytest.fixture(scope="session")
 def begin(say: Say) -> Iterator[Begin]:
-    """The stack, without what an earlier run may have left; in the end all goes."""
+    """The stack, after leftovers of an earlier run are removed. It is removed at the end."""
     page = laptop_page(NAME) | {"hardway:nodes": NODES, "hardway:versions": {"kubernetes": BEFORE}}
     stack = Stack(NAME, page, say)
     _down(stack)
@@ -58,7 +58,7 @@ def begin(say: Say) -> Iterator[Begin]:
 
 @pytest.fixture(scope="session")
 def cluster(begin: Begin) -> Cluster:
-    """The cluster, which the first test brings up."""
+    """The cluster, which the first test makes."""
     return Cluster(begin.stack, None, begin.before)
 
 

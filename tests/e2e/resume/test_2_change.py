@@ -1,33 +1,33 @@
-"""An upgrade of both machines, killed while it is staged and while it comes into force."""
+"""An upgrade of both machines is killed while releases are staged and activated."""
 
 import random
 from collections.abc import Callable
 
-from tests.e2e.changes.conftest import AFTER
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.killing import begun, kill
+from tests.e2e.support.laptop import AFTER
 from tests.e2e.support.progress import Say
 
 KILLS = 5
 STEPS = 4
-"""Two machines are staged and activated."""
+"""The steps of a run: two machines are staged and activated."""
 
 
 def flagged(cluster: Cluster, pods: int) -> None:
-    """Put another number of pods on the page: every kubelet restarts for it."""
+    """Set `maxPods` on the page, so that every kubelet has to restart."""
     cluster.change({"hardway:extraConfig": {"kubelet": {"maxPods": pods}}})
 
 
 def in_force(cluster: Cluster, pods: int) -> None:
-    """Every kubelet that runs has read the number, and says so to the API."""
+    """Every running kubelet uses the number: the API has it as the capacity of the node."""
     for node in cluster.kubectl.items("nodes"):
         assert node["status"]["capacity"]["pods"] == str(pods), node["metadata"]["name"]
 
 
 def test_killed_while_it_rolls(cluster: Cluster, chance: random.Random, say: Say) -> None:
-    """After a random number of its steps have begun, and a little later; then it is in force everywhere.
+    """Each kill comes a little after a random number of steps. At the end, the upgrade is active everywhere.
 
-    Each time the page wants something else of the kubelets as well, so that there is something to kill until the end.
+    Each run also changes `maxPods`, so that there is always a run to kill.
     """
     cluster.change({"hardway:versions": {"kubernetes": AFTER}})
     updates: Callable[[], int] = lambda: begun(cluster.stack, "update")  # noqa: E731
@@ -36,7 +36,7 @@ def test_killed_while_it_rolls(cluster: Cluster, chance: random.Random, say: Say
         later = chance.uniform(0, 1.5)
         done = kill(cluster.stack, "up", updates, moment, later, plugins_too=number % 2 == 0)
         say(f"  kill {number + 1} at step {moment} + {later:.1f} s{' (engine only)' if number % 2 else ''}: {done}")
-        assert done.code in (None, 0), cluster.stack.folder / "killed.log"
+        assert done.code in (None, 0), done.tail()
     flagged(cluster, 90)
     run = cluster.stack.up()
     assert run.code == 0, run.tail(60)

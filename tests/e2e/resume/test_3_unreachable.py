@@ -1,4 +1,4 @@
-"""A machine that is gone: an empty run does not ask it; a change names it, and goes on when it is back."""
+"""A dead machine: a run without changes does not connect to it; a change names it and continues when it is back."""
 
 import re
 import subprocess
@@ -11,11 +11,11 @@ from tests.e2e.support.progress import Say
 from tests.e2e.support.wait import eventually
 
 LIMIT = 240
-"""Seconds. A machine is dialled for 80 s; the rest is for a busy host."""
+"""Seconds. Connections are attempted for 80 s; the rest is for a busy host."""
 
 
 def test_an_empty_run_asks_nobody(cluster: Cluster, say: Say) -> None:
-    """Nothing to change is nothing to change, with the worker dead and with the only API server dead."""
+    """A run without changes succeeds with a dead worker, and with a dead control-plane node."""
     for name in ("worker-1", "cp-1"):
         cluster.machines[name].kill()
         try:
@@ -30,7 +30,7 @@ def test_an_empty_run_asks_nobody(cluster: Cluster, say: Say) -> None:
 
 
 def test_a_machine_dies_in_the_middle(cluster: Cluster, say: Say) -> None:
-    """After all are staged: the run ends with a sentence, what is done stays, the next run does the rest."""
+    """The worker dies after staging: the run names it, finished steps stay, and the next run does the rest."""
     flagged(cluster, 80)
     worker, stack = cluster.machines["worker-1"], cluster.stack
     command, environment = stack.starting("up")
@@ -41,7 +41,7 @@ def test_a_machine_dies_in_the_middle(cluster: Cluster, say: Say) -> None:
             command, cwd=stack.clone.root, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
-        # Both are staged, and the control plane is on its way.
+        # Both machines are staged, and the activation of the control plane has begun.
         while process.poll() is None and begun(stack, "update") < 3:
             time.sleep(0.1)
         worker.kill()

@@ -1,4 +1,4 @@
-"""`make down` when there is not much left to ask: no API server, a machine that somebody has removed, a killed run."""
+"""`make down` without an API server, without a machine that somebody removed, and after a killed run."""
 
 import random
 
@@ -13,7 +13,7 @@ from tests.e2e.support.progress import Say
 
 
 def test_down_without_machines(begin: Begin, cluster: Cluster, chance: random.Random, say: Say) -> None:
-    """It ends soon, and leaves nothing: neither what is in the state nor what a killed run has not recorded."""
+    """`make down` leaves nothing, neither of the state nor of what a killed run has not recorded."""
     if keeping():
         pytest.skip("the stack stays")
     stack, lab = begin.stack, begin.stack.lab

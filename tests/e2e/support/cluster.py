@@ -1,4 +1,4 @@
-"""A cluster of a suite: the stack, its machines, and its administrator; and a block in which it is up."""
+"""A cluster of a suite: stack, machines and admin; and a block in which the cluster is up."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from tests.e2e.support.process import Run
 from tests.e2e.support.stack import Stack
 
 KEEP = "HARDWAY_E2E_KEEP"
-"""Set to 1, a suite leaves its stack up, and takes one that is up as it is."""
+"""If this variable is 1, then a suite uses an existing stack as it is, and leaves the stack up."""
 
 
 def keeping() -> bool:
@@ -28,7 +28,8 @@ def keeping() -> bool:
 class Cluster:
     """A stack that is up.
 
-    `first_up` is the run that made it and `before` the host before that; None when it was found up.
+    `first_up` is the run that made it, and `before` the inventory of the host before that run. Both are None if the
+    stack was up already.
     """
 
     stack: Stack
@@ -38,12 +39,12 @@ class Cluster:
 
     @cached_property
     def machines(self) -> dict[str, Machine]:
-        """Its machines, by node name."""
+        """The machines by node name."""
         return machines_of(self.stack)
 
     @cached_property
     def kubectl(self) -> Kubectl:
-        """Its administrator, with kubectl."""
+        """The kubectl of the admin."""
         return admin_of(self.stack)
 
     @cached_property
@@ -53,11 +54,11 @@ class Cluster:
 
     @property
     def api_port(self) -> int:
-        """Port of every API server, on its own machine."""
+        """The port of every API server on its machine."""
         return int(self.stack.page.get("hardway:api", {}).get("port", 6443))
 
     def readiness(self) -> dict[str, str]:
-        """The condition `Ready` of each node, by its name."""
+        """The status of the condition `Ready` of each node, by name."""
         return {
             node["metadata"]["name"]: condition["status"]
             for node in self.kubectl.items("nodes")
@@ -71,20 +72,20 @@ class Cluster:
         return [self.machines[node["name"]] for node in nodes if role in node["roles"]]
 
     def change(self, changes: Mapping[str, Any]) -> None:
-        """Put `changes` on the page: whole top-level keys (`hardway:versions`), None takes one away."""
+        """Change the page: `changes` are values of top-level keys such as `hardway:versions`. None removes the key."""
         page = {key: value for key, value in {**self.stack.page, **changes}.items() if value is not None}
         self.stack = replace(self.stack, page=page)
         self.__dict__.pop("machines", None)
 
     def up(self, expected: int = 0) -> Run:
-        """`make up`, with this exit code."""
+        """Run `make up`, which has to end with this exit code."""
         run = self.stack.up()
         self.__dict__.pop("machines", None)
         assert run.code == expected, f"make up ended with {run.code}, not {expected}:\n{run.tail(60)}"
         return run
 
     def destroy(self) -> Run:
-        """`make down`, and its page goes."""
+        """Run `make down`, and remove the page."""
         run = self.stack.down()
         assert run.code == 0, f"make down ended with exit code {run.code}:\n{run.tail()}"
         self.stack.forget()
@@ -94,7 +95,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def running(stack: Stack) -> Iterator[Cluster]:
-    """The stack, fresh or as it was kept; leftovers of an earlier run of that name go first, in the end all goes."""
+    """The cluster of a stack, new or kept. Leftovers of an earlier run are removed first, and everything at the end."""
     cluster = _found_up(stack) if keeping() else None
     if cluster is None:
         stack.say(f"removing what an earlier run of {stack.name} may have left")

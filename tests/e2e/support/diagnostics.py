@@ -1,4 +1,4 @@
-"""What somebody wants to see of a cluster in which a test failed, gathered before the cluster is gone."""
+"""Diagnostics of a cluster in which a test failed, gathered before the cluster is removed."""
 
 import re
 import subprocess
@@ -33,7 +33,7 @@ done
 
 
 def collect(stack: Stack, reason: str) -> Path:
-    """Write what can be found out into a folder of its own. Whatever does not answer is noted as such."""
+    """Write diagnostics into a new folder. If something does not answer, the file says so."""
     folder = stack.folder / "failures" / re.sub(r"[^\w.-]+", "_", reason)[-80:]
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in _findings(stack):
@@ -42,7 +42,7 @@ def collect(stack: Stack, reason: str) -> Path:
 
 
 def last_lines(folder: Path) -> str:
-    """The end of what tells most."""
+    """The last lines of the most useful files."""
     parts = []
     for name in ("nodes.txt", "pods.txt", "events.txt"):
         if (folder / name).exists():
@@ -62,7 +62,7 @@ def _findings(stack: Stack) -> Iterator[tuple[str, str]]:
         try:
             yield f"{name}.txt", machine.run(_MACHINE, timeout=30).text
         except (AssertionError, subprocess.TimeoutExpired) as error:
-            # A machine that is down, as some tests want it, is no reason to lose what the others say.
+            # A machine may be down, as some tests require. The others are asked all the same.
             yield f"{name}.txt", str(error)
     engine = next(iter(machines.values())).engine
     yield "containers.txt", ask([*engine, "ps", "--all", "--filter", f"label=hardway.lab={stack.lab.name}"]).text

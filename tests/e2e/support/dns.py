@@ -1,4 +1,4 @@
-"""Asks a DNS server for an A record, without any resolver of the host in between. Standard library only.
+"""Queries a DNS server for an A record, without the resolver of the host. Standard library only.
 
 python -m tests.e2e.support.dns 10.96.0.10 kubernetes.default.svc.cluster.local
 """
@@ -15,11 +15,11 @@ _HEADER = struct.Struct(">HHHHHH")
 
 
 class DnsError(RuntimeError):
-    """No address: the server did not answer, or said no."""
+    """No address: the server did not answer, or answered with an error."""
 
 
 def resolve(server: str, name: str, timeout: float = 1.0) -> list[str]:
-    """IPv4 addresses of `name`. One UDP packet is sent, none again; raises DnsError."""
+    """IPv4 addresses of `name`. Sends one UDP packet and does not repeat it. Raises DnsError."""
     number = secrets.randbelow(1 << 16)
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split("."))
     question = labels + b"\0" + struct.pack(">HH", _A, _IN)
@@ -54,14 +54,14 @@ def _addresses(answer: bytes, number: int, name: str, server: str) -> list[str]:
 
 def _after_name(message: bytes, at: int) -> int:
     while message[at]:
-        if message[at] >= 0xC0:  # the rest of the name stands elsewhere
+        if message[at] >= 0xC0:  # a pointer to the rest of the name
             return at + 2
         at += message[at] + 1
     return at + 1
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the addresses; 1 and the reason when there are none."""
+    """Print the addresses. If there are none, print the reason and return 1."""
     if len(arguments) != 2:
         print("usage: python -m tests.e2e.support.dns SERVER NAME", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""What etcd says of itself, asked on a machine of one of its members."""
+"""The members of etcd, read on the machine of a member."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from tests.e2e.support.machines import Machine
 
 
 def voters(machine: Machine) -> Mapping[str, str]:
-    """Ids of the members by name. Raises AssertionError when one has not started, does not vote or is not healthy."""
+    """The ids of members by name. Raises AssertionError if one has not started, does not vote or is not healthy."""
     found = {}
     for line in machine.run(etcdctl("member list")).ok().splitlines():
         id_, status, name, _, _, learner = line.split(", ")

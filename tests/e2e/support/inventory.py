@@ -1,45 +1,47 @@
-"""What is on this host: taken before a stack comes up and after it is gone, so that what it left behind shows.
+"""The inventory of this host, before `up` and after `down`: the difference is what a stack left behind.
 
-Other stacks may come and go in the meantime; what belongs to a lab other than the one in question is left out.
+Other stacks may be made and removed meanwhile, so everything of other local networks is left out.
 """
 
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.e2e.support.machines import engine_of
 from tests.e2e.support.process import ask
-from tools.paths import Clone
+from tools.common.paths import Clone
 
 LABEL = "hardway.lab"
 _CACHES = {".cache", ".state", ".venv", ".git", ".pytest_cache", ".ruff_cache", "__pycache__"}
-"""Folders of a clone that are caches, or state that stays when one stack goes."""
+"""Folders of a clone with caches, or with state that stays if one stack is removed."""
 _HOME = (".config", ".pulumi", ".docker", ".local/share/pulumi", ".local/state")
 _MOUNTS = '{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}'
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Names of things by kind, such as `volume`."""
+    """Names of things by kind, such as `volume`, at a Unix time."""
 
     things: Mapping[str, frozenset[str]]
+    taken: float = field(default_factory=time.time)
 
     def new_since(self, before: "Inventory") -> dict[str, list[str]]:
-        """What is there now and was not before, by kind."""
+        """What is new since an earlier inventory, by kind."""
         grown = {kind: sorted(names - before.things.get(kind, frozenset())) for kind, names in self.things.items()}
         return {kind: names for kind, names in grown.items() if names}
 
 
 def take(clone: Clone, *, lab: str = "", without: Iterable[str] = ()) -> Inventory:
-    """Look around. `lab` is the one in question, `without` names files of the clone that do not count."""
+    """Take the inventory. `lab` is the local network of the stack. `without` are files of the clone to leave out."""
     engine = engine_of(clone)
     others = _labs(engine) - {lab}
     return Inventory(
         {
-            "container": _only_ours(engine, others, "ps", "--all", "--format", "{{.Names}}"),
+            "container": _only_ours(engine, others, "ps", "--all", *_unknown(engine), "--format", "{{.Names}}"),
             "volume": _volumes(engine, others, lab),
             "network": _only_ours(engine, others, "network", "ls", "--format", "{{.Name}}"),
             "route": _routes(engine, others),
@@ -51,7 +53,7 @@ def take(clone: Clone, *, lab: str = "", without: Iterable[str] = ()) -> Invento
 
 
 def traces(text: str, marks: Sequence[str]) -> list[str]:
-    """Lines that name one of `marks`."""
+    """The lines that contain one of `marks`."""
     return [line.strip() for line in text.splitlines() if any(mark in line for mark in marks)]
 
 
@@ -70,12 +72,17 @@ def interfaces() -> str:
     return ask(["ip", "-brief", "address"]).ok()
 
 
+def _unknown(engine: Sequence[str]) -> list[str]:
+    """The option with which podman also lists containers that are only in its storage, after a killed creation."""
+    return ["--external"] if engine[0] == "podman" else []
+
+
 def _lines(engine: Sequence[str], *arguments: str) -> list[str]:
     return ask([*engine, *arguments]).ok().split("\n")[:-1]
 
 
 def _labs(engine: Sequence[str]) -> frozenset[str]:
-    """The labs that have a network or a container at this moment."""
+    """The local networks that have a network or a container now."""
     of_container = f'{{{{index .Labels "{LABEL}"}}}}'
     networks = _lines(engine, "network", "ls", "--filter", f"label={LABEL}", "--format", "{{.Name}}")
     containers = _lines(engine, "ps", "--all", "--filter", f"label={LABEL}", "--format", of_container)
@@ -91,17 +98,17 @@ def _is_of(name: str, lab: str) -> bool:
 
 
 def _volumes(engine: Sequence[str], others: Iterable[str], lab: str) -> frozenset[str]:
-    """Named volumes carry the lab's name; a nameless one belongs to the container that uses it."""
+    """Volumes by name. A volume without a name belongs to the container that uses it."""
     used = set()
     for container in _lines(engine, "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}"):
         if not lab or not _is_of(container, lab):
-            # It may be gone by now: then its volumes are, too.
+            # The container may be removed by now, with its volumes.
             used |= set(ask([*engine, "inspect", "--format", _MOUNTS, container]).stdout.split())
     return _only_ours(engine, others, "volume", "ls", "--format", "{{.Name}}") - used
 
 
 def _routes(engine: Sequence[str], others: Iterable[str]) -> frozenset[str]:
-    """Routes of the host, without those into the networks of other labs."""
+    """Routes of the host, without routes to other local networks."""
     foreign = set()
     for lab in others:
         networks = ask([*engine, "network", "inspect", lab]).stdout or "[]"

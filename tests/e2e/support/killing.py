@@ -1,7 +1,7 @@
-"""Runs of `make` that are killed with SIGKILL at a moment that is counted in Pulumi's own steps, not in seconds.
+"""Kills runs of `make` with SIGKILL at a moment that is counted in steps of Pulumi, not in seconds.
 
-A moment is "so many resources are in the state" or "so many steps have begun", and a little later: seconds would mean
-other things on every machine.
+A moment is a little after a number of resources in the state, or after a number of begun steps. Seconds would mean a
+different moment on every host.
 """
 
 import contextlib
@@ -18,42 +18,47 @@ from pathlib import Path
 from tests.e2e.support.stack import Stack
 
 SEED = "HARDWAY_E2E_SEED"
-"""Set to a number that an earlier run has printed, the moments are the same."""
+"""The variable with the seed. With the seed that an earlier run printed, the moments are the same."""
 _LIMIT = 600
 _FIRST = ("make", "python", "pulumi")
-"""From the command that a person types to the engine; its plugins and the language host have other names."""
+"""The programs from `make` to the engine. Plugins and the language host have other names."""
 
 
 def seeded() -> tuple[int, random.Random]:
-    """A seed, and the random numbers that follow from it."""
+    """A seed, and its random numbers."""
     seed = int(os.environ.get(SEED) or random.SystemRandom().randrange(10**6))
     return seed, random.Random(seed)  # noqa: S311 - moments, no keys
 
 
 @dataclass(frozen=True)
 class Kill:
-    """How a run ended: killed after `seconds`, with `reached` resources or steps, or by itself with an exit code."""
+    """How a run ended: killed after `seconds` with `reached` resources or steps, or by itself with an exit code."""
 
     seconds: float
     reached: int
     victims: int
     code: int | None
+    log: Path
+
+    def tail(self, lines: int = 20) -> str:
+        """The last lines of the output of all runs that have this log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def __str__(self) -> str:
-        """For the line of a moment."""
+        """A text for progress lines."""
         if self.code is not None:
             return f"{self.seconds:.1f} s: had ended by itself with exit code {self.code}"
         return f"{self.seconds:.1f} s: at {self.reached}, {self.victims} processes"
 
 
 def recorded(stack: Stack) -> int:
-    """Resources in the state of a stack, and creations that are noted there as begun."""
+    """The number of resources in the state, including pending creations."""
     files = stack.clone.state.glob(f".pulumi/stacks/*/{stack.name}.json")
     return sum(path.read_text().count('"urn"') for path in files)
 
 
 def begun(stack: Stack, operation: str) -> int:
-    """Steps on machines of an operation, such as `update`, that the run which is under way has begun."""
+    """The number of steps on machines with this operation, such as `update`, that the present run has begun."""
     steps = 0
     with contextlib.suppress(OSError):
         for line in _events(stack).read_text().splitlines():
@@ -72,10 +77,10 @@ def kill(
 ) -> Kill:
     """Start `make TARGET` and kill it `later` seconds after `count` has reached `moment`.
 
-    All its processes go, or only those from make to the engine: then plugins and scripts are left without a master.
+    Kills all processes of the run, or without `plugins_too` only the processes from make to the engine.
     """
     command, environment = stack.starting(target)
-    _events(stack).unlink(missing_ok=True)  # those of the run before
+    _events(stack).unlink(missing_ok=True)  # processes of the run before
     start = time.monotonic()
     log = stack.folder / "killed.log"
     with log.open("a") as output:
@@ -89,16 +94,16 @@ def kill(
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(later)
         if process.returncode is not None:
-            return Kill(time.monotonic() - start, count(), 0, process.returncode)
+            return Kill(time.monotonic() - start, count(), 0, process.returncode, log)
         reached = count()
     finally:
         victims = kill_tree(process.pid, plugins_too=plugins_too)
         process.wait()
-    return Kill(time.monotonic() - start, reached, victims, None)
+    return Kill(time.monotonic() - start, reached, victims, None, log)
 
 
 def kill_tree(pid: int, *, plugins_too: bool) -> int:
-    """Stop the processes first, so that none can start another one or clean up after a child that has died."""
+    """Stop all processes, so that none can start another or react to the death of a child, and then kill them."""
     victims = [pid]
     for victim in victims:
         with contextlib.suppress(OSError):
@@ -112,7 +117,7 @@ def kill_tree(pid: int, *, plugins_too: bool) -> int:
 
 
 def end_orphans(programs: Path) -> int:
-    """End what runs from a folder of plugins without an engine: some do not notice that theirs was killed."""
+    """End plugins of a folder whose engine was killed: some plugins do not notice this. Return their number."""
     orphans = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Taking a kubeconfig apart, for programs that want PEM files."""
+"""Writes the parts of a kubeconfig as PEM files."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from tests.e2e.support.kubectl import write_private
 
 @dataclass(frozen=True)
 class Credentials:
-    """Files with the authority's certificate, a client certificate, and its key (which only this user may read)."""
+    """Files with the certificate of the authority, a client certificate, and its key (mode 0600)."""
 
     ca: Path
     cert: Path
@@ -18,7 +18,7 @@ class Credentials:
 
 
 def unpack(kubeconfig: Path, folder: Path) -> Credentials:
-    """Write what a kubeconfig with everything embedded holds into three files below `folder`."""
+    """Write the embedded parts of a kubeconfig into three files in `folder`."""
     content = json.loads(kubeconfig.read_text())
     (user,), (cluster,) = content["users"], content["clusters"]
     found = {

@@ -1,4 +1,4 @@
-"""kubectl, as a person with a certain kubeconfig."""
+"""kubectl with the kubeconfig of a person."""
 
 import json
 from collections.abc import Mapping
@@ -14,32 +14,32 @@ Manifest = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Kubectl:
-    """The kubectl of this clone with one kubeconfig; what it caches stays with the suite."""
+    """The kubectl of this clone with a kubeconfig. Its cache is in the folder of the suite."""
 
     binary: Path
     kubeconfig: Path
     cache: Path
 
     def __call__(self, *arguments: str, stdin: str = "", timeout: float = 60) -> Answer:
-        """Run it."""
+        """Run kubectl."""
         command = [str(self.binary), f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.cache}", *arguments]
         return ask(command, stdin=stdin, timeout=timeout)
 
     def get(self, *arguments: str) -> Any:
-        """What `kubectl get` answers, as a value."""
+        """The parsed answer of `kubectl get`."""
         return json.loads(self("get", *arguments, "--output=json").ok())
 
     def items(self, *arguments: str) -> list[dict[str, Any]]:
-        """The objects of a list."""
+        """The objects of a kind."""
         found: list[dict[str, Any]] = self.get(*arguments)["items"]
         return found
 
     def create(self, manifest: Manifest) -> Answer:
-        """Create an object, or fail if it is there or refused."""
+        """Create an object. Fails if the object exists or is refused."""
         return self("create", "--filename=-", stdin=json.dumps(manifest))
 
     def apply(self, manifest: Manifest) -> Answer:
-        """Create an object, or change it if it is there."""
+        """Create or change an object."""
         return self("apply", "--filename=-", stdin=json.dumps(manifest))
 
     def rolled_out(self, namespace: str, deployment: str, seconds: int = 120) -> None:
@@ -58,7 +58,7 @@ class Kubectl:
 
 
 def admin_of(stack: Stack) -> Kubectl:
-    """The administrator of a stack, with kubectl."""
+    """The kubectl of the admin of a stack."""
     return Kubectl(stack.clone.bin / "kubectl", stack.kubeconfig, stack.folder / "kube-cache")
 
 

@@ -1,6 +1,7 @@
-"""The machines of a local stack, reached the way their owner can: by the container engine, never over the network.
+"""The machines of a local stack, reached through the container engine, never over the network.
 
-An address of a lab that is not up is answered by somebody else, so nothing here dials one from the host.
+If a local network is not up, then another machine may answer at its addresses. So nothing connects to them from the
+host.
 """
 
 import json
@@ -11,14 +12,14 @@ from dataclasses import dataclass
 
 from tests.e2e.support.process import Answer, ask
 from tests.e2e.support.stack import Stack
-from tools.paths import Clone, this_clone
+from tools.common.paths import Clone, this_clone
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine: a container of the lab."""
+    """A machine: a container in a local network."""
 
     name: str
     address: str
@@ -28,7 +29,7 @@ class Machine:
     def run(self, script: str, *, stdin: str = "", timeout: float = 60) -> Answer:
         """Run a POSIX script on the machine as root.
 
-        Not with the engine's `exec`: that loses the output of a quick program now and then when the host is busy.
+        Not with the engine's `exec`, which sometimes loses the output of a short program on a busy host.
         """
         namespaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
         command = self._entering(namespaces, ["sh", "-c", script])
@@ -39,22 +40,22 @@ class Machine:
         return self.run(f"cat '{path}'").ok()
 
     def kill(self) -> None:
-        """Take its power away."""
+        """Kill the container, as a power cut does."""
         ask([*self.engine, "kill", "--signal", "KILL", self.container]).ok()
         ask([*self.engine, "wait", self.container]).ok()
 
     def start(self) -> None:
-        """Give it power again."""
+        """Start the container again."""
         ask([*self.engine, "start", self.container]).ok()
 
     def restart(self) -> None:
-        """Shut it down in order, as far as that takes no longer than 30 s, and start it again."""
+        """Shut the machine down in order, within 30 s, and start it again."""
         ask([*self.engine, "restart", "--time", "30", self.container], timeout=120).ok()
 
     def in_network(self, command: Sequence[str]) -> list[str]:
         """The command line that runs a program of this host in the machine's network, where 127.0.0.1 is the machine.
 
-        Raises AssertionError when it is not running, or this is not root.
+        Raises AssertionError if the machine is not running or if this process is not root.
         """
         return self._entering(("--net",), command)
 
@@ -76,6 +77,6 @@ def engine_of(clone: Clone) -> tuple[str, ...]:
 
 
 def machines_of(stack: Stack) -> dict[str, Machine]:
-    """The machines of a stack that is up, by node name; the lab's gateway is none of them."""
+    """The machines of a running stack by node name, without the gateway."""
     lab, engine = stack.lab, engine_of(stack.clone)
     return {name: Machine(name, lab.address(name), f"{lab.name}-{name}", engine) for name in lab.hosts}

@@ -1,24 +1,24 @@
-"""Pods, deployments and services for tests: all of them agnhost, the image that Kubernetes tests itself with."""
+"""Pods, deployments and services for tests. All run agnhost, the test image of Kubernetes."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tools.paths import Clone
+from tools.common.paths import Clone
 
 PORT = 8080
 Manifest = dict[str, Any]
 
 
 def agnhost(clone: Clone) -> str:
-    """The pinned image, as the lock of this clone has it. Nodes find it through their registry mirror."""
+    """The pinned image from the lock of this clone. Nodes pull it through their registry mirror."""
     images = json.loads((clone.cache / "artifacts.lock.json").read_text())["images"]
     (entry,) = images["agnhost"].values()
     return f"{entry['reference']}@{entry['digest']}"
 
 
 def container(image: str, *arguments: str, **more: Any) -> Manifest:
-    """A container that Pod Security's strictest profile admits."""
+    """A container that the strictest profile of Pod Security admits."""
     return {
         "name": "main",
         "image": image,
@@ -35,7 +35,7 @@ def container(image: str, *arguments: str, **more: Any) -> Manifest:
 
 
 def pod(namespace: str, name: str, main: Mapping[str, Any], **spec: Any) -> Manifest:
-    """A pod with one container, which is killed at once when it goes."""
+    """A pod with one container, which is killed at once if the pod is deleted."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -45,9 +45,9 @@ def pod(namespace: str, name: str, main: Mapping[str, Any], **spec: Any) -> Mani
 
 
 def web(namespace: str, name: str, image: str, replicas: int, *, lame_seconds: int = 0, **spec: Any) -> Manifest:
-    """A deployment of web servers (`netexec`), as evenly over the nodes as can be.
+    """A deployment of web servers (`netexec`), spread over the nodes.
 
-    A server that is told to end serves on for `lame_seconds`, until every node has stopped sending connections to it.
+    A server that was told to end continues to serve for `lame_seconds`, until no node sends connections to it any more.
     """
     labels = {"app": name}
     spread = {
@@ -81,7 +81,7 @@ def web(namespace: str, name: str, image: str, replicas: int, *, lame_seconds: i
 
 
 def service(namespace: str, name: str, port: int, *, node_port: int | None = None) -> Manifest:
-    """A service in front of the deployment or pod of the same name: of type NodePort if there is one."""
+    """A service for the deployment or pod with the same name. Its type is NodePort if a node port is given."""
     entry: Manifest = {"port": port, "targetPort": PORT}
     if node_port:
         entry["nodePort"] = node_port
@@ -94,7 +94,7 @@ def service(namespace: str, name: str, port: int, *, node_port: int | None = Non
 
 
 def budget(namespace: str, name: str, least: int) -> Manifest:
-    """A PodDisruptionBudget of the deployment of the same name: so many replicas have to stay."""
+    """A PodDisruptionBudget for the deployment with the same name: this number of replicas has to stay."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -104,7 +104,7 @@ def budget(namespace: str, name: str, least: int) -> Manifest:
 
 
 def namespace(name: str) -> Manifest:
-    """A namespace like any other."""
+    """A namespace."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 

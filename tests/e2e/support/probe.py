@@ -1,73 +1,79 @@
-"""Asks an HTTP(S) URL at a steady rate and says how much of it failed: one line at the end, or when told to stop.
+"""Sends requests to an HTTP(S) URL at a steady rate, and prints one line about failures at its end.
 
     python -m tests.e2e.support.probe --url https://127.0.0.1:16443/version --rate 20 --seconds 30 --ca ca.pem ...
 
-Two kinds of requests go out at the rate each: `fresh` ones, with a new connection (and TLS handshake) of their own, and
-`kept` ones over connections that stay open. They leave on schedule, whether or not earlier ones are answered. A GET
-that meets a kept connection which the other side has closed in the meantime is sent once more, as every HTTP client
-does it; it is counted as retried. So is one that a server which leaves sends away over a kept connection with 429,
-`Retry-After` and `Connection: close` (kube-apiserver's --shutdown-send-retry-after): Kubernetes' clients ask again.
-Everything else but a status below 300 is a failure. Standard library only.
+There are two kinds of requests, each at this rate: `fresh` requests with a new connection (and TLS handshake), and
+`kept` requests over connections that stay open. Requests are sent on schedule, also if earlier ones are not answered.
+
+Two kinds of answers over a kept connection are counted as retried, and the GET is sent once more. If the other side had
+closed the connection, every HTTP client repeats the GET. If a server that stops answers with 429, `Retry-After` and
+`Connection: close` (kube-apiserver's --shutdown-send-retry-after), Kubernetes' clients repeat the GET. Every other
+result that is not a status below 300 is a failure. Standard library only.
 """
 
 import argparse
+import asyncio
 import errno
 import faulthandler
-import http.client
 import itertools
 import json
-import queue
 import signal
 import ssl
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from urllib.parse import urlsplit
 
+from tests.e2e.support.connection import Connection
+
 MAX_RATE, MAX_SECONDS = 200.0, 900.0
+ANSWER_SECONDS = 10.0
+"""Seconds after which a request without an answer has failed: the time in which Kubernetes' own leaders have to reach
+the API (--leader-elect-renew-deadline). A request that a restart lost is never answered, or fails at once."""
 KEPT_CONNECTIONS = 4
-_WORKERS = 256
 _NAP = 0.1
 _LATE = 25.0
-"""Seconds after `stop` at which a program that still runs says where: answers take 5 s, a second attempt 5 more."""
+"""Seconds after `stop` at which a program that still runs prints its stacks: two attempts may take 10 s each."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked. Files are paths; without `ca` an HTTPS server's certificate is not verified."""
+    """The target of requests. Files are paths. Without `ca` the certificate of an HTTPS server is not verified."""
 
     url: str
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
-    timeout: float = 5.0
+    timeout: float = ANSWER_SECONDS
 
-    def connector(self) -> Callable[[], http.client.HTTPConnection]:
-        """A function that makes connections which are not open yet."""
+    def connector(self) -> Callable[[], Connection]:
+        """A function that makes connections. They are not open yet."""
         parts = urlsplit(self.url)
-        if parts.scheme == "http":
-            return lambda: http.client.HTTPConnection(parts.netloc, timeout=self.timeout)
+        tls = parts.scheme == "https"
+        host, port = parts.hostname or "", parts.port or (443 if tls else 80)
+        context = self._context() if tls else None
+        return lambda: Connection(host, port, context, self.timeout)
+
+    def _context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=self.ca)
         if self.ca is None:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if self.cert:
             context.load_cert_chain(self.cert, self.key)
-        return lambda: http.client.HTTPSConnection(parts.netloc, timeout=self.timeout, context=context)
+        return context
 
     @property
     def path(self) -> str:
-        """The part of the URL that is sent."""
+        """The path and query of the URL."""
         parts = urlsplit(self.url)
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How requests of one kind went. Times: the gap in seconds, latencies of answered requests in milliseconds."""
+    """Results of requests of one kind. The gap is in seconds, latencies of answered requests are in milliseconds."""
 
     requests: int
     failed: int
@@ -77,10 +83,10 @@ class Tally:
     p99: float
     reasons: dict[str, int]
     failed_between: tuple[float, float] | None = None
-    """When the first and the last of those that failed were sent, in seconds since the probe began."""
+    """When the first and the last failed request were sent, in seconds since the start of the probe."""
 
     def line(self) -> str:
-        """It as a part of a line."""
+        """The results as a part of a line."""
         retried = f" ({self.retried} retried)" if self.retried else ""
         why = "".join(f" [{count}x {reason}]" for reason, count in self.reasons.items())
         if self.failed_between:
@@ -93,7 +99,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole run."""
+    """The results of a probe."""
 
     url: str
     seconds: float
@@ -101,54 +107,51 @@ class Report:
 
     @property
     def requests(self) -> int:
-        """All requests."""
+        """The number of requests of all kinds."""
         return sum(tally.requests for tally in self.kinds.values())
 
     @property
     def failed(self) -> int:
-        """All failures."""
+        """The number of failures of all kinds."""
         return sum(tally.failed for tally in self.kinds.values())
 
     @property
     def longest_gap(self) -> float:
-        """The longest time in seconds without any success of some kind."""
+        """The longest time in seconds without a success of one kind."""
         return max(tally.longest_gap for tally in self.kinds.values())
 
     def line(self) -> str:
-        """It as one line."""
+        """The results as one line."""
         kinds = "; ".join(f"{kind}: {tally.line()}" for kind, tally in self.kinds.items())
         return f"probe {self.url} for {self.seconds:.1f} s: {kinds}"
 
     def to_json(self) -> str:
-        """It as one line for programs; `from_json` reads it."""
+        """The results as one line of JSON, for `from_json`."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Report":
-        """What `to_json` wrote."""
+        """Parse the output of `to_json`."""
         data = json.loads(text)
         return cls(data["url"], data["seconds"], {kind: Tally(**tally) for kind, tally in data["kinds"].items()})
 
 
 @dataclass
 class _Log:
-    """What happened to the requests of one kind; several threads write to it."""
+    """Collects results of requests of one kind."""
 
     begin: float
     sent: int = 0
     retried: int = 0
     successes: list[tuple[float, float]] = field(default_factory=list)
     failures: list[tuple[float, str]] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def succeed(self, started: float) -> None:
         now = time.monotonic()
-        with self.lock:
-            self.successes.append((now, now - started))
+        self.successes.append((now, now - started))
 
     def fail(self, started: float, reason: str) -> None:
-        with self.lock:
-            self.failures.append((started, reason))
+        self.failures.append((started, reason))
 
     def tally(self, end: float) -> Tally:
         times = sorted(moment for moment, _ in self.successes)
@@ -173,89 +176,86 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 
 
 class _SentAwayError(ConnectionError):
-    """The server leaves, and ends this connection without having done what it was asked."""
+    """The server stops, and has closed the connection without executing the request."""
 
 
 class Probe:
-    """One run against one target. `stop` may be called from a signal handler."""
+    """A probe of one target. `stop` may be called from a signal handler."""
 
     def __init__(self, target: Target, rate: float, seconds: float, kinds: Sequence[str] = ("fresh", "kept")) -> None:
         if not 0 < rate <= MAX_RATE or not 0 < seconds <= MAX_SECONDS:
             raise ValueError(f"rate {rate}, seconds {seconds}: at most {MAX_RATE:.0f}/s for {MAX_SECONDS:.0f} s")
         self._target, self._rate, self._seconds, self._kinds = target, rate, seconds, kinds
         self._connect = target.connector()
-        self._idle: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
+        self._idle: list[Connection] = []
         self._stopped = False
 
     def stop(self) -> None:
         """End early."""
-        # Not an Event: a signal handler runs in the thread that waits, at times between taking and giving back the lock
-        # which `set` takes too. That probe would never end.
+        # Not an Event: a signal handler may run while its thread holds the lock of the Event, which `set` needs too.
+        # Then the probe would never end.
         self._stopped = True
 
     def run(self) -> Report:
         """Send requests until the time is over or `stop` is called, and wait for the answers."""
+        return asyncio.run(self._run())
+
+    async def _run(self) -> Report:
         begin = time.monotonic()
         logs = {kind: _Log(begin) for kind in self._kinds}
         send = {"fresh": self._fresh, "kept": self._kept}
-        with ThreadPoolExecutor(_WORKERS) as workers:
+        async with asyncio.TaskGroup() as requests:
             for number in range(int(self._rate * self._seconds)):
                 due = begin + number / self._rate
                 while not self._stopped and (early := due - time.monotonic()) > 0:
-                    time.sleep(min(early, _NAP))
+                    await asyncio.sleep(min(early, _NAP))
                 if self._stopped:
                     break
                 for kind, log in logs.items():
                     log.sent += 1
-                    workers.submit(send[kind], log, due)
+                    requests.create_task(send[kind](log, due))
             end = time.monotonic()
-        while not self._idle.empty():
-            self._idle.get_nowait().close()
+        for connection in self._idle:
+            connection.close()
         return Report(self._target.url, end - begin, {kind: log.tally(end) for kind, log in logs.items()})
 
-    def _fresh(self, log: _Log, started: float) -> None:
+    async def _fresh(self, log: _Log, started: float) -> None:
         connection = self._connect()
         try:
-            self._ask(connection, log, started)
-        except (OSError, http.client.HTTPException) as error:
+            await self._ask(connection, log, started)
+        except (OSError, EOFError) as error:
             log.fail(started, _name(error))
         finally:
             connection.close()
 
-    def _kept(self, log: _Log, started: float) -> None:
-        try:
-            connection, used = self._idle.get_nowait(), True
-        except queue.Empty:
-            connection, used = self._connect(), False
+    async def _kept(self, log: _Log, started: float) -> None:
+        connection, used = (self._idle.pop(), True) if self._idle else (self._connect(), False)
         try:
             try:
-                self._ask(connection, log, started)
-            except (ConnectionError, http.client.RemoteDisconnected, ssl.SSLEOFError, ssl.SSLZeroReturnError):
-                # Closed while it lay idle, or about to be: nothing was done. A new connection has no such excuse.
+                await self._ask(connection, log, started)
+            except (ConnectionError, EOFError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+                # An idle connection was closed, so nothing was executed. On a new connection this is a failure.
                 if not used:
                     raise
-                with log.lock:
-                    log.retried += 1
+                log.retried += 1
                 connection.close()
-                self._ask(connection, log, started)
-        except (OSError, http.client.HTTPException) as error:
+                await self._ask(connection, log, started)
+        except (OSError, EOFError) as error:
             log.fail(started, _name(error))
             connection.close()
-        if self._idle.qsize() < KEPT_CONNECTIONS and connection.sock:
-            self._idle.put(connection)
+        if len(self._idle) < KEPT_CONNECTIONS and connection.is_open:
+            self._idle.append(connection)
         else:
             connection.close()
 
-    def _ask(self, connection: http.client.HTTPConnection, log: _Log, started: float) -> None:
-        connection.request("GET", self._target.path)
-        response = connection.getresponse()
-        response.read()
-        if response.status == 429 and response.getheader("Retry-After") and response.will_close:
+    async def _ask(self, connection: Connection, log: _Log, started: float) -> None:
+        answer = await connection.get(self._target.path)
+        if answer.status == 429 and answer.retry_after and answer.closes:
             raise _SentAwayError
-        if response.status < 300:
+        if answer.status < 300:
             log.succeed(started)
         else:
-            log.fail(started, f"status {response.status}")
+            log.fail(started, f"status {answer.status}")
 
 
 def _name(error: Exception) -> str:
@@ -263,7 +263,7 @@ def _name(error: Exception) -> str:
         return "status 429"
     if isinstance(error, TimeoutError):
         return "timeout"
-    # Of what Python has no class for, such as EHOSTUNREACH, the number says more than the class.
+    # Python has no class for some errors, such as EHOSTUNREACH: their error name says more than the class.
     return errno.errorcode.get(error.errno or 0, "OSError") if type(error) is OSError else type(error).__name__
 
 
@@ -274,7 +274,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=20, help="requests per second of each kind (default 20)")
     parser.add_argument("--seconds", type=float, default=30, help="how long (default 30); SIGTERM ends it earlier")
     parser.add_argument("--kinds", default="fresh,kept", help="fresh, kept, or both (default)")
-    parser.add_argument("--timeout", type=float, default=5, help="seconds for one request (default 5)")
+    parser.add_argument(
+        "--timeout", type=float, default=ANSWER_SECONDS, help="seconds for one request (default %(default)s)"
+    )
     for name in ("ca", "cert", "key"):
         parser.add_argument(f"--{name}", help="PEM file")
     parser.add_argument("--json", action="store_true", help="print the line as JSON")

@@ -1,4 +1,4 @@
-"""A probe that runs in a machine's network while a test does something to the cluster."""
+"""A probe in the network of a machine, which runs while a test changes the cluster."""
 
 import contextlib
 import os
@@ -10,21 +10,22 @@ from dataclasses import dataclass
 from tests.e2e.support.kubeconfig import Credentials
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.probe import Report
-from tools.paths import this_clone
+from tools.common.paths import this_clone
 
-RATE = 20
-"""Requests per second of each kind."""
+RATE = 5
+"""Requests per second of each kind. Each costs the host some 20 ms: 5 ms in the probe, the rest in proxies, API server
+and etcd. Four probes with 10 of each kind took one of two slow processors from what they measure."""
 
 
 @dataclass
 class Probing:
-    """A probe that is under way; `report` ends it."""
+    """A running probe. `report` ends it."""
 
     process: subprocess.Popen[str]
     done: Report | None = None
 
     def report(self) -> Report:
-        """End the probe (once) and give its findings."""
+        """End the probe, once, and return its results."""
         if self.done is None:
             self.process.terminate()
             try:
@@ -41,10 +42,9 @@ class Probing:
 def probing(
     machine: Machine | None, url: str, seconds: float, credentials: Credentials | None = None
 ) -> Iterator[Probing]:
-    """Ask `url`, as the machine sees it, from before the body until `report` is called or `seconds` are over.
+    """A probe of `url` in the network of `machine` (None: this host), until `report` is called or `seconds` are over.
 
-    None is this host. Each request to an HTTPS URL shows the client certificate of `credentials` and verifies the
-    server's.
+    Each request to an HTTPS URL presents the client certificate of `credentials` and verifies the server.
     """
     command = [sys.executable, "-m", "tests.e2e.support.probe", "--json", f"--url={url}"]
     command += [f"--rate={RATE}", f"--seconds={seconds}"]
@@ -60,7 +60,7 @@ def probing(
         text=True,
     )
     try:
-        # nsenter without --fork becomes the probe, so signals reach it.
+        # nsenter without --fork executes the probe in its own process, so signals reach the probe.
         assert process.stderr is not None
         first = process.stderr.readline()
         assert first == "started\n", f"the probe did not start: {first}{process.stderr.read()}"

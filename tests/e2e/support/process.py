@@ -1,4 +1,4 @@
-"""Running programs: quick ones with their output as a value, long ones with a log and signs of life."""
+"""Runs programs: short programs with their output as a value, long programs with a log and progress."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ _GRACE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Answer:
-    """What a program that has ended left: its exit code and texts."""
+    """Exit code and output of a program that has ended."""
 
     command: tuple[str, ...]
     code: int
@@ -29,7 +29,7 @@ class Answer:
         return (self.stdout + self.stderr).strip()
 
     def ok(self) -> str:
-        """Standard output. Raises AssertionError, with everything it said, unless the program succeeded."""
+        """Standard output. Raises AssertionError with the whole output if the program failed."""
         assert self.code == 0, f"{' '.join(self.command)}\nended with exit code {self.code}:\n{self.text}"
         return self.stdout
 
@@ -44,11 +44,11 @@ class Run:
 
     @property
     def output(self) -> str:
-        """Everything it said."""
+        """The whole output."""
         return self.log.read_text(errors="replace")
 
     def tail(self, lines: int = 40) -> str:
-        """The end of what it said."""
+        """The last lines of the output."""
         return "\n".join(self.output.splitlines()[-lines:])
 
 
@@ -60,7 +60,7 @@ def ask(
     stdin: str = "",
     timeout: float = 60,
 ) -> Answer:
-    """Run a quick program to its end; one that takes longer than `timeout` seconds counts as failed with code 124."""
+    """Run a short program to its end. If it takes longer than `timeout` seconds, its code is 124."""
     try:
         done = subprocess.run(
             command, cwd=cwd, env=env, input=stdin.encode(), capture_output=True, timeout=timeout, check=False
@@ -74,8 +74,8 @@ def ask(
 def run_long(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, say: Say, limit: float) -> Run:
     """Run a long program to its end, at most `limit` seconds, with its output in `log`.
 
-    Says the last line of it every ten seconds. When this process is interrupted the program is, too, and gets time to
-    end in order.
+    Prints the last line of the output every ten seconds. If this process is interrupted, then the program is
+    interrupted as well, and has time to end in order.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
@@ -104,7 +104,7 @@ def _last_line(log: Path) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Interrupt a program that still runs as Ctrl-C would, and kill it if that is not enough."""
+    """Interrupt a running program like Ctrl-C, and kill it if it does not end."""
     if process.poll() is not None:
         return
     os.killpg(process.pid, signal.SIGINT)

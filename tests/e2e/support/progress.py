@@ -1,4 +1,4 @@
-"""What somebody who watches a suite sees: a line for each step, and a sign of life while one takes long."""
+"""Progress of a suite: a line for each step, and further lines while a step takes long."""
 
 import time
 from collections.abc import Callable
@@ -9,15 +9,15 @@ BEAT_SECONDS = 10.0
 
 
 def stopwatch() -> Callable[[], float]:
-    """A function that tells the seconds since now."""
+    """A function that returns the seconds since now."""
     start = time.monotonic()
     return lambda: time.monotonic() - start
 
 
 class Reporter:
-    """Prints lines with the seconds since its making before them.
+    """Prints lines that begin with the seconds since the reporter was made.
 
-    `show` prints one line where somebody sees it.
+    `show` prints one line.
     """
 
     def __init__(self, show: Say) -> None:

@@ -1,4 +1,4 @@
-"""A stack of its own for a suite: its page, up, down, and its outputs, all by way of what a user types."""
+"""The stack of a suite: its page, `up`, `down` and outputs, with the commands that a user types."""
 
 import json
 import os
@@ -12,16 +12,16 @@ import yaml
 
 from tests.e2e.support.process import Run, ask, run_long
 from tests.e2e.support.progress import Say
-from tools.envsh import environment
-from tools.paths import Clone, this_clone
-from tools.store import remove_tree
+from tools.common.paths import Clone, this_clone
+from tools.common.store import remove_tree
+from tools.operate.envsh import environment
 
 _FROM_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "ARGS", "STACK", "SUITE")
 
 
 @dataclass(frozen=True)
-class Lab:
-    """Where a local stack lives on this host, as `.state/<stack>/lab.json` has it."""
+class LocalNetwork:
+    """The local network of a stack on this host, from `.state/<stack>/lab.json`."""
 
     name: str
     subnet: str
@@ -37,14 +37,14 @@ class Lab:
 class Stack:
     """A stack that belongs to one suite. `page` is its configuration, as a mapping of `hardway:...` keys to values.
 
-    The page lies in the clone's folder from the first `up` until `forget`, since that is where pages are looked for.
+    The page is in the folder of the clone from the first `up` until `forget`, because Pulumi's pages are there.
     """
 
     name: str
     page: Mapping[str, Any]
     say: Say
     limit: float = 600
-    """Seconds that bringing it up or down may take."""
+    """Seconds that `up` or `down` may take."""
     clone: Clone = field(default_factory=this_clone)
 
     @property
@@ -54,45 +54,48 @@ class Stack:
 
     @property
     def temporary(self) -> Path:
-        """TMPDIR of everything that runs for this stack; it has to be empty at the end."""
+        """TMPDIR of all programs that run for this stack. It has to be empty at the end."""
         return self.folder / "tmp"
 
     @property
     def kubeconfig(self) -> Path:
-        """Where `up` writes the administrator's kubeconfig."""
+        """The path to which `up` writes the kubeconfig of the admin."""
         return self.clone.kubeconfig(self.name)
 
     @property
-    def lab(self) -> Lab:
-        """Where its machines are. Raises FileNotFoundError when there are none."""
-        return Lab(**json.loads((self.clone.state / self.name / "lab.json").read_text()))
+    def lab(self) -> LocalNetwork:
+        """The local network of the stack. Raises FileNotFoundError if there is none."""
+        return LocalNetwork(**json.loads((self.clone.state / self.name / "lab.json").read_text()))
 
     def environment(self) -> dict[str, str]:
-        """What programs that run for this stack find around them: nothing that `make e2e` handed on."""
+        """The environment of programs that run for this stack, without variables that `make e2e` exports."""
         outside = {name: value for name, value in os.environ.items() if name not in _FROM_MAKE}
+        # A judged run costs a preview more, and tests do on purpose what policies refuse. test_1_up.py of the suite
+        # `local` sets the variable.
+        outside |= {"POLICIES": ""}
         return environment(self.clone, self.name, outside) | {"TMPDIR": str(self.temporary)}
 
     def up(self, arguments: str = "", extra: Mapping[str, str] | None = None) -> Run:
-        """`make up`, with more arguments for Pulumi and more variables if need be."""
+        """Run `make up`, with further arguments for Pulumi and further variables."""
         return self.make("up", arguments, extra)
 
     def replace(self, node: str) -> Run:
-        """`make replace`."""
+        """Run `make replace`."""
         return self.make("replace", "", {"NODE": node})
 
     def down(self) -> Run:
-        """`make down`. Its page has to be there, as that of any stack."""
+        """Run `make down`. This writes the page first, because every stack needs its page."""
         return self.make("down")
 
     def starting(self, target: str) -> tuple[list[str], dict[str, str]]:
-        """The command line and the environment of `make TARGET`, for who wants to start it himself."""
+        """The command line and the environment of `make TARGET`, for callers that start it themselves."""
         self._write_page()
         self.temporary.mkdir(parents=True, exist_ok=True)
         command = ["make", "--no-print-directory", target, f"STACK={self.name}", f"PYTHON={sys.executable}"]
         return command, self.environment()
 
     def forget(self) -> None:
-        """Remove the page; of a stack that is down nothing is left then but its logs."""
+        """Remove the page. After `down`, only logs of the stack are left then."""
         self.clone.page(self.name).unlink(missing_ok=True)
         remove_tree(self.folder / "kube-cache")
 
@@ -124,6 +127,7 @@ class Stack:
 
 
 def laptop_page(cluster: str) -> dict[str, Any]:
-    """The page of the laptop cluster, `Pulumi.dev.yaml`, with another name for the cluster."""
+    """The page `Pulumi.dev.yaml` with another name of the cluster, and with programs that are built here."""
     page: dict[str, Any] = yaml.safe_load(this_clone().page("dev").read_text())["config"]
-    return page | {"hardway:cluster": page["hardway:cluster"] | {"name": cluster}}
+    own = {"hardway:cluster": page["hardway:cluster"] | {"name": cluster}, "hardway:artifacts": {"source": "mirror"}}
+    return page | own

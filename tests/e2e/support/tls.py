@@ -1,9 +1,9 @@
-"""Tries a TLS handshake of a certain version and cipher, and says what came of it. Standard library only.
+"""Tries a TLS handshake with a given version and cipher, and prints the result. Standard library only.
 
     python -m tests.e2e.support.tls 127.0.0.1 6443 --version 1.1
 
-Prints `ok VERSION CIPHER`, or `refused REASON` where REASON is OpenSSL's name for the server's alert or its own error.
-This host's policy does not count: the client offers what it is told to.
+Prints `ok VERSION CIPHER`, or `refused REASON`, where REASON is OpenSSL's name of the server's alert or of its own
+error. The crypto policy of this host has no effect: the client offers what the arguments say.
 """
 
 import argparse
@@ -22,7 +22,7 @@ VERSIONS = {
 
 
 def handshake(host: str, port: int, version: str, ciphers: str) -> str:
-    """What came of one handshake; the server's certificate is not looked at."""
+    """The result of one handshake. The certificate of the server is not verified."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with warnings.catch_warnings():
@@ -40,7 +40,7 @@ def handshake(host: str, port: int, version: str, ciphers: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run as a program; 0 when both sides answered, whatever they agreed on."""
+    """Run as a program: print the result and return 0, also if the server refused the handshake."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.support.tls")
     parser.add_argument("host")
     parser.add_argument("port", type=int)

@@ -1,4 +1,4 @@
-"""Which units of which machines were started anew: systemd gives every start of a unit a new InvocationID."""
+"""Which units of which machines were started again: systemd gives every start of a unit a new InvocationID."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Invocations = Mapping[tuple[str, str], str]
 
 
 def invocations(cluster: Cluster) -> Invocations:
-    """The present start of each service of ours, by machine and unit."""
+    """The InvocationID of each service of a release, by machine and unit."""
     found = {}
     for name, machine in cluster.machines.items():
         for block in machine.run(_SHOW).ok().strip().split("\n\n"):
@@ -23,16 +23,16 @@ def invocations(cluster: Cluster) -> Invocations:
 
 
 def restarted(before: Invocations, after: Invocations) -> set[tuple[str, str]]:
-    """Machine and unit of every service that was started, restarted or stopped in between."""
+    """Machine and unit of every service that was started, restarted or stopped between both times."""
     return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
 
 
 def restarted_beside(before: Invocations, cluster: Cluster, machines: set[str]) -> set[tuple[str, str]]:
-    """The same on all machines but these, which came, went or were made anew."""
+    """The same, without `machines`, which were added, removed or replaced."""
     return {key for key in restarted(before, invocations(cluster)) if key[0] not in machines}
 
 
 def connections(cluster: Cluster) -> dict[str, int]:
-    """How often each machine's sshd has let somebody in."""
+    """The number of logins that the sshd of each machine has accepted."""
     count = "journalctl --unit ssh.service --no-pager --output cat"
     return {name: len(re.findall("Accepted", machine.run(count).ok())) for name, machine in cluster.machines.items()}

@@ -1,4 +1,4 @@
-"""Waiting for a cluster: always bounded, and with the reason why it was in vain."""
+"""Waits for a cluster, always with a limit, and with the reason if the limit was reached."""
 
 import time
 from collections.abc import Callable
@@ -8,9 +8,9 @@ T = TypeVar("T")
 
 
 def eventually(attempt: Callable[[], T], seconds: float, what: str, every: float = 0.5) -> T:
-    """The first result of `attempt` that raises no AssertionError.
+    """Repeat `attempt` until it raises no AssertionError, and return its result.
 
-    Raises AssertionError with the last reason when there is none within `seconds`; at least one attempt is made.
+    Raises AssertionError with the last reason after `seconds`. At least one attempt is made.
     """
     end = time.monotonic() + seconds
     while True:

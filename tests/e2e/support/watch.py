@@ -1,4 +1,4 @@
-"""Everybody who asks a cluster while it is changed: people, programs on a node, and users of a service."""
+"""Probes during a change of a cluster, in the place of people, of programs on a node, and of users of a service."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -10,20 +10,20 @@ from tests.e2e.support.probe import MAX_SECONDS, Report
 from tests.e2e.support.probing import Probing, probing
 from tests.e2e.support.progress import Say
 
-# One object, so that every request is a read from etcd by a quorum of its members.
+# One object, because the API server reads single objects from a quorum of etcd.
 OBJECT = "/api/v1/namespaces/kube-system"
 NODE_LOCAL = f"https://127.0.0.1:16443{OBJECT}"
 
 
 @dataclass
 class Watch:
-    """Probes that are under way, by what they ask. `reports` ends them."""
+    """Running probes by their targets. `reports` ends them."""
 
     probes: dict[str, Probing]
     say: Say
 
     def reports(self) -> list[Report]:
-        """End the probes, say a line for each, and give their findings."""
+        """End the probes, print a line for each, and return their results."""
         found = {what: probe.report() for what, probe in self.probes.items()}
         for what, report in found.items():
             self.say(f"  {what}: {report.line()}")
@@ -36,16 +36,19 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watching(cluster: Cluster, inside: Sequence[str], services: Sequence[str], say: Say) -> Iterator[Watch]:
-    """Ask the API at its endpoint and through proxies of the machines `inside`, and `services` from the first one.
+def watching(
+    cluster: Cluster, inside: Sequence[str], services: Sequence[str], say: Say, aggregated: str = ""
+) -> Iterator[Watch]:
+    """Probes of the API at its endpoint and through proxies of the machines `inside`, and of `services` from the first.
 
-    Each probe sends 20 requests a second over new connections and 20 over kept ones.
+    Each probe sends RATE requests a second over new connections, and as many over kept connections.
     """
     admin = unpack(cluster.stack.kubeconfig, cluster.stack.folder / "admin")
     machines = [cluster.machines[name] for name in inside]
     asked: dict[str, tuple[int | None, str, Credentials | None]] = {
         "endpoint": (None, cluster.stack.output("endpoint") + OBJECT, admin),
         **{f"proxy of {name}": (index, NODE_LOCAL, admin) for index, name in enumerate(inside)},
+        **({"aggregated API": (None, cluster.stack.output("endpoint") + aggregated, admin)} if aggregated else {}),
         **{f"service from {inside[0]}": (0, url, None) for url in services},
     }
     with contextlib.ExitStack() as stack:

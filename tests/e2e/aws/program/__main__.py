@@ -1,4 +1,4 @@
-"""The program of the project up to its machines: a simulated AWS has none that a cluster could be put on."""
+"""The first part of the program: only the machines, because instances of the simulated AWS cannot run a cluster."""
 
 import os
 import sys

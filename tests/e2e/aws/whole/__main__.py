@@ -1,6 +1,6 @@
-"""The program of the project, told one thing that it does not know of machines in AWS: these ones are containers.
+"""The program of the project, with one change: machines in AWS are containers here.
 
-A container has no say in the limits of this host's kernel, and a page for AWS cannot say that machines are containers.
+A container cannot set kernel limits of this host, and a page for AWS cannot say that machines are containers.
 """
 
 import os

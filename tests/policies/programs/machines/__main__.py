@@ -1,6 +1,6 @@
 """Three machines as local machines are made, of commands that do nothing.
 
-MACHINES maps a machine to what it is made from: another value replaces it. IMAGE is changed in place.
+MACHINES maps machines to values of their triggers: another value replaces the machine. A change of IMAGE is in place.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Writes down what the engine sends to a policy pack, a line of JSON for each request, into the file RECORDING."""
+"""Records the requests of the engine to a policy pack into the file RECORDING, one line of JSON for each request."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""An SSH command straight to a machine and one by way of a jump host; the state is made without dialling."""
+"""An SSH command that connects directly and one through a jump host. `up` makes the state without a connection."""
 
 import pulumi
 import pulumi_command as command

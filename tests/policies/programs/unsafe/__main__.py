@@ -1,4 +1,4 @@
-"""Nearly everything that the policies are against, as far as the plugins of a laptop cluster can be asked for it."""
+"""Violates nearly all policies, as far as the plugins of a local cluster can do it."""
 
 import pulumi
 import pulumi_command as command

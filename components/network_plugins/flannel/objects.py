@@ -1,0 +1,132 @@
+"""flannel in the cluster: flanneld on every node, with its rights and its configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.config.network import Network
+from components.network_plugins.flannel import own_node
+from components.object_options import child_of, pod_metadata
+
+NAME = "kube-flannel"
+_LABELS = {"app": "flannel"}
+_RBAC = "rbac.authorization.k8s.io"
+
+
+@dataclass(frozen=True)
+class FlannelArgs:
+    """The pod network, the pinned image, the port on 127.0.0.1 where every node reaches the API, pod annotations."""
+
+    network: Network
+    image: str
+    node_local_port: int
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+class Flannel(pulumi.ComponentResource):
+    """flanneld as a DaemonSet. flanneld needs no service address, since services need flanneld.
+
+    When `daemons` is done, pods of every node have a network.
+    """
+
+    daemons: pulumi.Resource
+
+    def __init__(self, name: str, args: FlannelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("hardway:addons:Flannel", name, {}, opts)
+        child = child_of(self, opts)
+        namespace = k8s.core.v1.Namespace(
+            f"{name}-namespace",
+            # flanneld writes routes and firewall rules of the node.
+            metadata={"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
+            opts=child,
+        )
+        metadata = {"name": "flannel", "namespace": namespace.metadata.name}
+        k8s.core.v1.ServiceAccount(f"{name}-account", metadata=metadata, opts=child)
+        k8s.rbac.v1.ClusterRole(
+            f"{name}-role",
+            metadata={"name": "flannel"},
+            rules=[
+                {"api_groups": [""], "resources": ["pods"], "verbs": ["get"]},
+                {"api_groups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]},
+                {"api_groups": [""], "resources": ["nodes/status"], "verbs": ["patch"]},
+            ],
+            opts=child,
+        )
+        k8s.rbac.v1.ClusterRoleBinding(
+            f"{name}-binding",
+            metadata={"name": "flannel"},
+            role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": "flannel"},
+            subjects=[{"kind": "ServiceAccount", "name": "flannel", "namespace": namespace.metadata.name}],
+            opts=child,
+        )
+        own_node.make_policy(name, f"system:serviceaccount:{NAME}:flannel", child)
+        config = k8s.core.v1.ConfigMap(
+            f"{name}-config", metadata=metadata, data={"net-conf.json": net_conf(args.network)}, opts=child
+        )
+        self.daemons = k8s.apps.v1.DaemonSet(
+            f"{name}-daemons",
+            metadata=metadata,
+            spec={
+                "selector": {"match_labels": _LABELS},
+                "template": {
+                    "metadata": pod_metadata(_LABELS, args.annotations),
+                    "spec": _pod(args, config.metadata.name),
+                },
+            },
+            opts=child,
+        )
+        self.register_outputs({})
+
+
+def net_conf(network: Network) -> str:
+    """What flanneld reads, as its Documentation/configuration.md describes it."""
+    backend: dict[str, object] = {"Type": network.flannel.backend}
+    if network.flannel.backend == "vxlan":
+        backend |= {"VNI": network.flannel.vni, "Port": network.flannel.port}
+    nftables = network.proxy_mode == "nftables"
+    return json.dumps(
+        {"Network": str(network.pod_cidr), "EnableNFTables": nftables, "Backend": backend}, indent=2, sort_keys=True
+    )
+
+
+def _pod(args: FlannelArgs, config: pulumi.Input[str]) -> dict[str, object]:
+    return {
+        "host_network": True,
+        "priority_class_name": "system-node-critical",
+        "service_account_name": "flannel",
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [
+            {
+                "name": "flannel",
+                "image": args.image,
+                "command": ["/opt/bin/flanneld"],
+                # The interface with the node's own address: the default route may use another interface, or be missing.
+                "args": ["--ip-masq", "--kube-subnet-mgr", "--iface=$(NODE_ADDRESS)"],
+                "env": [
+                    {"name": "POD_NAME", "value_from": {"field_ref": {"field_path": "metadata.name"}}},
+                    {"name": "POD_NAMESPACE", "value_from": {"field_ref": {"field_path": "metadata.namespace"}}},
+                    {"name": "NODE_ADDRESS", "value_from": {"field_ref": {"field_path": "status.hostIP"}}},
+                    # Through the node-local proxy: the service address works only after kube-proxy has started.
+                    {"name": "KUBERNETES_SERVICE_HOST", "value": "127.0.0.1"},
+                    {"name": "KUBERNETES_SERVICE_PORT", "value": str(args.node_local_port)},
+                ],
+                "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
+                "security_context": {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},
+                "volume_mounts": [
+                    {"name": "run", "mount_path": "/run/flannel"},
+                    {"name": "config", "mount_path": "/etc/kube-flannel/"},
+                    {"name": "xtables-lock", "mount_path": "/run/xtables.lock"},
+                ],
+            }
+        ],
+        "volumes": [
+            {"name": "run", "host_path": {"path": "/run/flannel", "type": "DirectoryOrCreate"}},
+            {"name": "config", "config_map": {"name": config}},
+            {"name": "xtables-lock", "host_path": {"path": "/run/xtables.lock", "type": "FileOrCreate"}},
+        ],
+    }

@@ -1,0 +1,34 @@
+"""The order in which staged releases are activated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+import pulumi
+
+from components.rollout.node_release import StagedNode, activate
+
+
+def roll(
+    parent: pulumi.Resource,
+    nodes: Sequence[StagedNode],
+    staged: Iterable[StagedNode],
+    after: Iterable[pulumi.Resource] = (),
+    at_once: int = 1,
+    drain: timedelta | None = None,
+) -> dict[str, pulumi.Resource]:
+    """Activate `nodes` in their order, `at_once` at a time.
+
+    The first comes after every node of the cluster is staged and
+    everything in `after` is done. `drain` is how long the pods of a node may take to leave it where a change needs that
+    (None: they never have to). Returns each node's activation.
+
+    Staging everywhere first means that a download that fails stops a change before any node has taken part in it.
+    """
+    before = [*(node.command for node in staged), *after]
+    done: dict[str, pulumi.Resource] = {}
+    for index, node in enumerate(nodes):
+        previous = nodes[index - at_once].name if index >= at_once else None
+        done[node.name] = activate(node, parent, [*before, done[previous]] if previous else before, drain)
+    return done

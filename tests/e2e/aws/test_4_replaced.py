@@ -1,0 +1,64 @@
+"""Values that replace machines, in a small stack of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.aws.account import Account
+from tests.e2e.aws.conftest import new_account
+from tests.e2e.aws.stack import AwsStack, example_page
+from tests.e2e.support.progress import Say
+
+NAME = "e2e-aws-replaced"
+
+
+@pytest.fixture(scope="module")
+def small(terraform: Path) -> Iterator[Account]:
+    """A separate account."""
+    assert terraform
+    with new_account(NAME) as found:
+        yield found
+
+
+@pytest.mark.long
+@pytest.mark.proves_changes("machines.network.zones", "machines.kmsKey", "machines.etcd")
+def test_machines_move_to_another_zone_and_get_another_key(small: Account, terraform: Path, say: Say) -> None:
+    """A key replaces every machine and data volume. Zones place machines by the number in their names."""
+    page = example_page()
+    network = {**page["machines"]["network"], "zones": ["a"], "nat": "none"}
+    page["machines"] |= {"network": network, "protected": False}
+    page["nodes"] = [
+        {"name": "etcd-1", "roles": ["etcd"]},
+        {"name": "cp-1", "roles": ["control-plane"]},
+        {"name": "worker-2", "roles": ["worker"]},
+    ]
+    stack = AwsStack(NAME, small, page, terraform, say)
+    stack.init()
+    empty = small.inventory()
+    stack.ok("up")
+    before = small.instances()
+    assert {zone_of(before, name) for name in ("etcd-1", "cp-1", "worker-2")} == {"a"}
+    key = small.kms.create_key()["KeyMetadata"]["Arn"]
+    page["machines"] |= {"network": {**network, "zones": ["a", "b"]}, "kmsKey": key, "etcd": {"type": "m6i.xlarge"}}
+    done = stack.ok("up")
+    assert done["replaced"] >= 4, done
+    after = small.instances()
+    assert {name: zone_of(after, name) for name in ("etcd-1", "cp-1", "worker-2")} == {
+        "etcd-1": "a",
+        "cp-1": "a",
+        "worker-2": "b",
+    }
+    names = before.keys() - {"bastion"}
+    assert all(after[name]["InstanceId"] != before[name]["InstanceId"] for name in names)
+    assert (after["etcd-1"]["InstanceType"], after["cp-1"]["InstanceType"]) == ("m6i.xlarge", "m6i.large")
+    size = page["machines"]["etcdData"]["size"]
+    data = [one for one in small.ec2.describe_volumes()["Volumes"] if one["Size"] == size]
+    assert [one.get("KmsKeyId") for one in data] == [key]
+    stack.ok("destroy")
+    assert small.inventory() == empty
+
+
+def zone_of(instances: dict[str, dict[str, dict[str, str]]], name: str) -> str:
+    """The letter of the zone."""
+    return instances[name]["Placement"]["AvailabilityZone"][-1]

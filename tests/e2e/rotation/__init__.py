@@ -1,0 +1,1 @@
+"""The suite `rotation`: every authority and key of a running cluster is replaced."""

@@ -1,0 +1,1 @@
+"""Upstream's release files, from stand-ins of the publishers. The files run in the order of their numbers."""

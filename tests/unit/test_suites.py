@@ -1,0 +1,26 @@
+"""Loads the suites on real clusters, so that a moved name is found in seconds and not after half an hour."""
+
+import re
+import subprocess
+import sys
+
+from tools.common.paths import this_clone
+
+
+def test_every_suite_can_be_loaded() -> None:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/e2e"]
+    done = subprocess.run(command, cwd=this_clone().root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_modules_of_suites_have_the_names_that_suites_use() -> None:
+    """Mypy finds what loading does not find: missing attributes of modules, and calls with wrong arguments."""
+    suites = [str(path) for path in sorted((this_clone().root / "tests/e2e").glob("*/*.py"))]
+    others = [str(path) for folder in ("tools", "bench") for path in (this_clone().root / folder).rglob("*.py")]
+    options = ["--explicit-package-bases", "--follow-imports=skip", "--no-error-summary", "--hide-error-context"]
+    command = [sys.executable, "-m", "mypy", *options, *suites, *others]
+    done = subprocess.run(command, cwd=this_clone().root, capture_output=True, text=True, check=False)
+    # "Module has no attribute", 'Module "x" has no attribute'; not the attributes of packages without types.
+    kinds = (r"error: Module .*has no attribute", r"\[call-arg\]$")
+    wrong = [line for line in done.stdout.splitlines() if any(re.search(kind, line) for kind in kinds)]
+    assert not wrong, "\n".join(wrong)

@@ -1,0 +1,1 @@
+"""The judgement of kube-bench about a cluster: `make cis`."""

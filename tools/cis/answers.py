@@ -1,0 +1,70 @@
+"""The project's answers to controls that kube-bench does not find fulfilled: answers.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools.cis.benchmark import POLICIES, Control
+from tools.common.errors import ToolError
+
+FILE = Path(__file__).with_name("answers.yaml")
+_KEYS = {"answer", "machine", "api"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What hardway does about a control, and why.
+
+    `machine` is a POSIX script that proves the answer on a machine by its exit code, `api` one that proves the answer
+    with kubectl. Both are empty if nothing can be measured.
+    """
+
+    text: str
+    machine: str = ""
+    api: str = ""
+
+
+def read(files: Mapping[Path, str], controls: Mapping[str, Control]) -> dict[str, Answer]:
+    """The answers in the texts of these files, by the id of their control. A later file has priority.
+
+    Raises ToolError, with all mistakes, if a file is wrong or answers a control that the benchmark does not have.
+    """
+    found: dict[str, Answer] = {}
+    mistakes: list[str] = []
+    for path, text in files.items():
+        try:
+            document = yaml.safe_load(text) or {}
+        except yaml.YAMLError as error:
+            raise ToolError(f"{path}: no YAML: {error}") from None
+        if not isinstance(document, dict):
+            raise ToolError(f"{path}: {document!r}; allowed: a mapping of control ids to answers")
+        for control, entry in document.items():
+            wrong = list(_mistakes(control, entry, controls))
+            mistakes += [f"{path.name}: {control}: {mistake}" for mistake in wrong]
+            if not wrong:
+                text_of = " ".join(entry["answer"].split())
+                found[control] = Answer(text_of, entry.get("machine", ""), entry.get("api", ""))
+    if mistakes:
+        raise ToolError("\n".join(mistakes))
+    return found
+
+
+def _mistakes(control: object, entry: Any, controls: Mapping[str, Control]) -> list[str]:
+    if control not in controls:
+        return ["the benchmark has no such control; allowed: the id of a control, in quotes"]
+    if not isinstance(entry, dict) or not isinstance(entry.get("answer"), str) or not entry["answer"].strip():
+        return ["there is no `answer`; allowed: a sentence"]
+    found = [f"{key!r} is no key; allowed: {', '.join(sorted(_KEYS))}" for key in sorted(entry.keys() - _KEYS)]
+    found += [
+        f"{key}: {entry[key]!r}; allowed: a POSIX script"
+        for key in ("machine", "api")
+        if key in entry and not isinstance(entry[key], str)
+    ]
+    if entry.get("api") and controls[str(control)].target != POLICIES:
+        found.append("`api` is only for controls of section 5, which are about objects of the API")
+    return found

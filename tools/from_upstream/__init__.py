@@ -1,0 +1,1 @@
+"""Addresses and digests of the release files that the projects publish."""

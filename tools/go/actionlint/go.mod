@@ -1,5 +1,0 @@
-module example.invalid/tools/actionlint
-
-go 1.26
-
-require github.com/rhysd/actionlint v1.7.12

@@ -1,0 +1,1 @@
+"""Checks of `make lint` that are no checks of Python code."""

@@ -1,0 +1,1 @@
+"""Operates a stack: up, down, preview, renewal, replacement of machines, interrupted runs, locks."""

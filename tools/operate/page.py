@@ -1,0 +1,112 @@
+"""Reads the few keys of a page that the tools need. The rules of the page are in the program: `components/config`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tools.common.errors import ToolError
+from tools.common.paths import Clone
+
+if TYPE_CHECKING:
+    from components.config import Page
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a page. Raises ToolError if the file does not exist or is no YAML mapping."""
+    try:
+        page = yaml.safe_load(path.read_text()) or {}
+    except FileNotFoundError:
+        raise ToolError(f"there is no page {path.name}") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ToolError(f"{path.name} cannot be read: {error}") from None
+    if not isinstance(page, dict):
+        raise ToolError(f"{path.name} cannot be read: it is not a mapping")
+    return page
+
+
+def section(page: dict[str, Any], name: str) -> Any:
+    """The value of a top-level key of the page, such as `machines`. None if the page does not set the key."""
+    config = page.get("config")
+    return config.get(f"hardway:{name}") if isinstance(config, dict) else None
+
+
+def drain_timeout(path: Path) -> timedelta:
+    """The value of `rollout.drainTimeout`, or its default. Raises ToolError if the value is wrong."""
+    # Imported here, because the import of pydantic takes long and only one command drains a node.
+    from pydantic import ValidationError
+
+    from components.config.rollout import Rollout
+
+    try:
+        return Rollout.model_validate(section(read(path), "rollout") or {}).drain_timeout
+    except ValidationError as error:
+        found = "; ".join(item["msg"] for item in error.errors())
+        raise ToolError(f"{path.name}: hardway:rollout: {found}; `make preview` shows what is allowed") from None
+
+
+def takes_ssh(path: Path) -> bool:
+    """Whether the program logs in at the machines of a page with a key of the operator: the provider is `existing`."""
+    machines = section(read(path), "machines")
+    return isinstance(machines, dict) and machines.get("provider") == "existing"
+
+
+def has_local_machines(path: Path) -> bool:
+    """Whether the machines of a page may be containers on this host. True if there is no page or no provider on it."""
+    machines = section(read(path), "machines") if path.is_file() else None
+    return not isinstance(machines, dict) or machines.get("provider", "local") == "local"
+
+
+def missing(clone: Clone, stack: str) -> str:
+    """A sentence about a stack without a page."""
+    known = sorted(path.name.split(".")[1] for path in clone.root.glob("Pulumi.*.yaml"))
+    return f"there is no page {clone.page(stack).name} for stack {stack!r}; stacks with a page: {known}"
+
+
+def load(path: Path) -> Page:
+    """What the page says about versions, the network plugin and artifacts, with the class of its machines.
+
+    Other sections are not read: secrets on the page are encrypted, and only Pulumi can decrypt them. Raises ToolError
+    with what is wrong in these sections.
+    """
+    # Imported here, because the import of pydantic takes long and most runs do not need it.
+    from pydantic import ValidationError
+
+    from components.config import ConfigError, Page
+    from components.config.artifacts import Artifacts
+    from components.config.aws import AwsSection
+    from components.config.cluster import Versions
+    from components.config.existing import ExistingSection
+    from components.config.findings import findings_of
+    from components.config.machines import LocalSection
+    from components.config.network import Network
+
+    values = read(path)
+    given = {name: section(values, name) for name in ("versions", "network", "artifacts")}
+    given = {name: value for name, value in given.items() if value is not None}
+    parts = {}
+    for name, kind in (("versions", Versions), ("network", Network), ("artifacts", Artifacts)):
+        try:
+            parts[name] = kind.model_validate(given.get(name, {}))
+        except ValidationError:
+            break
+    else:
+        machines = section(values, "machines")
+        provider = machines.get("provider", "local") if isinstance(machines, dict) else "local"
+        kinds = {"local": LocalSection, "existing": ExistingSection, "aws": AwsSection}
+        return Page.model_construct(**parts, machines=kinds.get(str(provider), LocalSection).model_construct())
+    try:
+        Page.model_validate(given)
+    except ValidationError as error:
+        found = [item for item in findings_of(error, Page, set()) if _is_in(item.path, given)]
+        raise ToolError(f"{path.name}: {ConfigError(found)}") from None
+    raise AssertionError(f"{path.name} is wrong in a section, but not as a whole")
+
+
+def _is_in(path: str, sections: Iterable[str]) -> bool:
+    first = path.removeprefix("hardway:").partition(".")[0].partition("[")[0]
+    return first in sections

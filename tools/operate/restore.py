@@ -1,0 +1,100 @@
+"""Brings a snapshot of etcd back: `make restore SNAPSHOT=latest`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import Any
+
+import yaml
+
+from components.config.backup import LATEST, is_snapshot
+from tools.common.errors import ToolError
+from tools.common.progress import say
+from tools.common.store import write_atomically
+from tools.operate import kubectl, page, replace
+from tools.operate.page_text import find, insert
+from tools.operate.stack import Stack
+
+_UNJUDGED = "no policy judges a restore: it replaces what the policies protect"
+
+ALL = "all"
+_KEY = "hardway:restore"
+_REQUEST_SECONDS = 5
+
+
+def restore(stack: Stack, snapshot: str, machines: str = "", confirm: str = "") -> int:
+    """Put a restore on the page, and run `up`: first for the restore, then for objects that the page makes.
+
+    `snapshot` is latest, an id, or a time. `machines` are names of nodes with commas, or `all`: these machines are made
+    anew. Returns Pulumi's exit code. Raises ToolError, and changes nothing, if there are no snapshots to restore, if
+    the name of the snapshot or of a machine is wrong, or if the API answers and `confirm` is not the name of the stack.
+    """
+    path = stack.clone.page(stack.name)
+    known = page.read(path)
+    if not page.section(known, "backup"):
+        raise ToolError(f"{path.name}: there is no hardway:backup, so there are no snapshots: docs/backup.md")
+    if not is_snapshot(snapshot):
+        allowed = f"{LATEST}, the id of a snapshot, a time such as 2026-11-27T12:30:00Z"
+        raise ToolError(f"SNAPSHOT={snapshot}: allowed: {allowed}")
+    replaced = _replaced(stack, machines)
+    if confirm != stack.name and _answers(stack):
+        raise ToolError(
+            f"the API of stack {stack.name} answers. A restore loses everything that was written after the snapshot. "
+            f"`make backup STACK={stack.name}` takes a snapshot of now. To go back all the same: "
+            f"make restore STACK={stack.name} SNAPSHOT={snapshot} CONFIRM={stack.name}"
+        )
+    number = _number(known) + 1
+    write_atomically(path, with_restore(path.read_text(), number, snapshot, path.name), 0o644)
+    say(f"{path.name}: restore {number}, of the snapshot {snapshot}")
+    say(_UNJUDGED)
+    if code := stack.up(replaced, asks_policies=False):
+        say(
+            f"the page has the restore already: when the cause is mended, `make up STACK={stack.name}` continues. "
+            f"To give up before etcd is restored, take {_KEY} off the page, and run `make up`"
+        )
+        return code
+    say("objects of the cluster that the page makes may be older in the snapshot: `up` compares them")
+    return stack.up(["--refresh"], asks_policies=False)
+
+
+def with_restore(text: str, number: int, snapshot: str, name: str) -> str:
+    """The text of the page with this restore. Raises ToolError if this function cannot edit the style of the page."""
+    value = f'{{number: {number}, snapshot: "{snapshot}"}}'
+    wanted = yaml.safe_load(text)
+    wanted["config"] = {**wanted["config"], _KEY: {"number": number, "snapshot": snapshot}}
+    config = find(yaml.compose(text), "config")
+    found = find(config, _KEY)
+    edited = None
+    if found:
+        edited = f"{text[: found.key_end]}: {value}{text[found.end :]}"
+    elif config and config.indent:
+        edited = insert(text, config, f"{_KEY}: {value}")
+    if edited is None or yaml.safe_load(edited) != wanted:
+        raise ToolError(f"{name}: {_KEY} cannot be edited here; write it yourself: {_KEY}: {value}")
+    return edited
+
+
+def _number(known: dict[str, Any]) -> int:
+    section = page.section(known, "restore")
+    number = section.get("number") if isinstance(section, dict) else 0
+    return number if isinstance(number, int) else 0
+
+
+def _replaced(stack: Stack, machines: str) -> list[str]:
+    """Arguments for Pulumi that replace machines."""
+    if not machines:
+        return []
+    state = stack.state()
+    names = re.split(r"[,\s]+", machines.strip())
+    urns = [*replace.machines(state).values()] if machines == ALL else [replace.machine(state, name) for name in names]
+    if not urns:
+        raise ToolError("Pulumi did not make the machines of this stack: reinstall the hosts, and leave out MACHINES")
+    return [argument for urn in urns for argument in ("--replace", urn)]
+
+
+def _answers(stack: Stack) -> bool:
+    """Whether an API server answers, with data of etcd."""
+    command = kubectl.required(stack, _REQUEST_SECONDS)
+    done = subprocess.run([*command, "get", "namespace", "kube-system"], capture_output=True, text=True, check=False)
+    return done.returncode == 0

@@ -1,0 +1,1 @@
+"""Prepares this host: packages, limits, the virtual environment. Standard library only."""
