@@ -9,12 +9,16 @@
 - An account has a quota of instances if the parameter QUOTA is set.
 - Requests run one after the other. moto iterates over dictionaries that other requests change. Some requests failed
   after moto had made the change, and the second attempt of the SDK found a duplicate.
+- A second attempt of the SDK whose first attempt succeeded gets the first answer, and the log says so. All attempts
+  have one `amz-sdk-invocation-id`. If an answer does not arrive, then the second attempt would find a duplicate.
 
 Public names and addresses are names and addresses of this host, where ports of simulated machines are published.
 """
 
 import sys
 import threading
+from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
@@ -33,6 +37,10 @@ RUNNING = 16
 _terminate = Instance.terminate
 _dispatch = DomainDispatcherApplication.__call__
 _one_request = threading.Lock()
+_REMEMBERED = 2000
+"""Answers that a second attempt may still ask for. The SDKs repeat a request within seconds."""
+_answers: OrderedDict[str, tuple[tuple[Any, ...], list[bytes]]] = OrderedDict()
+"""Status line and headers, and the body, of the answers below 500, by invocation id, the oldest first."""
 
 
 def terminate(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -79,9 +87,37 @@ def _deregister(self: Any, targets: list[Any]) -> None:
     _deregister_registered(self, there)
 
 
-def _in_turn(self: Any, environ: dict[str, Any], start_response: Any) -> Any:
+def _in_turn(self: Any, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    invocation = environ.get("HTTP_AMZ_SDK_INVOCATION_ID", "")
     with _one_request:
-        return _dispatch(self, environ, start_response)
+        if invocation not in _answers:
+            head, body = _answer(self, environ)
+            if not invocation or head[0].startswith("5"):
+                start_response(*head)
+                return body
+            _answers[invocation] = head, body
+            if len(_answers) > _REMEMBERED:
+                _answers.popitem(last=False)
+        else:
+            print(f"repeated: {environ.get('HTTP_AMZ_SDK_REQUEST')} of {invocation}", file=sys.stderr, flush=True)
+        head, body = _answers[invocation]
+        start_response(*head)
+        return body
+
+
+def _answer(self: Any, environ: dict[str, Any]) -> tuple[tuple[Any, ...], list[bytes]]:
+    heads: list[tuple[Any, ...]] = []
+
+    def start_response(*head: Any) -> Any:
+        heads.append(head[:2])
+
+    found = _dispatch(self, environ, start_response)
+    try:
+        body = list(found)
+    finally:
+        if hasattr(found, "close"):
+            found.close()
+    return heads[-1], body
 
 
 _deregister_registered = FakeTargetGroup.deregister

@@ -59,7 +59,7 @@ class Beat:
             answer = connection.getresponse()
             text = answer.read()
             if answer.status >= 300:
-                raise RuntimeError(f"{method}: status {answer.status}")
+                raise RuntimeError(f"{method}: status {answer.status} {text[:200].decode(errors='replace')}")
             found: dict[str, object] = json.loads(text)
             return found
 

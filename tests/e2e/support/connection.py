@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 _LIMIT = 2**20
 """Bytes of the longest line that a server may send."""
+_WORDS = 200
+"""Characters of an answer's body that a reader gets to see if the server refuses a request."""
 
 
 class HungUpError(ConnectionResetError):
@@ -30,6 +32,8 @@ class Answer:
     """Whether the server closes the connection after the answer."""
     retry_after: bool
     """Whether the answer says when to ask again."""
+    words: str = ""
+    """The beginning of the body if the status is 300 or more, in one line."""
 
 
 class Connection:
@@ -80,13 +84,14 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
         headers = await _read_headers(reader)
         closes = version != "HTTP/1.1" or headers.get("connection") == "close"
         if headers.get("transfer-encoding") == "chunked":
-            await _read_chunks(reader)
+            body = await _read_chunks(reader)
         elif "content-length" in headers:
-            await reader.readexactly(int(headers["content-length"]))
+            body = await reader.readexactly(int(headers["content-length"]))
         else:
-            await reader.read()
+            body = await reader.read()
             closes = True
-        return Answer(int(status), closes, "retry-after" in headers)
+        words = " ".join(body[:_WORDS].decode("utf-8", "replace").split()) if int(status) >= 300 else ""
+        return Answer(int(status), closes, "retry-after" in headers, words)
     except ValueError as error:
         raise NotHttpError(f"an answer that begins with {first[:40]!r}") from error
 
@@ -99,7 +104,9 @@ async def _read_headers(reader: asyncio.StreamReader) -> dict[str, str]:
     return headers
 
 
-async def _read_chunks(reader: asyncio.StreamReader) -> None:
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    chunks = []
     while length := int((await reader.readuntil(b"\n")).partition(b";")[0], 16):
-        await reader.readexactly(length + 2)
+        chunks.append((await reader.readexactly(length + 2))[:-2])
     await _read_headers(reader)
+    return b"".join(chunks)

@@ -255,7 +255,7 @@ class Probe:
         if answer.status < 300:
             log.succeed(started)
         else:
-            log.fail(started, f"status {answer.status}")
+            log.fail(started, f"status {answer.status} {answer.words}".rstrip())
 
 
 def _name(error: Exception) -> str:
