@@ -40,9 +40,23 @@ whole() {
     ($own_session sh -c 'trap "" PIPE HUP; "$@" 2>&1 >/dev/null 9>&- && echo done' whole $ENGINE "$@" &)
 }
 
-start_container() {
-    said=$(whole start "$1")
-    [ "$said" = 'done' ] || { echo "$said" >&2; return 1; }
+# An edit may give a machine the address that another machine has until the same run replaces the other machine.
+start_container() { # CONTAINER ADDRESS
+    attempt=1
+    until said=$(whole start "$1") && [ "$said" = 'done' ]; do
+        case $said in
+        *ip\ address*already\ allocated* | *Address\ already\ in\ use*) ;;
+        *) echo "$said" >&2; return 1 ;;
+        esac
+        if [ "$attempt" -ge 60 ]; then
+            echo "$said" >&2
+            echo "another machine still has the address $2: if this edit removes the node of that machine, then remove" \
+                "the node alone, run make up, and add the new node afterwards" >&2
+            return 1
+        fi
+        attempt=$((attempt + 1))
+        sleep 1
+    done
 }
 
 # Tries again: processes of a killed run may still hold the container's mounts for a moment.
@@ -131,7 +145,7 @@ machine)
     export TMPDIR
     trap 'rm -rf "$TMPDIR"' EXIT
     base64 -d | gzip -d | engine cp - "$lab-$name:/"
-    start_container "$lab-$name"
+    start_container "$lab-$name" "$address"
     ;;
 files)
     base64 -d | gzip -d | engine exec -i "$lab-$1" tar -xpf - -C /

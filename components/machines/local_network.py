@@ -97,13 +97,18 @@ def keep(folder: Path, network: LocalNetwork) -> LocalNetwork:
 
 
 def _number(nodes: Mapping[str, str | None], known: Mapping[str, int], subnet: str) -> dict[str, int]:
-    """A host number for each node: from its address, else the number it had, else the first free number."""
+    """A host number for each node: from its address, else the number it had, else the first free number.
+
+    A number that another node had is taken last: Pulumi makes new machines before it removes machines of nodes that are
+    gone, and an address has one machine at a time.
+    """
     fixed = {name: _host_number(address, subnet) for name, address in nodes.items() if address}
     hosts = {n: known[n] for n in nodes if n in known and n not in fixed and known[n] not in fixed.values()} | fixed
-    free = (number for number in range(FIRST_HOST, LAST_HOST + 1) if number not in set(hosts.values()))
+    free = [number for number in range(FIRST_HOST, LAST_HOST + 1) if number not in set(hosts.values())]
+    left = iter(sorted(free, key=lambda number: number in known.values()))
     for name in nodes:
         if name not in hosts:
-            hosts[name] = next(free, 0)
+            hosts[name] = next(left, 0)
     if 0 in hosts.values():
         room = LAST_HOST - FIRST_HOST + 1
         raise LocalNetworkError(f"hardway:nodes: {len(nodes)} nodes; a local network has room for {room}")

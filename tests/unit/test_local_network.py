@@ -147,6 +147,17 @@ def test_a_new_node_gets_a_free_number_and_changes_no_other(tmp_path: Path) -> N
     assert min(after.values()) >= local_network.FIRST_HOST
 
 
+def test_a_new_node_does_not_get_the_number_of_a_machine_that_the_same_edit_removes(tmp_path: Path) -> None:
+    before = reserved(tmp_path, "cp-1", "worker-1", "worker-2").hosts
+    subnet = reserved(tmp_path, "cp-1", "worker-1", "worker-2").subnet
+    moved = f"{subnet.rpartition('.')[0]}.61"
+    after = choose(tmp_path, "dev", "demo", {"cp-1": None, "worker-1": moved, "worker-9": None}).hosts
+    assert after["worker-9"] not in before.values()
+    # All numbers are free, or had by a node that is gone.
+    full = [f"n{number}" for number in range(local_network.LAST_HOST - local_network.FIRST_HOST + 1)]
+    assert len(set(reserved(tmp_path, *full).hosts.values())) == len(full)
+
+
 def test_the_page_wins(tmp_path: Path) -> None:
     chosen = reserved(tmp_path)
     moved = reserved(tmp_path, subnet="192.168.77.0/24", base=30000)

@@ -276,3 +276,29 @@ def test_a_start_and_a_removal_are_finished_when_their_caller_is_killed(tmp_path
     assert calls.read_text() == "begun\n"
     subprocess.run(["flock", str(tmp_path / f".cache/labs/lab-1/{machine}"), "true"], check=True, timeout=20)
     assert calls.read_text() == "begun\nfinished\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "until", "attempts", "error"),
+    [
+        ("IPAM error: requested ip address 10.89.3.11 is already allocated to container ID 1", 3, 3, ""),
+        ("IPAM error: requested ip address 10.89.3.11 is already allocated to container ID 1", 99, 60, "run make up"),
+        ("failed to set up container networking: Address already in use", 3, 3, ""),
+        ("rootlessport listen tcp 127.0.0.1:20011: bind: address already in use", 99, 1, "bind:"),
+    ],
+)
+def test_a_machine_waits_for_its_address(tmp_path: Path, said: str, until: int, attempts: int, error: str) -> None:
+    """The same edit may take the address from another machine. Other problems do not go away by waiting."""
+    variables = in_folder(tmp_path)
+    (tmp_path / "podman").write_text(
+        "#!/bin/sh\n[ $2 != inspect ] || exit 1\n[ $1 = start ] || exit 0\necho >>calls\n"
+        f"[ $(wc -l <calls) -ge {until} ] || {{ echo {shlex.quote(said)} >&2; exit 1; }}\n"
+    )
+    (tmp_path / "sleep").symlink_to("/bin/true")
+    command = ["sh", str(SCRIPT), *MACHINE]
+    done = subprocess.run(
+        command, input=ARCHIVE, capture_output=True, text=True, env=variables | ENVIRONMENT, cwd=tmp_path, check=False
+    )
+    assert (tmp_path / "calls").read_text().count("\n") == attempts
+    assert done.returncode == (1 if error else 0), done.stderr
+    assert error in done.stderr
