@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 import pulumi
@@ -27,8 +27,21 @@ def roll(
     Staging everywhere first means that a download that fails stops a change before any node has taken part in it.
     """
     before = [*(node.command for node in staged), *after]
+    return in_turn(nodes, lambda node, waits: activate(node, parent, waits, drain), before, at_once)
+
+
+def in_turn(
+    nodes: Sequence[StagedNode],
+    act: Callable[[StagedNode, list[pulumi.Resource]], pulumi.Resource],
+    before: Sequence[pulumi.Resource],
+    at_once: int,
+) -> dict[str, pulumi.Resource]:
+    """Let `act` make a command for each node, with what the command waits for. Returns the commands by node name.
+
+    All wait for `before`, and a node waits for the node that is `at_once` places ahead.
+    """
     done: dict[str, pulumi.Resource] = {}
     for index, node in enumerate(nodes):
-        previous = nodes[index - at_once].name if index >= at_once else None
-        done[node.name] = activate(node, parent, [*before, done[previous]] if previous else before, drain)
+        previous = [done[nodes[index - at_once].name]] if index >= at_once else []
+        done[node.name] = act(node, [*before, *previous])
     return done

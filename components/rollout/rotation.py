@@ -12,6 +12,7 @@ from components.config.rotation import recorded
 from components.node.model import ROOT
 from components.resource_names import SETTLE, NodeResource
 from components.rollout.node_release import StagedNode, command_on
+from components.rollout.order import in_turn
 from components.topology import Topology
 
 
@@ -39,7 +40,7 @@ class RotationArgs:
 
     `kubeconfig` has all rights and reaches the API from a node. `control_plane` are the commands after which all API
     servers have the generations and know these rights. `workers` are the activations of the workers, by the name of the
-    node.
+    node. `at_once` is how many kubelets of plain workers may restart at the same time.
     """
 
     generations: KeyGenerations
@@ -49,6 +50,7 @@ class RotationArgs:
     kubeconfig: pulumi.Input[str]
     control_plane: Sequence[pulumi.Resource]
     workers: Mapping[str, pulumi.Resource]
+    at_once: int
 
 
 class Rotation(pulumi.ComponentResource):
@@ -56,7 +58,9 @@ class Rotation(pulumi.ComponentResource):
 
     `settled` is the command that runs settle.sh: after it, every namespace has the current trust bundle, and every
     Secret is encrypted with the key in use. `renewed` are the commands that run kubelet_renew.sh, by the name of the
-    node: after them, the certificate of the kubelet and the tokens of its pods are of the generations in use.
+    node: after them, the certificate of the kubelet and the tokens of its pods are of the generations in use. Kubelets
+    restart for that in the order of a roll: if all of them did at once, then whatever asks all kubelets, as
+    metrics-server does, would have no answer for a while.
 
     If all keys of a cluster are in their first generation, then the cluster has none of these resources.
     """
@@ -90,15 +94,16 @@ class Rotation(pulumi.ComponentResource):
         keys = args.generations.by_key()
         in_use = {key: keys[key].active for key in ("kubernetes", "service-account")}
         words = " ".join(f"{key} {active}" for key, active in in_use.items())
-        for node in args.topology.kubelet_nodes:
-            staged, own = args.staged[node.name], args.workers.get(node.name)
-            self.renewed[node.name] = command_on(
-                NodeResource.CREDENTIALS.name_for(node.name),
-                staged.machine,
-                pulumi.Output.concat(
-                    f"{staged.machine.become}sh {ROOT}/current/kubelet_renew.sh {words} change ", begun.id
-                ),
-                None,
-                self,
-                [*args.control_plane, *self.settled, *([own] if own else [])],
-            )
+
+        def renew(node: StagedNode, waits: list[pulumi.Resource]) -> pulumi.Resource:
+            script = f"{node.machine.become}sh {ROOT}/current/kubelet_renew.sh {words} change "
+            own = [args.workers[node.name]] if node.name in args.workers else []
+            name = NodeResource.CREDENTIALS.name_for(node.name)
+            return command_on(name, node.machine, pulumi.Output.concat(script, begun.id), None, self, [*waits, *own])
+
+        plain = args.topology.plain_workers
+        alone = [args.staged[node.name] for node in args.topology.kubelet_nodes if node not in plain]
+        before = [*args.control_plane, *self.settled]
+        first = in_turn(alone, renew, before, 1)
+        rest = [args.staged[node.name] for node in plain]
+        self.renewed = first | in_turn(rest, renew, [*before, *first.values()], args.at_once)

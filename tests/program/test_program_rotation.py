@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -117,6 +118,10 @@ def test_the_order_of_a_step() -> None:
         assert renewal.inputs["create"].endswith(
             "kubelet_renew.sh kubernetes 2 service-account 2 change rotation-begun-id"
         )
+    # If all kubelets restarted at once, then whatever asks them all, as metrics-server does, would have no answer.
+    for first, second in pairwise(NODES):
+        urn = made.named(REMOTE, f"{first}-credentials").urn
+        assert urn in made.named(REMOTE, f"{second}-credentials").dependencies
     daemons = made.named("kubernetes:apps/v1:DaemonSet", "flannel-daemons")
     assert settle.urn in daemons.dependencies
     for pods in (daemons, made.named("kubernetes:apps/v1:Deployment", "coredns-servers")):

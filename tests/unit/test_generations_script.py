@@ -148,6 +148,7 @@ class Renewing:
         (machine.root / "ssl/kubelet/issuer.pem").write_text((machine.folder / "two.pem").read_text())
         (machine.root / "ssl/kubelet/service-account-key-ids").write_text("key-two\nkey-one\n")
         machine.program("sleep")
+        self.health("true")
 
     def openssl(self, *arguments: str) -> None:
         subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=30)
@@ -176,6 +177,12 @@ class Renewing:
         get = f"[ -e {self.current} ] || ln -s kubelet-client-{certificate}.pem {self.current}\n" if certificate else ""
         renew = f"printf %s '{token_of(token)}' >{self.volume}/token\n" if token else ""
         self.machine.program("systemctl", get + renew)
+
+    def health(self, command: str) -> None:
+        """What tells the health of the kubelet."""
+        check = self.machine.root / "current/health/kubelet.service"
+        check.parent.mkdir(parents=True, exist_ok=True)
+        check.write_text(command)
 
     def run(self, limit: int = 20) -> subprocess.CompletedProcess[str]:
         return self.machine.run("kubelet_renew", "kubernetes", "2", HARDWAY_RENEW_LIMIT=str(limit))
@@ -211,6 +218,21 @@ def test_a_certificate_of_another_authority_is_put_aside(renewing: Renewing) -> 
     assert renewing.restarts == 1
     assert renewing.current.readlink().name == "kubelet-client-two.pem"
     assert {path.name for path in renewing.pki.iterdir()} == {"kubelet-client-current.pem", "kubelet-client-two.pem"}
+
+
+def test_a_kubelet_that_restarted_is_healthy_before_the_next_one_restarts(renewing: Renewing) -> None:
+    asked = renewing.machine.folder / "asked"
+    renewing.health(f"echo >>{asked}; [ $(wc -l <{asked}) -ge 3 ]")
+    renewing.has("one", "key-two")
+    renewing.kubelet_starts(certificate="two")
+    assert renewing.run().returncode == 0
+    assert asked.read_text().count("\n") == 3
+    renewing.health("false")
+    renewing.write_token("key-one")
+    renewing.kubelet_starts(token="key-two")
+    done = renewing.run(limit=1)
+    assert done.returncode == 1
+    assert "the kubelet is not healthy after 1 s" in done.stderr
 
 
 def test_a_certificate_of_an_intermediate_authority_is_current(renewing: Renewing) -> None:

@@ -40,6 +40,8 @@ await() { # COMMAND: until it succeeds
 
 has_no_old_token() { [ -z "$(old_tokens)" ]; }
 
+is_healthy() { sh "$root/current/health/kubelet.service" >/dev/null 2>&1; }
+
 deadline=$(($(date +%s) + limit))
 restart=''
 if ! is_current; then
@@ -65,4 +67,6 @@ rm -f "$certificate.before"
 find "${certificate%/*}" -name 'kubelet-client-*.pem' -type f ! -name "$(basename "$(readlink "$certificate")")" -delete
 await has_no_old_token ||
     fail "after $limit s a token of an older key is still in use: $(old_tokens | head -n 3 | paste -sd ' ' -)"
+# The kubelet of another node restarts next.
+[ -z "$restart" ] || await is_healthy || fail "the kubelet is not healthy after $limit s; see journalctl --unit kubelet"
 say 'certificate and tokens are of the generations in use'
