@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +20,7 @@ from issuer import Issuer, new_key
 from components.addons.groups import binding_name
 from components.config import Page, load
 from components.node.render.authentication import HEALTH_PATHS, authentication
+from components.pki.kubeconfig import Login, by_login
 
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
@@ -246,6 +248,33 @@ def test_a_group_has_the_role_of_its_binding(world: World) -> None:
         time.sleep(0.1)
     assert ask(world.server, "/api/v1/namespaces/kube-system/secrets", token).status == 403
     assert ask(world.server, pods, world.staff_token(sub="bob", groups=["others"])).status == 403
+
+
+def test_kubectl_uses_the_kubeconfig_for_people(world: World, tmp_path: Path) -> None:
+    """With the real kubectl, and with a plugin that prints a token without asking anybody."""
+    login = Login("staff", world.staff.url, "kubernetes", ["groups"], world.staff.web.chain)
+    (tmp_path / "kubeconfig").write_text(
+        by_login(cluster="scratch", server=world.server.url, ca=world.server.web.chain, logins=[login])
+    )
+    token = world.staff_token(sub="carol", groups=["platform"])
+    credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token}}
+    (tmp_path / "credential").write_text(json.dumps(credential))
+    plugin = tmp_path / "kubectl-oidc_login"
+    plugin.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/words\ncat {tmp_path}/credential\n')
+    plugin.chmod(0o755)
+    (tmp_path / "kubectl").symlink_to(program("kubectl"))
+    found = subprocess.run(
+        ["kubectl", "auth", "whoami", "--output=json"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "KUBECONFIG": str(tmp_path / "kubeconfig"), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    user = json.loads(found.stdout)["status"]["userInfo"]
+    assert (user["username"], user["groups"][0]) == ("staff:carol", "staff:platform")
+    words = (tmp_path / "words").read_text().split()
+    assert words[:3] == ["get-token", f"--oidc-issuer-url={world.staff.url}", "--oidc-client-id=kubernetes"]
 
 
 def test_anonymous_requests_are_for_health_only(world: World) -> None:
