@@ -92,6 +92,8 @@ Membership("membership", MembershipArgs(topology, machines.by_name, page.rollout
 pulumi.export("kubeconfig", control_plane.kubeconfig("admin"))
 pulumi.export("kubeconfigSha256", control_plane.kubeconfig_sha256("admin"))
 pulumi.export("developerKubeconfigs", control_plane.developer_kubeconfigs(page.access.developers))
+if page.access.oidc:
+    pulumi.export("loginKubeconfig", control_plane.login_kubeconfig(page.access.oidc))
 pulumi.export(OUTPUT, source.name)
 pulumi.export("endpoint", control_plane.endpoint)
 pulumi.export("nodes", topology.summary())

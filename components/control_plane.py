@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pulumi
 
-from components.config.page import Developer
+from components.config.access import Developer
+from components.config.oidc import Issuer
 from components.etcd import EtcdCluster
 from components.machines.base import LoadBalancer
 from components.pki import kubeconfig
@@ -91,3 +93,24 @@ class ControlPlane(pulumi.ComponentResource):
     def developer_kubeconfigs(self, developers: Sequence[Developer]) -> dict[str, pulumi.Output[str]]:
         """The kubeconfig (secret) of each developer, by name."""
         return {developer.name: self.kubeconfig(f"developer-{developer.name}") for developer in developers}
+
+    def login_kubeconfig(self, issuers: Sequence[Issuer]) -> pulumi.Output[str]:
+        """The kubeconfig of people who log in at an issuer. There is no secret in it."""
+        topology, (url, name) = self._args.topology, self._server(for_people=True)
+        logins = [
+            kubeconfig.Login(host, issuer.url, issuer.audiences[0], issuer.scopes, issuer.certificate_authority or "")
+            for host, issuer in zip(_hosts(issuers), issuers, strict=True)
+        ]
+        return pulumi.Output.all(server=url, ca=self._args.pki.authorities["kubernetes"].path_pem).apply(
+            lambda known: kubeconfig.by_login(cluster=topology.cluster_name, server_name=name, logins=logins, **known)
+        )
+
+
+def _hosts(issuers: Sequence[Issuer]) -> list[str]:
+    """The host of each issuer, with its path if several issuers have one host: names of users in a kubeconfig."""
+    parts = [urlsplit(issuer.url) for issuer in issuers]
+    hosts = [part.netloc for part in parts]
+    return [
+        host if hosts.count(host) == 1 else f"{host}{part.path.rstrip('/')}"
+        for host, part in zip(hosts, parts, strict=True)
+    ]

@@ -31,15 +31,18 @@ START_SECONDS = 60
 NAMES = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("kubernetes")])
 
 
-def program(name: str) -> Path:
-    """A program of nodes from the shared cache. Skips the test if it has not been built there."""
+def program(name: str, kubernetes: str = catalogue.KUBERNETES_DEFAULT) -> Path:
+    """A program of nodes from the shared cache, of a version of Kubernetes if it is a part of Kubernetes.
+
+    Skips the test if the program has not been built there.
+    """
     # The name of a program in the store has the version of Go.
     if shutil.which("go") is None:
         pytest.skip(f"no {name}: there is no `go` on PATH")
-    known = {one.name: one for one in (*catalogue.NODE, *catalogue.kubernetes(catalogue.KUBERNETES_DEFAULT))}
+    known = {one.name: one for one in (*catalogue.NODE, *catalogue.kubernetes(kubernetes))}
     found = gobuild.find(known[name], Store(shared_cache() / "store"))
     if found is None:
-        pytest.skip(f"no {name} in the shared cache yet: `make up` of a stack with built programs makes it")
+        pytest.skip(f"no such {name} in the shared cache yet: `make up` of a stack with built programs makes it")
     return found
 
 

@@ -53,7 +53,7 @@ class Addons(pulumi.ComponentResource):
         images = {name: choose_image(page, args.lock, name) for name in plugin.images(page.versions)}
         coredns_image = choose_image(page, args.lock, "coredns")
         child = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
-        rbac = Rbac("rbac", page.access.developers, child)
+        rbac = Rbac("rbac", page.access, child)
         self.maintenance = rbac.maintenance
         # Tokens come after the rules that approve certificate requests: a request without approval waits. All other
         # objects come after the tokens, because new nodes wait for the tokens.

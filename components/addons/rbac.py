@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.config.page import Developer
+from components.addons.groups import bind_groups
+from components.config.access import Access
 from components.object_options import child_of
 from components.pki.leaves import ADMIN_GROUP, MAINTENANCE, developer_group
 
@@ -41,7 +40,7 @@ _MAINTAINS = (
 
 
 class Rbac(pulumi.ComponentResource):
-    """Bindings for the API server, bootstrapping kubelets and administrators; a namespace for each developer.
+    """Bindings for the API server, bootstrapping kubelets and administrators; namespaces and roles of people.
 
     `bindings` are those of the whole cluster that a kubelet needs, `maintenance` what lets others be taken out of it.
     """
@@ -49,7 +48,7 @@ class Rbac(pulumi.ComponentResource):
     bindings: list[pulumi.Resource]
     maintenance: pulumi.Resource
 
-    def __init__(self, name: str, developers: Sequence[Developer], opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, access: Access, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:addons:Rbac", name, {}, opts)
         child = child_of(self, opts)
         self.bindings = [
@@ -72,13 +71,28 @@ class Rbac(pulumi.ComponentResource):
             subjects=[{"api_group": _RBAC, "kind": "User", "name": MAINTENANCE}],
             opts=child,
         )
-        for namespace in dict.fromkeys(developer.namespace for developer in developers):
-            made = k8s.core.v1.Namespace(f"namespace-{namespace}", metadata={"name": namespace}, opts=child)
+        namespaces = _namespaces(access, child)
+        for namespace in dict.fromkeys(developer.namespace for developer in access.developers):
             k8s.rbac.v1.RoleBinding(
                 f"developers-{namespace}",
-                metadata={"name": "hardway-developers", "namespace": made.metadata.name},
+                metadata={"name": "hardway-developers", "namespace": namespaces[namespace].metadata.name},
                 role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": "edit"},
                 subjects=[{"api_group": _RBAC, "kind": "Group", "name": developer_group(namespace)}],
                 opts=child,
             )
+        bind_groups(access.groups, namespaces, child)
         self.register_outputs({})
+
+
+def _namespaces(access: Access, opts: pulumi.ResourceOptions) -> dict[str, k8s.core.v1.Namespace]:
+    """The namespaces that the page names. One of `access.groups` outlives its line: others may have made it."""
+    kept = {name for group in access.groups for name in group.namespaces or ()}
+    listed = dict.fromkeys((*(developer.namespace for developer in access.developers), *sorted(kept)))
+    return {
+        name: k8s.core.v1.Namespace(
+            f"namespace-{name}",
+            metadata={"name": name},
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=name in kept or None)),
+        )
+        for name in listed
+    }

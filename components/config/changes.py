@@ -104,6 +104,7 @@ CHANGES: dict[str, Change] = {
     "api.extraSans": Change.FREE,
     "api.port": Change.FIXED,
     "access": Change.FREE,
+    "access.oidc": Change.ROLLED,
     "rollout": Change.FREE,
     "extraArgs": Change.ROLLED,
     "extraConfig": Change.ROLLED,

@@ -53,13 +53,20 @@ ConfigField = Annotated[
     ),
 ]
 
+# The file of authentication-config excludes all other flags; hardway always sets the file (ToAuthenticationConfig in
+# k8s.io/kubernetes/pkg/kubeapiserver/options).
+_OIDC = (
+    *("authentication-config", "oidc-issuer-url", "oidc-client-id", "oidc-ca-file", "oidc-username-claim"),
+    *("oidc-username-prefix", "oidc-groups-claim", "oidc-groups-prefix", "oidc-required-claim", "oidc-signing-algs"),
+)
+
 MANAGED_FLAGS: dict[str, dict[str, str]] = {
     "kube-apiserver": _managed(
         """advertise-address bind-address etcd-servers etcd-cafile etcd-certfile etcd-keyfile client-ca-file
         tls-cert-file tls-private-key-file kubelet-certificate-authority kubelet-client-certificate kubelet-client-key
         kubelet-preferred-address-types
         service-account-issuer service-account-key-file service-account-signing-key-file
-        enable-bootstrap-token-auth token-auth-file anonymous-auth authentication-config
+        enable-bootstrap-token-auth token-auth-file anonymous-auth
         authorization-mode authorization-config enable-admission-plugins disable-admission-plugins
         admission-control-config-file allow-privileged encryption-provider-config
         encryption-provider-config-automatic-reload audit-policy-file audit-log-path
@@ -67,8 +74,8 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
         requestheader-group-headers requestheader-username-headers proxy-client-cert-file proxy-client-key-file
         shutdown-delay-duration shutdown-send-retry-after endpoint-reconciler-type
         etcd-prefix etcd-servers-overrides storage-media-type service-account-lookup
-        service-account-extend-token-expiration oidc-issuer-url oidc-client-id oidc-ca-file oidc-username-claim
-        oidc-username-prefix oidc-groups-claim oidc-groups-prefix oidc-required-claim oidc-signing-algs""",
+        service-account-extend-token-expiration""",
+        **dict.fromkeys(_OIDC, "access.oidc"),
         secure_port="api.port",
         service_cluster_ip_range="network.serviceCidr",
         service_node_port_range="network.nodePortRange",

@@ -121,6 +121,11 @@ def url_problem(value: str) -> str | None:
     return "has a query or fragment" if parts.query or parts.fragment or re.search(r"[\s\"']", value) else None
 
 
+def https_problem(value: str) -> str | None:
+    """What is wrong with an https URL that has no secrets. None if nothing is."""
+    return url_problem(value) or (None if urlsplit(value).scheme == "https" else "is not a https URL")
+
+
 def certificates_problem(value: str) -> str | None:
     """What is wrong with a text that has to contain certificates in PEM form. Nobody has parsed it yet."""
     return None if "-----BEGIN CERTIFICATE-----" in value else "is not in PEM form"

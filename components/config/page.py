@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from components.config.access import Access
 from components.config.artifacts import Artifacts
 from components.config.authorities import Authorities
 from components.config.backup import Backup, Restore
@@ -11,13 +12,13 @@ from components.config.cluster import Cluster, Versions
 from components.config.etcd import Etcd
 from components.config.flags import ConfigField, FlagName, FlagValue
 from components.config.machines import LocalSection
-from components.config.names import Port, San, label_rule
+from components.config.names import Port, San
 from components.config.network import Dns, Network
 from components.config.nodes import Node
 from components.config.pki import Pki
 from components.config.providers import AnyMachines
 from components.config.rollout import Rollout
-from components.config.section import Rule, Section, listing
+from components.config.section import Section, listing
 
 
 class Api(Section):
@@ -27,33 +28,6 @@ class Api(Section):
     """Further names and addresses in the API servers' certificates."""
     port: Port = 6443
     """Port of every API server."""
-
-
-def _namespace_problem(value: str) -> str | None:
-    if _NAMESPACE_LABEL.check(value):
-        return "is not a namespace"
-    # "Namespaces" of the Kubernetes documentation reserves the prefix kube-.
-    return "belongs to Kubernetes" if value == "default" or value.startswith("kube-") else None
-
-
-_NAMESPACE_LABEL = label_rule("namespace")
-_NAMESPACE = Rule("namespace", "a DNS label of at most 63 characters, not default and not kube-*", _namespace_problem)
-
-
-class Developer(Section):
-    """A person or team with a certificate of its own that may edit one namespace."""
-
-    name: Annotated[str, label_rule("developer name")]
-    """User name in Kubernetes. Unique."""
-    namespace: Annotated[str, _NAMESPACE]
-    """Namespace that the program makes for the developer."""
-
-
-class Access(Section):
-    """Who may use the cluster besides its admin."""
-
-    developers: tuple[Developer, ...] = (Developer(name="developer", namespace="development"),)
-    """People with rights in one namespace."""
 
 
 class ExtraArgs(Section):

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from components.config.names import certificates_problem, url_problem
+from components.config.names import certificates_problem, https_problem
 from components.config.pki import text_rule
 from components.config.section import Rule, Section
 
 LEAST_HEX = 32
 """The least number of hexadecimal digits of an authentication key: 128 bits."""
-
-
-def _https_problem(value: str) -> str | None:
-    return url_problem(value) or (None if urlsplit(value).scheme == "https" else "is not a https URL")
 
 
 def _auth_key_problem(value: str) -> str | None:
@@ -28,7 +23,7 @@ def _auth_key_problem(value: str) -> str | None:
 _URL = Rule(
     "URL",
     "https://HOST[:PORT][/PATH], without user, query and fragment",
-    _https_problem,
+    https_problem,
     convert=lambda value: value.rstrip("/"),
     public=True,
 )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -16,10 +18,9 @@ def embedded(*, cluster: str, server: str, user: str, ca: str, cert: str, key: s
 
     `server_name` is who the server has to prove to be, where that is not the host in `server`.
     """
-    other = {"tls-server-name": server_name} if server_name else {}
     return _render(
         cluster,
-        {"server": server, **other, "certificate-authority-data": _b64(ca)},
+        _embedded_server(server, ca, server_name),
         user,
         {"client-certificate-data": _b64(cert), "client-key-data": _b64(key)},
     )
@@ -37,21 +38,65 @@ def by_token_file(*, cluster: str, server: str, user: str, ca: str, token: str) 
     return _render(cluster, {"server": server, "certificate-authority": ca}, user, {"tokenFile": token})
 
 
+@dataclass(frozen=True)
+class Login:
+    """How people get a token: the issuer, its client, and what to ask for besides `openid`. `authority` is PEM."""
+
+    name: str
+    url: str
+    client: str
+    scopes: Sequence[str] = ()
+    authority: str = ""
+
+
+def by_login(*, cluster: str, server: str, ca: str, logins: Sequence[Login], server_name: str = "") -> str:
+    """A kubeconfig without a secret, with one context for each issuer: the plugin `oidc-login` of kubectl gets a token.
+
+    The flags are those of https://github.com/int128/kubelogin. `server_name` is as in `embedded`.
+    """
+    users = {login.name: {"exec": _oidc_login(login)} for login in logins}
+    return _document(cluster, _embedded_server(server, ca, server_name), users)
+
+
+def _oidc_login(login: Login) -> dict[str, Any]:
+    words = ["oidc-login", "get-token", f"--oidc-issuer-url={login.url}", f"--oidc-client-id={login.client}"]
+    words += [f"--oidc-extra-scope={scope}" for scope in login.scopes]
+    if login.authority:
+        words.append(f"--certificate-authority-data={_b64(login.authority)}")
+    return {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "kubectl",
+        "args": words,
+        "interactiveMode": "IfAvailable",
+        "installHint": "kubectl needs its plugin oidc-login: https://github.com/int128/kubelogin",
+    }
+
+
+def _embedded_server(server: str, ca: str, server_name: str) -> dict[str, Any]:
+    other = {"tls-server-name": server_name} if server_name else {}
+    return {"server": server, **other, "certificate-authority-data": _b64(ca)}
+
+
 def _b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
 def _render(cluster: str, server: dict[str, Any], user: str, credentials: dict[str, Any]) -> str:
-    context = f"{user}@{cluster}"
+    return _document(cluster, server, {user: credentials})
+
+
+def _document(cluster: str, server: dict[str, Any], users: Mapping[str, dict[str, Any]]) -> str:
+    """A kubeconfig with one context for each user. The first is the current one."""
+    contexts = [{"name": f"{user}@{cluster}", "context": {"cluster": cluster, "user": user}} for user in users]
     # JSON is YAML; kubectl reads and rewrites both.
     return json.dumps(
         {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": cluster, "cluster": server}],
-            "users": [{"name": user, "user": credentials}],
-            "contexts": [{"name": context, "context": {"cluster": cluster, "user": user}}],
-            "current-context": context,
+            "users": [{"name": user, "user": credentials} for user, credentials in users.items()],
+            "contexts": contexts,
+            "current-context": contexts[0]["name"],
         },
         indent=2,
     )

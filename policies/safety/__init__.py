@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from pulumi_policy import Policy
 
-from policies.safety import artifacts, commands, members, plan, protection, rotation
+from policies.safety import artifacts, commands, members, plan, protection, rights, rotation
 
 
 def rules() -> list[Policy]:
     """The rules of this family."""
-    return [*commands.RULES, *artifacts.RULES, *members.RULES, *protection.RULES, *plan.RULES, *rotation.RULES]
+    return [
+        *commands.RULES,
+        *artifacts.RULES,
+        *members.RULES,
+        *protection.RULES,
+        *rights.RULES,
+        *plan.RULES,
+        *rotation.RULES,
+    ]

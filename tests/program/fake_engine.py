@@ -235,6 +235,7 @@ class FakeEngine(MockMonitor):
                 "replaceOnChanges": list(request.replaceOnChanges),
                 "aliases": [alias.spec.name for alias in request.aliases],
                 "protect": request.protect,
+                "retained": request.retainOnDelete,
                 "deleteBeforeReplace": request.deleteBeforeReplace,
                 "provider": request.provider.rpartition("::")[0],
                 "beforeUpdate": list(request.hooks.before_update),

@@ -69,6 +69,8 @@ class Resource:
     replace_on_changes: tuple[str, ...]
     aliases: tuple[str, ...]
     protect: bool
+    retained: bool
+    """Whether the thing outlives its resource."""
     provider: str
     delete_before_replace: bool
     before_update: tuple[str, ...]
@@ -175,6 +177,7 @@ def _read(data: Values) -> Recording:
             replace_on_changes=tuple(r["replaceOnChanges"]),
             aliases=tuple(r["aliases"]),
             protect=r["protect"],
+            retained=r["retained"],
             provider=r["provider"],
             delete_before_replace=r["deleteBeforeReplace"],
             before_update=tuple(r["beforeUpdate"]),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from components.config.errors import Finding
 from components.config.page import Page
-from components.config.rules import authorities, aws, backup, existing, network, nodes, settings, signing
+from components.config.rules import access, authorities, aws, backup, existing, network, nodes, settings, signing
 from components.network_plugins.flannel import rules as flannel
 
 RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
@@ -49,6 +49,10 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     backup.restore,
     settings.extra_sans,
     settings.developers,
+    access.issuers,
+    access.issuer_settings,
+    access.issuer_names,
+    access.groups,
     settings.managed,
     settings.mirror,
     settings.proxy,

@@ -1,29 +1,12 @@
-"""The policy files of the API server: anonymous requests, audit, admission of pods."""
+"""The policy files of the API server: audit, admission of pods."""
 
 from __future__ import annotations
 
-import json
-
-HEALTH_PATHS = ("/livez", "/readyz", "/healthz")
-"""The only paths that allow anonymous requests: load balancers check them."""
-
-
-def _document(content: dict[str, object]) -> str:
-    # JSON is YAML, and only programs and diffs read these files.
-    return json.dumps(content, indent=2) + "\n"
-
-
-# https://kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-authenticator-configuration
-AUTHENTICATION = _document(
-    {
-        "apiVersion": "apiserver.config.k8s.io/v1",
-        "kind": "AuthenticationConfiguration",
-        "anonymous": {"enabled": True, "conditions": [{"path": path} for path in HEALTH_PATHS]},
-    }
-)
+from components.node.render.authentication import HEALTH_PATHS
+from components.node.render.documents import json_document
 
 # https://kubernetes.io/docs/tasks/configure-pod-container/enforce-standards-admission-controller/
-ADMISSION = _document(
+ADMISSION = json_document(
     {
         "apiVersion": "apiserver.config.k8s.io/v1",
         "kind": "AdmissionConfiguration",
@@ -71,7 +54,7 @@ _EVENTS = [{"group": "", "resources": ["events"]}, {"group": "events.k8s.io", "r
 # https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/: who changed what, and who read a Secret, without frequent
 # requests of a healthy cluster, and never with the content of a Secret. The first rule that fits decides. So what is
 # always logged comes before what the components of the cluster may do without a line in the log.
-AUDIT = _document(
+AUDIT = json_document(
     {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",

@@ -8,7 +8,8 @@ from components.config import Page
 from components.config.durations import hours
 from components.node.model import GENERATIONS, ROOT, Directory, NodeFile, NodePart, Ref, Unit
 from components.node.render import etcd_proxy
-from components.node.render.api_policies import ADMISSION, AUDIT, AUTHENTICATION
+from components.node.render.api_policies import ADMISSION, AUDIT
+from components.node.render.authentication import authentication
 from components.node.render.haproxy import OWN_SERVER, kubernetes_ca, kubernetes_ca_path
 from components.node.render.probe import CURL
 from components.node.render.systemd import flags, service
@@ -93,7 +94,7 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
         "front-proxy-client": f"{node.name}-front-proxy-client",
     }
     settings = {
-        "authentication.yaml": AUTHENTICATION,
+        "authentication.yaml": authentication(page.access.oidc),
         "admission.yaml": ADMISSION,
         "audit-policy.yaml": AUDIT,
     }

@@ -17,6 +17,12 @@ from tests.e2e.support.watch import watching
 KINDS = ("nodes", "namespaces", "clusterroles", "clusterrolebindings", "deployments", "daemonsets", "secrets")
 SSL = "/opt/kubernetes/ssl"
 RACK, SAN = "example.com/rack", "api.example.com"
+# Nothing answers there, so API servers start without their issuer.
+ISSUER = {
+    "url": "https://192.0.2.1/realms/staff",
+    "audiences": ["kubernetes"],
+    "claimMappings": {"username": {"claim": "sub", "prefix": "oidc:"}},
+}
 TAINT = {"key": "example.com/slow", "value": "yes", "effect": "PreferNoSchedule"}
 
 
@@ -109,7 +115,7 @@ def test_free_values_restart_nothing(cluster: Cluster, probes: Probes, say: Say)
         "pki.signingLifetime",
         "etcd",
     ),
-    *("nodes[].roles", "nodes[].taints", "artifacts.registryMirrors"),
+    *("nodes[].roles", "nodes[].taints", "artifacts.registryMirrors", "access.oidc"),
 )
 def test_rolled_values_restart_their_readers(cluster: Cluster, web: Web, say: Say) -> None:
     """All rolled values of local machines at once. The API fails no request; the service answers when all is done.
@@ -125,6 +131,7 @@ def test_rolled_values_restart_their_readers(cluster: Cluster, web: Web, say: Sa
             dns={"replicas": 3},
             pki={"signingLifetime": "100h"},
             etcd={"snapshotCount": 20000},
+            access={"oidc": [ISSUER]},
             artifacts={"registryMirrors": {"registry.example.com": "http://192.0.2.1:5000"}},
         )
         | nodes(cluster, worker_2={"taints": [TAINT]}, cp_3={"roles": ["etcd", "control-plane", "worker"]})
@@ -134,6 +141,8 @@ def test_rolled_values_restart_their_readers(cluster: Cluster, web: Web, say: Sa
         watch.assert_none_failed()
     say(f"  rolled values in {run.seconds:.1f} s")
     assert {"kubernetes-ca-1", "etcd-ca-1", "encryption-key-1"} <= protected(cluster)
+    config = cluster.machines["cp-1"].read("/opt/kubernetes/cfg/authentication.yaml")
+    assert json.loads(config)["jwt"][0]["issuer"]["url"] == ISSUER["url"]
     masters = {machine.name for machine in cluster.having("control-plane")}
     expected = {(name, unit) for name in masters for unit in ("etcd", "kube-apiserver", "kube-controller-manager")}
     expected |= {(name, "kube-proxy") for name in cluster.machines} | {("worker-2", "kubelet"), ("cp-3", "kubelet")}
@@ -163,6 +172,7 @@ def test_the_way_back(cluster: Cluster, web: Web, say: Say) -> None:
             cluster={"protect": False, "name": "renamed"},
             network={"nodePortRange": "8500-9999", "proxyMode": "nftables", "flannel": {}},
             dns={"replicas": 2},
+            access={"oidc": []},
         )
         | nodes(cluster, worker_2={"taints": []}, cp_3={"roles": ["etcd", "control-plane"]})
         | {"hardway:artifacts": None}

@@ -1,0 +1,182 @@
+"""`access.oidc` and `access.groups`: what is accepted, what API servers get, and the kubeconfig for people."""
+
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from authorities import DAY, make
+from clusters import cluster
+from conftest import page_values
+
+from components.addons.groups import binding_name
+from components.config import ConfigError, Page, load
+from components.config.access import GroupRole
+from components.config.flags import MANAGED_FLAGS
+from components.node.render.authentication import authentication
+from components.node.render.control_plane import api_server
+from components.pki.kubeconfig import Login, by_login
+
+ISSUER = {
+    "url": "https://login.example.com/",
+    "audiences": ["kubernetes"],
+    "claimMappings": {
+        "username": {"claim": "sub", "prefix": "oidc:"},
+        "groups": {"claim": "groups", "prefix": "oidc:"},
+    },
+}
+
+
+def page_of(**changes: Any) -> Page:
+    """A page with one issuer. None removes a key of it."""
+    issuer = {key: value for key, value in (ISSUER | changes).items() if value is not None}
+    return load(page_values("stacked") | {"access": {"oidc": [issuer]}})
+
+
+def authenticator(**changes: Any) -> dict[str, Any]:
+    """The only entry of `jwt` in the file of an API server."""
+    (found,) = json.loads(authentication(page_of(**changes).access.oidc))["jwt"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_without_issuers_the_file_is_as_before() -> None:
+    """So an upgrade of the program restarts no API server."""
+    assert json.loads(authentication(())).keys() == {"apiVersion", "kind", "anonymous"}
+
+
+def test_a_page_gets_the_names_of_kubernetes() -> None:
+    assert authenticator() == {
+        # With the slash at the end: the URL is compared with the claim `iss`.
+        "issuer": {"url": "https://login.example.com/", "audiences": ["kubernetes"]},
+        "claimMappings": ISSUER["claimMappings"],
+    }
+
+
+def test_everything_at_once() -> None:
+    authority = make("CN=Web CA").chain
+    claim_rules = [{"claim": "hd", "requiredValue": "example.com"}, {"expression": "claims.a == 'b'", "message": "no"}]
+    user_rules = [{"expression": "user.username != 'oidc:mallory'"}]
+    found = authenticator(
+        audiences=["kubernetes", "dashboard"],
+        audienceMatchPolicy="MatchAny",
+        certificateAuthority=authority,
+        claimValidationRules=claim_rules,
+        userValidationRules=user_rules,
+        scopes=["groups"],
+    )
+    assert found["issuer"]["audienceMatchPolicy"] == "MatchAny"
+    assert found["issuer"]["certificateAuthority"] == authority
+    assert (found["claimValidationRules"], found["userValidationRules"]) == (claim_rules, user_rules)
+    assert "scopes" not in json.dumps(found)
+
+
+def test_an_expression_is_kept_to_its_prefix() -> None:
+    """An API server has no prefix for expressions, so a rule about the user takes its place."""
+    own = {"expression": "user.username.startsWith('oidc:')", "message": "as on the page"}
+    mappings = {
+        "username": {"expression": "'oidc:' + claims.sub", "prefix": "oidc:"},
+        "groups": {"expression": "claims.teams", "prefix": "oidc:team/"},
+    }
+    found = authenticator(claimMappings=mappings)
+    assert found["claimMappings"]["username"] == {"expression": "'oidc:' + claims.sub"}
+    assert [rule["expression"] for rule in found["userValidationRules"]] == [
+        "user.username.startsWith('oidc:')",
+        "user.groups.all(group, group.startsWith('oidc:team/'))",
+    ]
+    # An API server refuses a rule that it has already.
+    again = authenticator(claimMappings=mappings, userValidationRules=[own])["userValidationRules"]
+    assert again[0] == own
+    assert len(again) == 2
+
+
+def test_a_changed_issuer_restarts_api_servers_and_nothing_else() -> None:
+    made = cluster("stacked")
+    node = made.topology.control_plane_nodes[0]
+    parts = [api_server(page, made.topology, node) for page in (page_of(), page_of(audiences=["other"]))]
+    changed = {file.path for file in set(parts[0].files) ^ set(parts[1].files)}
+    assert changed == {"cfg/authentication.yaml"}
+    (unit,) = parts[0].units
+    assert changed <= set(unit.restart_on)
+    assert parts[0].units == parts[1].units
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        (make("CN=login.example.com", authority=False, signs=False), "is not that of an authority"),
+        (make("CN=Old CA", begins=-2 * DAY, ends=timedelta(hours=-1)), "ended "),
+    ],
+    ids=["leaf", "ended"],
+)
+def test_an_authority_that_verifies_nothing_is_refused(made: Any, problem: str) -> None:
+    with pytest.raises(ConfigError, match=rf"certificateAuthority: the certificate 'CN=.*' {problem}"):
+        page_of(certificateAuthority=make("CN=Good CA").chain + made.chain)
+
+
+@pytest.mark.parametrize("prefix", ["oidc:", "https://login.example.com/#", "staff/", "a.b_c@d+e-f:"])
+def test_prefixes(prefix: str) -> None:
+    names = {"claim": "sub", "prefix": prefix}
+    assert authenticator(claimMappings={"username": names})["claimMappings"] == {"username": names}
+
+
+@pytest.mark.parametrize("expression", ["claims.email", "claims.?email.orValue('')", "'oidc:' + claims.email"])
+def test_an_address_in_an_expression_needs_email_verified(expression: str) -> None:
+    """As in the validation of API servers, which do not start otherwise."""
+    mappings = {"username": {"expression": expression, "prefix": "oidc:"}}
+    with pytest.raises(ConfigError, match="email_verified"):
+        page_of(claimMappings=mappings)
+    rule = {"expression": "claims.?email_verified.orValue(true) == true"}
+    page_of(claimMappings=mappings, claimValidationRules=[rule])
+
+
+def test_every_flag_of_oidc_leads_to_the_page() -> None:
+    refused = MANAGED_FLAGS["kube-apiserver"]
+    led = {flag for flag in refused if flag.startswith("oidc-") or flag == "authentication-config"}
+    assert len(led) == 10
+    assert {refused[flag] for flag in led} == {"access.oidc"}
+    # Anonymous requests are hardway's own decision.
+    assert refused["anonymous-auth"] == ""
+
+
+def test_bindings_have_names_of_their_own() -> None:
+    """Also if two groups differ only in characters that a name of an object cannot have."""
+    names = {
+        binding_name(GroupRole(name=name, role=role))
+        for name in ("oidc:a/b", "oidc:a-b", "oidc:A-b", "oidc:" + "x" * 200)
+        for role in ("view", "edit")
+    }
+    assert len(names) == 8
+    assert binding_name(GroupRole(name="oidc:platform", role="view")).startswith("hardway-group-oidc-platform-view-")
+    assert all(len(name) <= 100 for name in names)
+
+
+def test_the_kubeconfig_of_people_has_no_secret() -> None:
+    text = by_login(
+        cluster="dev",
+        server="https://api.example.com:6443",
+        ca="API CA",
+        logins=[
+            Login("login.example.com", "https://login.example.com/", "kubernetes", ["groups"], "WEB CA"),
+            Login("partner.example.com", "https://partner.example.com", "k8s"),
+        ],
+    )
+    found = json.loads(text)
+    assert found["clusters"][0]["cluster"] == {
+        "server": "https://api.example.com:6443",
+        "certificate-authority-data": base64.b64encode(b"API CA").decode(),
+    }
+    assert found["current-context"] == "login.example.com@dev"
+    assert [context["name"] for context in found["contexts"]] == ["login.example.com@dev", "partner.example.com@dev"]
+    staff, partner = (user["user"] for user in found["users"])
+    assert staff.keys() == partner.keys() == {"exec"}
+    assert staff["exec"]["args"] == [
+        "oidc-login",
+        "get-token",
+        "--oidc-issuer-url=https://login.example.com/",
+        "--oidc-client-id=kubernetes",
+        "--oidc-extra-scope=groups",
+        f"--certificate-authority-data={base64.b64encode(b'WEB CA').decode()}",
+    ]
+    assert partner["exec"]["args"][2:] == ["--oidc-issuer-url=https://partner.example.com", "--oidc-client-id=k8s"]
