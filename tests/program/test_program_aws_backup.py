@@ -99,8 +99,16 @@ def test_the_bucket_has_the_tags_of_all_resources() -> None:
 def test_the_bucket_has_its_own_protection(machines: bool, bucket: bool) -> None:
     backup = {"to": {**CREATE["to"], "create": {"protected": bucket}}}
     found = made(json.dumps(backup), json.dumps({"machines.protected": machines}))
-    assert found.named(BUCKET, "snapshots").protect == bucket
+    assert {resource.protect for resource in found.of("aws:s3/")} == {bucket}
     assert found.named(INSTANCE, "cp-1-machine").protect == machines
+
+
+def test_a_bucket_that_aws_refuses_to_delete_keeps_its_settings() -> None:
+    found = with_bucket()
+    bucket = found.named(BUCKET, "snapshots")
+    settings = [resource for resource in found.of("aws:s3/") if resource is not bucket]
+    assert len(settings) == 6
+    assert {resource.deleted_with for resource in settings} == {bucket.urn}
 
 
 def test_the_name_is_known_at_preview_and_no_other_stack_has_it() -> None:

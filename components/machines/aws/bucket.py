@@ -30,15 +30,17 @@ class AwsBucket(pulumi.ComponentResource):
     def __init__(self, name: str, args: AwsBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:machines:AwsBucket", name, {}, opts)
         self._name = name
-        child = pulumi.ResourceOptions(parent=self)
+        kept = pulumi.ResourceOptions(parent=self, protect=args.page.protected)
         bucket = aws.s3.Bucket(
             name,
             bucket=args.bucket,
             # AWS refuses to delete a bucket with objects or versions. With force_destroy, the provider would empty it.
             force_destroy=False,
             tags=args.tags.of(name),
-            opts=pulumi.ResourceOptions(parent=self, protect=args.page.protected),
+            opts=kept,
         )
+        # The settings go with the bucket: if AWS refuses to delete it, then it stays as private as it was.
+        child = pulumi.ResourceOptions.merge(kept, pulumi.ResourceOptions(deleted_with=bucket))
         closed = aws.s3.BucketPublicAccessBlock(
             name,
             bucket=bucket.id,
@@ -66,9 +68,11 @@ class AwsBucket(pulumi.ComponentResource):
             name,
             bucket=bucket.id,
             policy=encrypted_only(args.arn),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[closed])),
         )
-        self._lifecycle(bucket, args.page, versioned)
+        self._lifecycle(
+            bucket, args.page, pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[versioned]))
+        )
         # Not the lifecycle: the provider waits for it, and no member has to.
         self.ready = [closed, owned, versioned, encrypted, policy]
         self.register_outputs({"bucket": bucket.bucket})
@@ -91,7 +95,7 @@ class AwsBucket(pulumi.ComponentResource):
         )
         return made
 
-    def _lifecycle(self, bucket: aws.s3.Bucket, page: NewBucket, versioned: pulumi.Resource) -> None:
+    def _lifecycle(self, bucket: aws.s3.Bucket, page: NewBucket, opts: pulumi.ResourceOptions) -> None:
         rule = aws.s3.BucketLifecycleConfigurationRuleArgs(
             id="end-what-is-removed",
             status="Enabled",
@@ -109,5 +113,5 @@ class AwsBucket(pulumi.ComponentResource):
             self._name,
             bucket=bucket.id,
             rules=[rule],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioned]),
+            opts=opts,
         )
