@@ -91,7 +91,7 @@ class S3Target(Section):
     endpoint: Annotated[
         str, Rule("URL", "https://HOST[:PORT], without user, query and fragment", _endpoint_problem)
     ] = "https://s3.amazonaws.com"
-    """URL of the server. With `role` or `create` unset: S3 in the region of the bucket."""
+    """URL of the server. If it is left out with `role` or `create`, then S3 in the region of the bucket."""
     bucket: Annotated[str, _BUCKET_NAME] | None = None
     """Name of the bucket, which exists unless `create` is set. Unset with `create`: a name that follows from account,
     region, stack and cluster; the output `backupBucket` has it."""
