@@ -34,8 +34,8 @@ ENDPOINT = f"http://127.0.0.1:{PORT}"
 _CREDENTIALS = "/latest/meta-data/iam/security-credentials"
 _BEFORE_IAM = 8
 """Requests of `prepare`, which nobody has rights for yet."""
-# moto compares signatures of some requests of minio-go wrongly. A HEAD of a bucket needs s3:ListBucket in AWS; moto asks
-# for s3:HeadBucket, which does not exist.
+# moto compares signatures of some requests of minio-go wrongly. A HEAD of a bucket needs s3:ListBucket in AWS; moto
+# asks for s3:HeadBucket, which does not exist.
 _SERVER = """
 import sys
 from moto.iam import access_control
