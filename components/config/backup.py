@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from components.config.authorities import CERTIFICATES
 from components.config.durations import span_rule
-from components.config.existing import PrivateKey
+from components.config.existing import Flag, PrivateKey
 from components.config.names import DirectoryPath, Port, San, url_problem
 from components.config.section import Rule, Section, whole
 from components.config.ssh import HostKey, UserName
@@ -20,6 +20,11 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _WORD = re.compile(r"[!-~]+")
 _ID = re.compile(r"[0-9a-f]{8,64}")
+# Names that S3 reserves: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html. A dot would be
+# allowed, but a certificate of S3 fits no bucket with a dot in its name.
+_NEW_BUCKET = re.compile(
+    r"(?!xn--|sthree-|amzn-s3-demo-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9](?<!-s3alias)(?<!--ol-s3)(?<!--x-s3)(?<!--table-s3)"
+)
 
 
 def _endpoint_problem(value: str) -> str | None:
@@ -34,6 +39,11 @@ def _moment(value: str) -> datetime | None:
         return None
 
 
+def is_new_bucket(value: str) -> bool:
+    """Whether S3 accepts a text as the name of a new bucket."""
+    return _NEW_BUCKET.fullmatch(value) is not None
+
+
 def is_snapshot(value: str) -> bool:
     """Whether a text names a snapshot: latest, an id, or a time."""
     return bool(value == LATEST or _ID.fullmatch(value) or _moment(value))
@@ -46,7 +56,9 @@ def _matches(pattern: re.Pattern[str], kind: str, allowed: str, name: str, priva
 
 
 _WORDS = "printable ASCII characters without white space"
-_BUCKET_NAME = _matches(_BUCKET, "bucket", "3 to 63 lower case letters, digits, dots and '-'", "a name of a bucket")
+BUCKET_NAMES = "3 to 63 lower case letters, digits, dots and '-'"
+"""What is allowed as the name of a bucket that exists."""
+_BUCKET_NAME = _matches(_BUCKET, "bucket", BUCKET_NAMES, "a name of a bucket")
 _PREFIX_NAME = _matches(
     _PREFIX,
     "prefix",
@@ -56,6 +68,19 @@ _PREFIX_NAME = _matches(
 _PLAIN_WORD = _matches(_WORD, "word", _WORDS, "a word")
 _SECRET_WORD = _matches(_WORD, "secret", _WORDS, "a word", private=True)
 _Count = Annotated[int, whole("whole number", 0, 1000, "snapshots")]
+_Days = Annotated[int, whole("whole number", 1, 3650, "days")]
+
+
+class NewBucket(Section):
+    """A bucket that the program makes in the account and the region of the machines, in AWS."""
+
+    noncurrent_days: _Days = 30
+    """How long the bucket keeps what members removed or replaced. S3 deletes it afterwards."""
+    incomplete_days: _Days = 7
+    """How long the bucket keeps the parts of an upload that nobody completed."""
+    protected: Flag = True
+    """Whether neither `make down` nor a change of the page can delete the bucket. S3 never deletes a bucket that is not
+    empty, whatever this says."""
 
 
 class S3Target(Section):
@@ -66,19 +91,31 @@ class S3Target(Section):
     endpoint: Annotated[
         str, Rule("URL", "https://HOST[:PORT], without user, query and fragment", _endpoint_problem)
     ] = "https://s3.amazonaws.com"
-    """URL of the server."""
-    bucket: Annotated[str, _BUCKET_NAME]
-    """Name of the bucket, which exists."""
+    """URL of the server. If it is left out with `role` or `create`, then S3 in the region of the bucket."""
+    bucket: Annotated[str, _BUCKET_NAME] | None = None
+    """Name of the bucket, which exists unless `create` is set. Unset with `create`: a name that follows from account,
+    region, stack and cluster; the output `backupBucket` has it."""
+    create: NewBucket | None = None
+    """The bucket that the program makes. Unset: the bucket exists."""
+    role: Flag | None = None
+    """Whether the program gives the members of etcd a role with rights on exactly this bucket, in AWS. With `create` it
+    always does. Unset without `create`: no."""
     prefix: Annotated[str, _PREFIX_NAME]
     """Beginning of the names of all objects. Each cluster needs a prefix of its own."""
     region: Annotated[str, _PLAIN_WORD] | None = None
-    """Region of the bucket. Unset: the server tells."""
+    """Region of the bucket. Unset: with `role` or `create` that of the machines, else the server tells."""
     access_key_id: Annotated[str, _PLAIN_WORD] | None = None
-    """Name of the access key. Unset: members use the role of their instance, in AWS."""
+    """Name of the access key. Unset: members use the role of their instance, in AWS. Without `role` and `create`, that
+    role has no rights until you add them."""
     secret_access_key: Annotated[str, _SECRET_WORD] | None = None
     """The access key, as a secret: `pulumi config set --path --secret 'hardway:backup.to.secretAccessKey'`."""
     ca: Annotated[str, CERTIFICATES] | None = None
     """Certificates that verify the server. Unset: those that the operating system of the members trusts."""
+
+    @property
+    def by_role(self) -> bool:
+        """Whether members have rights on the bucket by a role that the program makes."""
+        return self.create is not None or self.role is True
 
     def credentials(self) -> str | None:
         """Variables for a shell, with the access key. None if members use the role of their instance."""

@@ -87,5 +87,7 @@ class Machines:
     """The commands that complete a step of the rotation of the program's SSH key."""
     load_balancer: LoadBalancer | None = None
     """The load balancer, if the provider makes one. Unset: the API is at the endpoint of the topology."""
+    bucket: str = ""
+    """The name of the bucket for snapshots of etcd, if the provider gives members rights on one."""
     outputs: Mapping[str, pulumi.Input[object]] = field(default_factory=dict)
     """Values of the provider for the stack's outputs."""

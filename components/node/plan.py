@@ -38,6 +38,8 @@ class NodeEnvironment:
     registry_mirrors: Mapping[str, str]
     traits: Traits
     closed_mirrors: frozenset[str] = frozenset()
+    bucket: str = ""
+    """The name of the bucket for snapshots, if the page leaves it out."""
 
 
 def plan_node(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvironment) -> NodePart:
@@ -55,7 +57,7 @@ def _parts(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvi
     if node.is_etcd:
         yield etcd_member(page, topology, node)
         if page.backup:
-            yield backup_part(page, page.backup)
+            yield backup_part(page, page.backup, environment.bucket)
     if node.runs_kubelet:
         yield kernel_settings(environment.traits)
         if environment.traits.swap_off:

@@ -43,6 +43,7 @@ def stage_nodes(args: StagingArgs) -> dict[str, StagedNode]:
         {**machines.registry_mirrors, **args.page.artifacts.registry_mirrors},
         machines.traits,
         closed_mirrors=frozenset(machines.registry_mirrors.values()),
+        bucket=machines.bucket,
     )
     initial = etcd_initial_members(args.topology, machines.by_name)
     restores = restore_material(args.page.restore, args.topology, machines.by_name)

@@ -17,6 +17,8 @@ import pulumi
 
 kept = pulumi.Stash("kept", input=pulumi.Output.secret(os.environ["VALUE"]),
                     opts=pulumi.ResourceOptions(ignore_changes=["input"]))
+if os.environ.get("PROTECTED"):
+    pulumi.Stash("data", input="x", opts=pulumi.ResourceOptions(protect=os.environ["PROTECTED"] == "yes"))
 if os.environ.get("FAIL"):
     raise Exception("half way")
 if os.environ.get("WAIT"):

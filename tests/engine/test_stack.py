@@ -88,6 +88,29 @@ def test_life_of_a_stack_whose_first_up_fails_half_way(stack: Stack, monkeypatch
     assert stack.destroy() == 0
 
 
+def test_a_stack_with_a_protected_resource_stays_whole(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pulumi alone removes what is not protected, such as a password, and then fails."""
+    monkeypatch.setenv("PROTECTED", "yes")
+    assert stack.up() == 0
+    with pytest.raises(
+        ToolError, match=r"stack dev has protected resources, so nothing was removed: data\. If they may"
+    ):
+        stack.destroy()
+    resources = {resource["urn"].rpartition("::")[2] for resource in stack.state()["resources"]}
+    assert {"kept", "data"} <= resources
+    monkeypatch.setenv("PROTECTED", "no")
+    assert stack.up() == 0
+    assert stack.destroy() == 0
+    assert not list(stack.clone.state.glob(".pulumi/stacks/scratch/dev.json"))
+
+
+def test_who_names_the_resources_to_remove_is_not_refused(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROTECTED", "yes")
+    assert stack.up() == 0
+    stack.destroy(["--target", "**::kept"])
+    assert "kept" not in {resource["urn"].rpartition("::")[2] for resource in stack.state()["resources"]}
+
+
 def test_a_resource_is_made_again_by_the_end_of_its_name(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the sentence about a program without rights says (tools/operate/revoked.py)."""
     assert stack.up() == 0

@@ -1,5 +1,6 @@
 """Properties of AWS resources with the names that the SDK sends to the engine."""
 
+import json
 from typing import Any
 
 import pulumi
@@ -69,3 +70,52 @@ def _declare() -> None:
     action = [{"type": "forward", "target_group_arn": "arn:1"}]
     aws.lb.Listener("listener-bad", load_balancer_arn="arn:2", port=6443, protocol="HTTP", default_actions=action)
     aws.lb.Listener("listener-good", load_balancer_arn="arn:2", port=6443, protocol="TCP", default_actions=action)
+    _declare_bucket()
+    rights = {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::bucket"]}
+    wide = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    aws.iam.RolePolicy("rights-good", role="role", policy=_document(rights))
+    aws.iam.RolePolicy("rights-bad", role="role", policy=_document(wide))
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+    aws.iam.Role("role-good", assume_role_policy=_document({**trust, "Principal": {"Service": "ec2.amazonaws.com"}}))
+    aws.iam.Role(
+        "role-bad",
+        assume_role_policy=_document({**trust, "Principal": {"AWS": "*"}}),
+        inline_policies=[{"name": "wide", "policy": _document(wide)}],
+        managed_policy_arns=["arn:aws:iam::aws:policy/AdministratorAccess"],
+    )
+    aws.iam.RolePolicyAttachment("attachment-bad", role="role", policy_arn="arn:aws:iam::aws:policy/AmazonS3FullAccess")
+
+
+def _declare_bucket() -> None:
+    """A bucket whose settings are as they should be. Tests leave out or change one of them."""
+    import pulumi_aws as aws
+
+    bucket = "bucket"
+    aws.s3.Bucket("bucket", bucket=bucket)
+    aws.s3.BucketPublicAccessBlock(
+        "bucket-access",
+        bucket=bucket,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+    )
+    aws.s3.BucketOwnershipControls("bucket-owner", bucket=bucket, rule={"object_ownership": "BucketOwnerEnforced"})
+    aws.s3.BucketVersioning("bucket-versions", bucket=bucket, versioning_configuration={"status": "Enabled"})
+    aws.s3.BucketServerSideEncryptionConfiguration(
+        "bucket-encryption",
+        bucket=bucket,
+        rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+    )
+    refusal = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::bucket", "arn:aws:s3:::bucket/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    aws.s3.BucketPolicy("bucket-policy", bucket=bucket, policy=_document(refusal))
+
+
+def _document(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -164,6 +164,8 @@ CALLS: dict[str, Values] = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": [f"eu-central-1{zone}" for zone in "abc"]},
     "aws:ssm/getParameter:getParameter": {"insecureValue": "ami-0123456789abcdef0"},
 }
+GET_ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
+"""FAKE_ZONES has the zones of another region, as JSON."""
 GET_SUBNET = "aws:ec2/getSubnet:getSubnet"
 SUBNETS: Values = {
     "subnet-0123456789abcdef0": {
@@ -202,6 +204,8 @@ class FakeEngine(MockMonitor):
                     return {"name": args.args["name"], "outputs": json.loads(os.environ.get("FAKE_OUTPUTS", "{}"))}
                 if os.environ.get("FAKE_CALLS") == "refused":
                     return {}, [("", "configuring the provider: no valid credential sources\nfound. See https:...")]
+                if args.token == GET_ZONES and "FAKE_ZONES" in os.environ:
+                    return {"names": json.loads(os.environ["FAKE_ZONES"])}
                 if args.token == GET_SUBNET:
                     return json.loads(os.environ.get("FAKE_SUBNETS", json.dumps(SUBNETS)))[args.args["id"]]
                 return CALLS[args.token]

@@ -98,8 +98,8 @@ class Recording:
         return {resource.urn: resource for resource in self.resources}
 
     def of(self, type_: str) -> list[Resource]:
-        """The resources of a type. If `type_` ends with a colon, then of all types that begin like this."""
-        return [r for r in self.resources if r.type == type_ or (type_.endswith(":") and r.type.startswith(type_))]
+        """The resources of a type. If `type_` ends with ':' or '/', then of all types that begin like this."""
+        return [r for r in self.resources if r.type == type_ or (type_[-1] in ":/" and r.type.startswith(type_))]
 
     def named(self, type_: str, name: str) -> Resource:
         """The resource with this type and name."""

@@ -21,7 +21,7 @@ from tools.common.errors import ToolError
 from tools.common.paths import Clone
 from tools.common.progress import say
 from tools.common.store import remove_tree, write_atomically
-from tools.operate import judgement, locks, takeover, unfinished
+from tools.operate import judgement, locks, protected, takeover, unfinished
 from tools.operate.envsh import environment, prepare_state
 from tools.operate.foreground import interrupts_left_to_child, temporary_folder
 
@@ -132,12 +132,16 @@ class Stack:
         return self.up(arguments, asks_policies=False)
 
     def destroy(self, arguments: Sequence[str] = ()) -> int:
-        """Removes everything that the stack made, also what a killed run has not recorded, then the stack itself."""
+        """Removes everything that the stack made, also what a killed run has not recorded, then the stack itself.
+
+        Raises ToolError, and removes nothing, if a resource is protected.
+        """
         if not self.exists():
             say(f"stack {self.name} does not exist: nothing to remove")
             remove_tree(self._folder)
             return 0
         self._recover(unfinished.adopt)
+        protected.refuse(self.name, self.state(), arguments)
         # All machines are removed, so no machine has to be shut down in order.
         code = self._run("destroy", "--yes", "--skip-preview", *self._page(), *arguments, HARDWAY_AT_ONCE="1")
         if code == 0:
@@ -160,7 +164,7 @@ class Stack:
         answer = self._ask("stack", "export")
         if answer.returncode != 0:
             raise ToolError(f"stack {self.name} has no state: {answer.stderr.strip()}")
-        deployment: dict[str, Any] = json.loads(answer.stdout)["deployment"]
+        deployment: dict[str, Any] = json.loads(answer.stdout)["deployment"] or {}
         return deployment
 
     def _is_current(self, kubeconfig: Path) -> bool:

@@ -43,6 +43,8 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     settings.etcd_directories,
     settings.etcd_data_stays,
     settings.etcd_compaction,
+    backup.bucket,
+    backup.role,
     backup.credentials,
     backup.kept,
     backup.folder,

@@ -2,17 +2,79 @@
 
 from collections.abc import Iterator
 
-from components.config.backup import FolderTarget, S3Target
+from components.config.aws import AwsSection
+from components.config.backup import BUCKET_NAMES, FolderTarget, S3Target, is_new_bucket
 from components.config.errors import Finding
 from components.config.page import Page
+from components.config.s3 import is_endpoint_of_aws, partition_of
+
+_NEW_NAMES = (
+    "3 to 63 lower case letters, digits and '-', without the beginnings and ends that S3 reserves, such as xn-- and "
+    "-s3alias"
+)
+
+
+def bucket(page: Page) -> Iterator[Finding]:
+    """A bucket of S3 exists and has a name, or `create` makes it in the region of the machines, which are in AWS."""
+    if (target := _s3(page)) is None:
+        return
+    path, given = "backup.to", target.model_fields_set
+    if target.create is None:
+        if target.bucket is None:
+            yield Finding(f"{path}.bucket", "is missing", f"{BUCKET_NAMES}; or create, for a new bucket in AWS")
+        return
+    if not isinstance(machines := page.machines, AwsSection):
+        problem = f"machines of the provider {machines.provider} are not in AWS, so the program makes no bucket there"
+        yield Finding(f"{path}.create", problem, "the name of a bucket that exists, with an access key")
+        return
+    if target.bucket is not None and not is_new_bucket(target.bucket):
+        yield Finding(f"{path}.bucket", f"{target.bucket!r} is no name for a new bucket in AWS", _NEW_NAMES)
+    if "endpoint" in given:
+        problem = f"{target.endpoint!r} is given, and a new bucket is in S3 of the region of the machines"
+        yield Finding(f"{path}.endpoint", problem, "no endpoint with create")
+    if target.region not in (None, machines.region):
+        problem = f"{target.region!r} is another region than that of the machines, in which a new bucket is"
+        yield Finding(f"{path}.region", problem, f"{machines.region}, or no region with create")
+    if machines.network.vpc is None and machines.network.nat == "none":
+        problem = "members cannot reach a bucket, since machines.network.nat is 'none'"
+        yield Finding(f"{path}.create", problem, "machines.network.nat: one or perZone, or an existing VPC")
+
+
+def role(page: Page) -> Iterator[Finding]:
+    """A role takes the place of an access key, for machines in AWS and a bucket there."""
+    if (target := _s3(page)) is None:
+        return
+    path = "backup.to.role"
+    if target.create is not None and target.role is False:
+        yield Finding(path, "members get rights on a bucket that the program makes only by a role", "true, or unset")
+    if target.create is not None or not target.role:
+        return
+    if not isinstance(machines := page.machines, AwsSection):
+        problem = f"machines of the provider {machines.provider} have no role in AWS"
+        yield Finding(path, problem, "accessKeyId and secretAccessKey")
+        return
+    if "endpoint" in target.model_fields_set and not is_endpoint_of_aws(target.endpoint):
+        problem = f"{target.endpoint!r} is not in AWS, and only AWS knows the role"
+        yield Finding("backup.to.endpoint", problem, "no endpoint with role, or one of S3 that ends in amazonaws.com")
+    if target.region and partition_of(target.region) != partition_of(machines.region):
+        problem = (
+            f"{target.region!r} is in another partition of AWS than {machines.region}, which does not know the role"
+        )
+        yield Finding("backup.to.region", problem, f"a region in the partition {partition_of(machines.region)}")
 
 
 def credentials(page: Page) -> Iterator[Finding]:
     """An access key has a name and a secret. Without both, members use the role of their instance, which AWS has."""
-    if page.backup is None or not isinstance(target := page.backup.to, S3Target):
+    if (target := _s3(page)) is None:
         return
     path, name, secret = "backup.to", target.access_key_id, target.secret_access_key
-    if (name is None) != (secret is None):
+    if target.by_role:
+        for key, value in (("accessKeyId", name), ("secretAccessKey", secret)):
+            if value is not None:
+                problem = f"is given, and {'create' if target.create else 'role'} says that members use a role"
+                yield Finding(f"{path}.{key}", problem, "an access key, or a role")
+                return
+    elif (name is None) != (secret is None):
         missing = "accessKeyId" if name is None else "secretAccessKey"
         yield Finding(f"{path}.{missing}", "is missing", "accessKeyId and secretAccessKey together, or neither")
     elif name is None and page.machines.provider != "aws":
@@ -41,3 +103,7 @@ def restore(page: Page) -> Iterator[Finding]:
     """A restore needs the place of the snapshots."""
     if page.restore and page.backup is None:
         yield Finding("restore", "there is no place to restore from", "hardway:backup with the place of the snapshots")
+
+
+def _s3(page: Page) -> S3Target | None:
+    return page.backup.to if page.backup and isinstance(page.backup.to, S3Target) else None

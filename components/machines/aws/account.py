@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -16,13 +17,21 @@ from components.config.aws import AwsSection, GivenVpc
 T = TypeVar("T")
 
 
-def inspect_account(machines: AwsSection, provider: aws.Provider) -> str:
-    """Check that credentials, zones and given subnets exist, and return the id of the AMI.
+@dataclass(frozen=True)
+class Account:
+    """The id of the account, and the id of the AMI for new machines."""
+
+    id: str
+    ami: str
+
+
+def inspect_account(machines: AwsSection, provider: aws.Provider) -> Account:
+    """Check that credentials, zones and given subnets exist, and find the AMI.
 
     Raises pulumi.RunError.
     """
     opts = pulumi.InvokeOptions(provider=provider)
-    _ask("who this is", machines, lambda: aws.get_caller_identity(opts=opts))
+    account = str(_ask("who this is", machines, lambda: aws.get_caller_identity(opts=opts)).account_id)
     found: list[Finding] = []
     if machines.network.vpc:
         found += _subnets(machines, machines.network.vpc, opts)
@@ -31,10 +40,10 @@ def inspect_account(machines: AwsSection, provider: aws.Provider) -> str:
     if found:
         raise pulumi.RunError(str(ConfigError(found)))
     if machines.image.startswith("ami-"):
-        return machines.image
+        return Account(account, machines.image)
     what = f"the AMI in the SSM parameter {machines.image} (hardway:machines.image)"
     answer = _ask(what, machines, lambda: aws.ssm.get_parameter(name=machines.image, opts=opts))
-    return str(answer.insecure_value)
+    return Account(account, str(answer.insecure_value))
 
 
 def _zones(machines: AwsSection, opts: pulumi.InvokeOptions) -> list[Finding]:

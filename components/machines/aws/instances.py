@@ -49,6 +49,8 @@ class Shape:
     forwards: bool = False
     """Whether the instance forwards packets that are neither from it nor for it."""
     protected: bool = False
+    profile: pulumi.Input[str] | None = None
+    """The instance profile, if it is not the one without rights that all instances share."""
     bastion_port: int | None = None
     """If set: the instance is a bastion whose SSH server listens on this port."""
 
@@ -89,7 +91,7 @@ def make_instance(common: Common, shape: Shape, parent: pulumi.Resource) -> tupl
         # No setting for public addresses: the subnets assign none (account.py checks given subnets). A setting here
         # would replace the bastion, since its elastic address counts as a public address.
         vpc_security_group_ids=list(shape.groups),
-        iam_instance_profile=common.profile,
+        iam_instance_profile=common.profile if shape.profile is None else shape.profile,
         source_dest_check=not shape.forwards,
         disable_api_termination=shape.protected,
         user_data_base64=secret,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import pulumi
@@ -12,11 +11,13 @@ from components.config import Page
 from components.config.aws import AwsBastion, AwsSection
 from components.config.aws_places import Place
 from components.config.ports import SSH
+from components.machines.aws.account import Account
 from components.machines.aws.balancer import AwsBalancer
 from components.machines.aws.firewall import BALANCER, BASTION, groups_of
 from components.machines.aws.instances import Common, Shape, attach_volume, make_instance, make_volume, role_of
 from components.machines.aws.network import AwsNetwork, given_network
 from components.machines.aws.security import AwsSecurity
+from components.machines.aws.snapshots import make_role, make_snapshots
 from components.machines.aws.tags import Tags
 from components.machines.aws.user_data import USER, WAIT, WAIT_FOR_DATA
 from components.machines.base import LoadBalancer, Machine, Machines
@@ -29,25 +30,17 @@ from components.topology import NodePlan, Topology
 _ATTEMPTS = 60
 """Attempts to connect to a machine that boots; they are 0.1 to 5 s apart."""
 _BASTION_DISK = 8
-_MAY_BE_INSTANCES = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}},
-        ],
-    }
-)
 
 
 @dataclass(frozen=True)
 class AwsMachinesArgs:
-    """The page and its section `machines`, the topology, each node's place, the AMI of new machines, and the tags."""
+    """The page and its section `machines`, the topology, each node's place, the account, and the tags."""
 
     page: Page
     aws: AwsSection
     topology: Topology
     places: dict[str, Place]
-    ami: str
+    account: Account
     tags: Tags
 
 
@@ -68,8 +61,14 @@ class AwsMachines(pulumi.ComponentResource):
         self._login = make_login_keys(f"{name}-ssh", args.page.pki.generations.ssh, self._child)
         self._authorized: list[pulumi.Resource] = []
         self._common = Common(
-            args.aws, args.tags, args.ami, self._profile(), self._login, [*self._subnets.routes, *self._security.rules]
+            args.aws,
+            args.tags,
+            args.account.ami,
+            self._profile(),
+            self._login,
+            [*self._subnets.routes, *self._security.rules],
         )
+        self._snapshots = make_snapshots(args.page, args.aws, args.account.id, args.tags, self._child)
         bastion = self._make_bastion(args.aws.bastion) if args.aws.bastion else None
         self._bastion = bastion
         balancer = AwsBalancer(
@@ -92,6 +91,8 @@ class AwsMachines(pulumi.ComponentResource):
         }
         if bastion:
             outputs["bastion"] = bastion.host
+        if self._snapshots:
+            outputs["backupBucket"] = self._snapshots.bucket
         self.machines = Machines(
             by_name=made,
             mirror=args.page.artifacts.mirror or "",
@@ -99,6 +100,7 @@ class AwsMachines(pulumi.ComponentResource):
             traits=Traits(),
             authorized=self._authorized,
             load_balancer=LoadBalancer(balancer.host, args.aws.endpoint.name is not None, before_api),
+            bucket=self._snapshots.bucket if self._snapshots else "",
             outputs=outputs,
         )
         self.register_outputs({"instances": {name: instance.id for name, instance in self._instances.items()}})
@@ -106,13 +108,8 @@ class AwsMachines(pulumi.ComponentResource):
     def _profile(self) -> pulumi.Output[str]:
         """A role without rights. If a driver needs rights, then its installation has to add them to this role."""
         tags = self._args.tags
-        role = aws.iam.Role(
-            f"{tags.cluster}-machine", assume_role_policy=_MAY_BE_INSTANCES, tags=tags.of("machine"), opts=self._child
-        )
-        name: pulumi.Output[str] = aws.iam.InstanceProfile(
-            f"{tags.cluster}-machine", role=role.name, tags=tags.of("machine"), opts=self._child
-        ).name
-        return name
+        _, profile = make_role(f"{tags.cluster}-machine", tags, "machine", self._child)
+        return profile
 
     def _make_bastion(self, bastion: AwsBastion) -> Route:
         groups = [self._security.ids[BASTION]]
@@ -145,10 +142,13 @@ class AwsMachines(pulumi.ComponentResource):
             volume=volume,
             forwards=args.page.network.plugin.routes_pod_packets,
             protected=args.aws.protected and (node.is_etcd or node.is_control_plane),
+            profile=self._snapshots.profile if self._snapshots and node.is_etcd else None,
         )
         instance, host_key = make_instance(self._common, shape, self)
         self._instances[node.name] = instance
-        attached = (attach_volume(node.name, volume, instance, self),) if volume else ()
+        needed = [attach_volume(node.name, volume, instance, self)] if volume else []
+        if self._snapshots and node.is_etcd:
+            needed += self._snapshots.ready
         route = Route(place.address, SSH, USER, host_key)
         access = Access(route, self._bastion, self._login.private_key, _ATTEMPTS)
         self._authorize(node.name, access, instance)
@@ -164,6 +164,6 @@ class AwsMachines(pulumi.ComponentResource):
             over_ssh=True,
             # Programs that cloud-init could not install at the first boot.
             installs_packages=True,
-            after=attached,
+            after=tuple(needed),
             wait=WAIT_FOR_DATA if volume else WAIT,
         )

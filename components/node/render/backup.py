@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from components.config import Page
+from components.config.aws import AwsSection
 from components.config.backup import Backup, FolderTarget, S3Target, SftpTarget
+from components.config.s3 import endpoint_of
 from components.node.model import ROOT, Directory, NodeFile, NodePart, Ref, scheduled
 from components.node.render.etcd import USER
 from components.node.render.systemd import SANDBOX
@@ -18,13 +20,16 @@ _LEAST_TICK = 6
 """Each member looks ten times in the time between two snapshots, at most every 6 s: another member may be down."""
 
 
-def backup_part(page: Page, backup: Backup) -> NodePart:
-    """What a member needs to take snapshots (backup.sh), and to restore one (restore.sh)."""
+def backup_part(page: Page, backup: Backup, bucket: str) -> NodePart:
+    """What a member needs to take snapshots (backup.sh), and to restore one (restore.sh).
+
+    `bucket` is the name of the bucket if the page has none.
+    """
     service, timer = _service(page, backup), _timer(backup)
     commands = ("restic", "openssl", *(("ssh",) if isinstance(backup.to, SftpTarget) else ()))
     return NodePart(
         files=(
-            NodeFile(SETTINGS, _settings(page, backup)),
+            NodeFile(SETTINGS, _settings(page, backup, bucket)),
             NodeFile(_PASSWORD, Ref(BACKUP_KEY), USER, 0o640),
             *_files(backup),
         ),
@@ -53,13 +58,14 @@ def _files(backup: Backup) -> list[NodeFile]:
     return files
 
 
-def _settings(page: Page, backup: Backup) -> str:
+def _settings(page: Page, backup: Backup, bucket: str) -> str:
     """Variables for snapshots.sh. `$here` is the folder of the release: a new release reads its own credentials."""
     target, keep = backup.to, backup.keep
     region = ca = sftp = ""
     if isinstance(target, S3Target):
-        place = f"s3:{target.endpoint}/{target.bucket}/{target.prefix}"
-        region, ca = target.region or "", f"$here/{_CA}" if target.ca else ""
+        endpoint, region = _server(page, target)
+        place = f"s3:{endpoint}/{target.bucket or bucket}/{target.prefix}"
+        ca = f"$here/{_CA}" if target.ca else ""
     elif isinstance(target, SftpTarget):
         place = f"sftp:{target.user}@{target.host}:{target.path}"
         options = "-o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -o IdentitiesOnly=yes"
@@ -83,6 +89,17 @@ def _settings(page: Page, backup: Backup) -> str:
         "KUBERNETES": page.versions.kubernetes,
     }
     return "".join(f'BACKUP_{name}="{value}"\n' for name, value in values.items())
+
+
+def _server(page: Page, target: S3Target) -> tuple[str, str]:
+    """URL and region of S3. The region is empty if the server tells it.
+
+    A role cannot ask the server for the region: that would be one right more, s3:GetBucketLocation.
+    """
+    if not (target.by_role and isinstance(page.machines, AwsSection)):
+        return target.endpoint, target.region or ""
+    region = target.region or page.machines.region
+    return target.endpoint if "endpoint" in target.model_fields_set else endpoint_of(region), region
 
 
 def _tick(backup: Backup) -> int:

@@ -43,6 +43,7 @@ class Account:
         self.iam: Any = boto3.client("iam", **options)
         self.ssm: Any = boto3.client("ssm", **options)
         self.kms: Any = boto3.client("kms", **options)
+        self.s3: Any = boto3.client("s3", **options)
 
     def limit_instances(self, quota: int) -> None:
         """Set the quota of running instances."""
@@ -91,6 +92,13 @@ class Account:
             found.add(f"{ends}{ports}{' (out)' if out else ''}")
         return found
 
+    def rights(self, role: str) -> list[dict[str, Any]]:
+        """The statements of all policies inside of a role. Raises AssertionError if it has policies of others."""
+        assert self.iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+        names = self.iam.list_role_policies(RoleName=role)["PolicyNames"]
+        found = [self.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+        return [statement for document in found for statement in document["Statement"]]
+
     def inventory(self) -> dict[str, list[str]]:
         """Ids of everything that a stack may have made, by kind."""
         ec2, kept = self.ec2, ("pending", "available")
@@ -110,6 +118,7 @@ class Account:
             "balancers": _ids(self.elb.describe_load_balancers()["LoadBalancers"], "LoadBalancerArn"),
             "targets": _ids(self.elb.describe_target_groups()["TargetGroups"], "TargetGroupArn"),
             "roles": _ids(self.iam.list_roles()["Roles"], "RoleName"),
+            "buckets": _ids(self.s3.list_buckets()["Buckets"], "Name"),
             "profiles": _ids(self.iam.list_instance_profiles()["InstanceProfiles"], "InstanceProfileName"),
         }
 

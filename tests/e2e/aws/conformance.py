@@ -33,8 +33,10 @@ def differences(schema: Mapping[str, Any]) -> list[str]:
     for token, resource in sorted(schema["resources"].items()):
         _, path, name = token.split(":")
         module = importlib.import_module(f"pulumi_aws.{path.partition('/')[0]}")
-        inputs = _inputs(getattr(module, f"{name}Args"))
-        found += _compare(f"{token} in", inputs, resource["inputProperties"], schema)
+        # If a part of another resource has the usual name, as in `aws.s3.Bucket(versioning=...)`, then the arguments of
+        # the resource have the first of these names.
+        arguments = getattr(module, f"{name}InitArgs", None) or getattr(module, f"{name}Args")
+        found += _compare(f"{token} in", _inputs(arguments), resource["inputProperties"], schema)
         outputs = _outputs(getattr(module, name))
         missing = sorted((outputs ^ set(resource["properties"])) - _LEFT_OUT)
         found += [

@@ -91,6 +91,7 @@ def stack(account: Account, terraform: Path, empty: dict[str, list[str]], say: S
     page = example_page()
     # The page protects its resources, and this stack has to be removed again.
     page["machines"] |= {"protected": False, "tags": {"team": "one"}}
+    page["backup"] = {"to": {"create": {"protected": False}, "prefix": "etcd"}}
     found = AwsStack(NAME, account, page, terraform, say)
     found.init()
     found.ok("up")

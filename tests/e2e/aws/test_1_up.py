@@ -1,7 +1,10 @@
 """What `up` makes, as AWS' own client sees it."""
 
+import json
+
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 
 from components.config import Page, load
 from components.config.aws import AwsSection
@@ -139,11 +142,51 @@ def test_load_balancer_leads_to_ready_api_servers(stack: AwsStack, account: Acco
     assert (listener["Port"], listener["Protocol"]) == (page.api.port, "TCP")
 
 
-def test_machines_have_no_rights(account: Account) -> None:
-    """The role of the instances has no policies."""
-    (role,) = account.iam.list_roles()["Roles"]
-    assert account.iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"] == []
-    assert account.iam.list_attached_role_policies(RoleName=role["RoleName"])["AttachedPolicies"] == []
+def test_members_have_rights_on_their_bucket_and_other_machines_have_none(stack: AwsStack, account: Account) -> None:
+    """The role of members lists, reads, writes and removes snapshots. The role of other instances has no policies."""
+    roles = {role["RoleName"].rpartition("-")[0]: role["RoleName"] for role in account.iam.list_roles()["Roles"]}
+    assert set(roles) == {"cloud-machine", "cloud-snapshots"}
+    assert account.rights(roles["cloud-machine"]) == []
+    arn = f"arn:aws:s3:::{stack.output('backupBucket')}"
+    assert [
+        (right["Effect"], right["Action"], right["Resource"]) for right in account.rights(roles["cloud-snapshots"])
+    ] == [
+        ("Allow", ["s3:ListBucket"], [arn]),
+        ("Allow", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [f"{arn}/etcd/*"]),
+    ]
+    profiles = {p["Arn"]: p["Roles"][0]["RoleName"] for p in account.iam.list_instance_profiles()["InstanceProfiles"]}
+    found = {name: profiles[machine["IamInstanceProfile"]["Arn"]] for name, machine in account.instances().items()}
+    members = {name for name, role in found.items() if role == roles["cloud-snapshots"]}
+    assert members == {"cp-1", "cp-2", "cp-3"}
+    assert {role for name, role in found.items() if name not in members} == {roles["cloud-machine"]}
+
+
+def test_bucket_is_private_versioned_and_encrypted(stack: AwsStack, account: Account) -> None:
+    """Its settings, one by one, as AWS' own client reads them."""
+    s3, name = account.s3, {"Bucket": stack.output("backupBucket")}
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == [name["Bucket"]]
+    access = s3.get_public_access_block(**name)["PublicAccessBlockConfiguration"]
+    assert set(access.values()) == {True} and len(access) == 4
+    (owner,) = s3.get_bucket_ownership_controls(**name)["OwnershipControls"]["Rules"]
+    assert owner == {"ObjectOwnership": "BucketOwnerEnforced"}
+    assert s3.get_bucket_versioning(**name)["Status"] == "Enabled"
+    (encryption,) = s3.get_bucket_encryption(**name)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert encryption["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    (rule,) = s3.get_bucket_lifecycle_configuration(**name)["Rules"]
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    assert (rule["Status"], rule["Expiration"]) == ("Enabled", {"ExpiredObjectDeleteMarker": True})
+    own = {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(**name)["TagSet"]}
+    assert (own["hardway:cluster"], own["hardway:stack"], own["team"]) == ("cloud", stack.name, "one")
+
+
+def test_bucket_refuses_plain_http(stack: AwsStack, account: Account) -> None:
+    """The account is simulated over plain http, so even its owner gets no object into the bucket."""
+    name = stack.output("backupBucket")
+    (refusal,) = json.loads(account.s3.get_bucket_policy(Bucket=name)["Policy"])["Statement"]
+    assert (refusal["Effect"], refusal["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    with pytest.raises(ClientError, match="403"):
+        account.s3.put_object(Bucket=name, Key="etcd/a", Body=b"a")
 
 
 def test_everything_is_marked(account: Account) -> None:

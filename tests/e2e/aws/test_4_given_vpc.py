@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.aws.account import Account
+from tests.e2e.aws.account import REGION, Account
 from tests.e2e.aws.conftest import new_account
 from tests.e2e.aws.stack import AwsStack, example_page
 from tests.e2e.support.progress import Say
 
 NAME = "e2e-aws-given"
-NETWORK = ("networks", "subnets", "routes", "gateways", "nat")
+BUCKET = "example-backups"
+NETWORK = ("networks", "subnets", "routes", "gateways", "nat", "buckets")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,9 @@ def given(somewhere: Account) -> dict[str, Any]:
 def test_machines_come_into_a_given_vpc_and_leave_it_as_it_was(
     somewhere: Account, given: dict[str, Any], terraform: Path, say: Say
 ) -> None:
-    """Subnets, routes and gateways are the same before `up`, after `up`, and after `destroy`."""
+    """Subnets, routes, gateways and the given bucket are the same before `up`, after `up`, and after `destroy`."""
+    here = {"LocationConstraint": REGION}
+    somewhere.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=here)
     before = somewhere.inventory()
     stack = _stack(somewhere, given, terraform, say)
     stack.ok("up")
@@ -56,6 +59,9 @@ def test_machines_come_into_a_given_vpc_and_leave_it_as_it_was(
     (balancer,) = somewhere.elb.describe_load_balancers()["LoadBalancers"]
     assert [zone["SubnetId"] for zone in balancer["AvailabilityZones"]] == [front]
     assert balancer["VpcId"] == given["id"]
+    (role,) = [one["RoleName"] for one in somewhere.iam.list_roles()["Roles"] if "snapshots" in one["RoleName"]]
+    arn = f"arn:aws:s3:::{BUCKET}"
+    assert [right["Resource"] for right in somewhere.rights(role)] == [[arn], [f"{arn}/clusters/given/*"]]
     stack.ok("destroy")
     assert somewhere.inventory() == before
 
@@ -76,6 +82,7 @@ def _stack(account: Account, vpc: dict[str, Any], terraform: Path, say: Say) -> 
     """Two machines in a VPC, not up."""
     page = example_page()
     page["machines"] |= {"network": {"vpc": vpc}, "protected": False}
+    page["backup"] = {"to": {"bucket": BUCKET, "role": True, "prefix": "clusters/given"}}
     page["nodes"] = [{"name": "cp-1", "roles": ["etcd", "control-plane"]}, {"name": "worker-1", "roles": ["worker"]}]
     stack = AwsStack(NAME, account, page, terraform, say)
     stack.init()

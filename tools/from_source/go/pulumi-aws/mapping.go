@@ -39,6 +39,18 @@ var resources = map[string]entry{
 	"aws_lb_listener":                     {"lb", "Listener", 0},
 	"aws_iam_role":                        {"iam", "Role", 64},
 	"aws_iam_instance_profile":            {"iam", "InstanceProfile", 128},
+	"aws_iam_role_policy":                 {"iam", "RolePolicy", 128},
+	"aws_s3_bucket":                       {"s3", "Bucket", 0},
+	"aws_s3_bucket_versioning":            {"s3", "BucketVersioning", 0},
+	"aws_s3_bucket_policy":                {"s3", "BucketPolicy", 0},
+	"aws_s3_bucket_ownership_controls":    {"s3", "BucketOwnershipControls", 0},
+	"aws_s3_bucket_public_access_block":   {"s3", "BucketPublicAccessBlock", 0},
+	"aws_s3_bucket_lifecycle_configuration": {
+		"s3", "BucketLifecycleConfiguration", 0,
+	},
+	"aws_s3_bucket_server_side_encryption_configuration": {
+		"s3", "BucketServerSideEncryptionConfiguration", 0,
+	},
 }
 
 // functions maps Terraform data sources to the functions of the pulumi-aws SDK.
@@ -88,6 +100,16 @@ func providerInfo(p shim.Provider) tfbridge.ProviderInfo {
 var overrides = map[string]map[string]*tfbridge.SchemaInfo{
 	"aws_security_group":         {"ingress": {Name: "ingress"}, "egress": {Name: "egress"}},
 	"aws_default_security_group": {"ingress": {Name: "ingress"}, "egress": {Name: "egress"}},
+	// The wire schema of this resource does not tell which of its lists have one entry at most.
+	"aws_s3_bucket_lifecycle_configuration": {"rule": {Elem: &tfbridge.SchemaInfo{Fields: map[string]*tfbridge.SchemaInfo{
+		"abort_incomplete_multipart_upload": {MaxItemsOne: tfbridge.True()},
+		"expiration":                        {MaxItemsOne: tfbridge.True()},
+		"noncurrent_version_expiration":     {MaxItemsOne: tfbridge.True()},
+		"filter": {MaxItemsOne: tfbridge.True(), Elem: &tfbridge.SchemaInfo{Fields: map[string]*tfbridge.SchemaInfo{
+			"and": {MaxItemsOne: tfbridge.True()},
+			"tag": {MaxItemsOne: tfbridge.True()},
+		}}},
+	}}}},
 }
 
 // jsonFields are the fields that take a policy document where the wire schema knows only a string.
