@@ -86,7 +86,7 @@ class Cluster:
 
     def destroy(self) -> Run:
         """Run `make down`, and remove the page."""
-        run = self.stack.down()
+        run = self.stack.clear_away()
         assert run.code == 0, f"make down ended with exit code {run.code}:\n{run.tail()}"
         self.stack.forget()
         self.is_down = True
@@ -99,7 +99,7 @@ def running(stack: Stack) -> Iterator[Cluster]:
     cluster = _found_up(stack) if keeping() else None
     if cluster is None:
         stack.say(f"removing what an earlier run of {stack.name} may have left")
-        left_over = stack.down()
+        left_over = stack.clear_away()
         assert left_over.code == 0, f"leftovers of {stack.name} stay:\n{left_over.tail()}"
         stack.forget()
         before = take(stack.clone)

@@ -87,6 +87,15 @@ class Stack:
         """Run `make down`. This writes the page first, because every stack needs its page."""
         return self.make("down")
 
+    def clear_away(self) -> Run:
+        """Run `make down`, also if a test that failed has left protected resources, which `make down` refuses."""
+        run = self.down()
+        if run.code != 0 and "has protected resources" in run.output:
+            command = ["pulumi", "state", "unprotect", "--all", "--yes", "--stack", self.name]
+            ask(command, cwd=self.clone.root, env=self.environment(), timeout=120).ok()
+            run = self.down()
+        return run
+
     def starting(self, target: str) -> tuple[list[str], dict[str, str]]:
         """The command line and the environment of `make TARGET`, for callers that start it themselves."""
         self._write_page()
