@@ -221,6 +221,9 @@ holds_more() {
 switch() {
     ln -sfn "releases/$1" "$root/current.next"
     mv -T "$root/current.next" "$root/current"
+    # Programs of Kubernetes watch the files that they have read (fsnotify), and not the links that lead to the files.
+    # They read certificates and bundles again, by the links, if something happens to a watched file. So something does.
+    find "$root/releases" -path '*/ssl/*' -type f -exec touch {} + || true
 }
 
 install_units() {

@@ -8,6 +8,7 @@ import pytest
 from components.resource_names import name_of
 from tests.e2e.changes.conftest import Probes, Web
 from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.units import invocations, restarted
@@ -40,6 +41,21 @@ def nodes(cluster: Cluster, /, **changes: dict[str, Any]) -> dict[str, Any]:
 def certificate(cluster: Cluster, what: str) -> str:
     """A certificate of cp-1 as OpenSSL prints it."""
     return cluster.machines["cp-1"].run(f"openssl x509 -noout -text -in {SSL}/{what}.pem").ok()
+
+
+def shown(cluster: Cluster, name: str, address: str) -> str:
+    """The certificate that a server shows to a program of the machine `name`, as OpenSSL prints it."""
+    asked = f"openssl s_client -connect {address} </dev/null 2>/dev/null | openssl x509 -noout -text"
+    return cluster.machines[name].run(asked).stdout
+
+
+def servers(cluster: Cluster, machine: Machine) -> dict[str, str]:
+    """Where the servers of a machine listen, by the folder of their certificates."""
+    found = {"kubelet": f"{machine.address}:10250"}
+    if machine in cluster.having("control-plane"):
+        found |= {"kube-apiserver": f"127.0.0.1:{cluster.api_port}", "etcd": f"{machine.address}:2379"}
+        found |= {"kube-controller-manager": "127.0.0.1:10257", "kube-scheduler": "127.0.0.1:10259"}
+    return found
 
 
 def protected(cluster: Cluster) -> set[str]:
@@ -99,9 +115,18 @@ def test_free_values_restart_nothing(cluster: Cluster, probes: Probes, say: Say)
     assert SAN in server and "NIST CURVE: P-384" in server and "Berlin" in server
     # A generation that exists keeps its key.
     assert certificate(cluster, "kubernetes-ca") == authority and "NIST CURVE: P-256" in authority
-    # The API server shows the new certificate without a restart.
-    asked = f"openssl s_client -connect 127.0.0.1:{cluster.api_port} </dev/null | openssl x509 -noout -text"
-    eventually(lambda: SAN in cluster.machines["cp-1"].run(asked).stdout, 90, "the API server shows its new names")
+    # Every server shows its new certificate, and none has restarted.
+    for machine in cluster.machines.values():
+        for server, address in servers(cluster, machine).items():
+            stored = f"openssl x509 -noout -text -in {SSL}/{server}/server.pem"
+            eventually(
+                lambda machine=machine, stored=stored, address=address: (  # type: ignore[misc]
+                    machine.run(stored).ok() == shown(cluster, machine.name, address)
+                ),
+                20,
+                f"{server} of {machine.name} shows the certificate of its file",
+            )
+    assert SAN in shown(cluster, "cp-1", f"127.0.0.1:{cluster.api_port}")
 
 
 @pytest.mark.long

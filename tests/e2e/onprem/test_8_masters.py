@@ -95,8 +95,8 @@ def test_another_virtual_address_takes_the_place_of_the_first(masters: Cluster, 
     eventually(lambda: _is_at_one_host(place, other), 30, f"one host has {other}")
     assert holders(place) == []
     for name in place.hosts:
-        # The API server reads its renewed certificate within a minute.
-        eventually(lambda name=name: _is_named(place, name, other), 90, f"{name} shows its new name")  # type: ignore[misc]
+        # The activation makes the API server read its renewed certificate.
+        eventually(lambda name=name: _is_named(place, name, other), 20, f"{name} shows its new name")  # type: ignore[misc]
     for host in place.hosts.values():
         host.run(f"curl -fsS --max-time 5 --cacert {CA} https://{other}:8443/readyz").ok()
 
