@@ -124,7 +124,7 @@ class World:
         return self.staff.token(**({"tenant": "example"} | claims))
 
 
-@pytest.fixture(scope="module", params=["1.37.1", "1.36.4"])
+@pytest.fixture(scope="module", params=["1.37.1", pytest.param("1.36.4", marks=pytest.mark.long)])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The API server of a version is started before its issuers."""
     folder = tmp_path_factory.mktemp("api")
