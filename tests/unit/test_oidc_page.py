@@ -131,6 +131,27 @@ def test_an_address_in_an_expression_needs_email_verified(expression: str) -> No
     page_of(claimMappings=mappings, claimValidationRules=[rule])
 
 
+@pytest.mark.parametrize(
+    "rule", ["claims['email_verified']", "true // claims.email_verified", "'claims.email_verified' == ''"]
+)
+def test_only_a_field_of_claims_counts_as_email_verified(rule: str) -> None:
+    """As for API servers: tests/engine/test_oidc.py."""
+    mappings = {"username": {"expression": "'oidc:' + claims .email", "prefix": "oidc:"}}
+    with pytest.raises(ConfigError, match="email_verified"):
+        page_of(claimMappings=mappings, claimValidationRules=[{"expression": rule}])
+
+
+def test_an_address_that_is_only_a_text_needs_nothing() -> None:
+    expression = "'oidc:' + claims.sub // not claims.email"
+    page_of(claimMappings={"username": {"expression": expression, "prefix": "oidc:"}})
+
+
+def test_api_servers_get_certificates_alone() -> None:
+    authority = make("CN=Web CA").chain
+    given = "a comment\n  " + "\n  ".join(authority.splitlines())
+    assert authenticator(certificateAuthority=given)["issuer"]["certificateAuthority"] == authority
+
+
 def test_every_flag_of_oidc_leads_to_the_page() -> None:
     refused = MANAGED_FLAGS["kube-apiserver"]
     led = {flag for flag in refused if flag.startswith("oidc-") or flag == "authentication-config"}
