@@ -6,7 +6,7 @@ from components.config.aws import AwsSection
 from components.config.backup import BUCKET_NAMES, FolderTarget, S3Target, is_new_bucket
 from components.config.errors import Finding
 from components.config.page import Page
-from components.config.s3 import is_endpoint_of_aws, partition_of, region_of
+from components.config.s3 import is_endpoint_of_aws, is_region, partition_of, region_of
 
 _NEW_NAMES = (
     "3 to 63 lower case letters, digits and '-', without the beginnings and ends that S3 reserves, such as xn-- and "
@@ -57,7 +57,9 @@ def role(page: Page) -> Iterator[Finding]:
         problem = f"{target.endpoint!r} is not in AWS, and only AWS knows the role"
         yield Finding("backup.to.endpoint", problem, "no endpoint with role, or one of S3 that ends in amazonaws.com")
     named = region_of(target.endpoint)
-    if target.region and named and target.region != named:
+    if target.region and not is_region(target.region):
+        yield Finding("backup.to.region", f"{target.region!r} is not an AWS region", "a region, such as eu-central-1")
+    elif target.region and named and target.region != named:
         problem = f"{target.region!r} is another region than that of the endpoint {target.endpoint}"
         yield Finding("backup.to.region", problem, f"{named}, or no region, or no endpoint")
     elif (region := target.region or named) and partition_of(region) != partition_of(machines.region):
