@@ -98,7 +98,7 @@ class ControlPlane(pulumi.ComponentResource):
         """The kubeconfig of people who log in at an issuer. There is no secret in it."""
         topology, (url, name) = self._args.topology, self._server(for_people=True)
         logins = [
-            kubeconfig.Login(host, issuer.url, issuer.audiences[0], issuer.scopes, issuer.certificate_authority or "")
+            kubeconfig.Login(host, issuer.url, issuer.audiences[0], issuer.scopes, issuer.authorities)
             for host, issuer in zip(_hosts(issuers), issuers, strict=True)
         ]
         return pulumi.Output.all(server=url, ca=self._args.pki.authorities["kubernetes"].path_pem).apply(

@@ -104,7 +104,8 @@ class ApiServer:
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
             if time.monotonic() > deadline or any(one.poll() is not None for one in self._running):
-                pytest.fail(f"the API server did not start: {(self.folder / 'log').read_text()[-3000:]}")
+                # All of it: what the API server says about its flags comes before what etcd says.
+                pytest.fail(f"the API server did not start: {(self.folder / 'log').read_text()}")
             time.sleep(0.2)
         return self
 

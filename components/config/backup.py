@@ -103,7 +103,8 @@ class S3Target(Section):
     prefix: Annotated[str, _PREFIX_NAME]
     """Beginning of the names of all objects. Each cluster needs a prefix of its own."""
     region: Annotated[str, _PLAIN_WORD] | None = None
-    """Region of the bucket. Unset: with `role` or `create` that of the machines, else the server tells."""
+    """Region of the bucket. Unset: with `role` or `create` the region that `endpoint` names, or else that of the
+    machines; with an access key the server tells."""
     access_key_id: Annotated[str, _PLAIN_WORD] | None = None
     """Name of the access key. Unset: members use the role of their instance, in AWS. Without `role` and `create`, that
     role has no rights until you add them."""

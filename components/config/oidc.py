@@ -12,12 +12,14 @@ from typing import Annotated, Literal
 from components.config.names import certificates_problem, https_problem
 from components.config.pki import text_rule
 from components.config.section import Choice, Rule, Section, listing
+from components.x509 import certificates
 
 MOST_ISSUERS = 64
 """The limit of `ValidateAuthenticationConfiguration` in k8s.io/apiserver/pkg/apis/apiserver/validation."""
 RESERVED = ("system:", "hardway:")
 """The beginnings of names of users and groups that Kubernetes and hardway have rights for."""
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:#/+-]*[:#/]")
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PREFIX_ALLOWED = (
     "at most 100 characters: letters, digits and . _ @ : # / + -, beginning with a letter or digit, with ':', '#' or "
     f"'/' at the end; not {' or '.join(RESERVED)}"
@@ -33,6 +35,15 @@ def _prefix_problem(value: str) -> str | None:
     return None if len(value) <= 100 and _PREFIX.fullmatch(value) else "is not a prefix of names"
 
 
+def _url_problem(value: str) -> str | None:
+    if problem := https_problem(value):
+        return problem
+    # API servers read the URL with net/url of Go, which is stricter than Python.
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        return "has control characters"
+    return "has a '%' without two hexadecimal digits after it" if _BARE_PERCENT.search(value) else None
+
+
 def _expression_problem(value: str) -> str | None:
     if not value.strip():
         return "is empty"
@@ -41,7 +52,7 @@ def _expression_problem(value: str) -> str | None:
 
 _PREFIX_RULE = Rule("name prefix", _PREFIX_ALLOWED, _prefix_problem)
 _EXPRESSION = Rule("expression", "an expression of CEL, at most 4096 characters", _expression_problem)
-_URL = Rule("URL", "https://HOST[:PORT][/PATH], without user, query and fragment", https_problem)
+_URL = Rule("URL", "https://HOST[:PORT][/PATH], without user, query and fragment", _url_problem)
 _AUTHORITIES = Rule(
     "certificates",
     "certificates in PEM form: authorities of which one has certified the server of the issuer",
@@ -112,3 +123,14 @@ class Issuer(Section):
     """What has to be true for the user."""
     scopes: tuple[Annotated[str, text_rule(128)], ...] = ()
     """What the kubeconfig for people asks the issuer for in addition to `openid`, such as `groups`."""
+
+    @property
+    def authorities(self) -> str:
+        """The certificates of `certificate_authority` alone, in PEM. Empty if it is unset.
+
+        Go reads no block that is indented or on one line, which the rules of the page accept, and an API server that
+        finds no certificate does not start.
+        """
+        if self.certificate_authority is None:
+            return ""
+        return "".join(one.pem for one in certificates(self.certificate_authority))

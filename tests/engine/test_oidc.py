@@ -18,7 +18,7 @@ from conftest import page_values
 from issuer import Issuer, new_key
 
 from components.addons.groups import binding_name
-from components.config import Page, load
+from components.config import ConfigError, Page, load
 from components.node.render.authentication import HEALTH_PATHS, authentication
 from components.pki.kubeconfig import Login, by_login
 
@@ -314,6 +314,56 @@ def test_a_wrong_expression_keeps_an_api_server_from_starting(tmp_path: Path) ->
         pytest.raises(pytest.fail.Exception, match=r"jwt\[0\].claimValidationRules\[0\].expression: Invalid value"),
         api_server(tmp_path, f"--authentication-config={config}"),
     ):
+        pass
+
+
+@pytest.mark.parametrize("shape", ["\n  ", " "], ids=["indented", "one line"])
+def test_an_api_server_reads_each_form_of_authorities_that_the_page_accepts(tmp_path: Path, shape: str) -> None:
+    """Go finds no certificate in an indented block, and an API server without certificates does not start."""
+    issuer = Issuer(tmp_path)
+    text = shape + shape.join(issuer.web.chain.splitlines())
+    config = tmp_path / "authentication.yaml"
+    oidc = page_of(*issuers(issuer, Issuer(tmp_path), certificateAuthority=text)).access.oidc
+    config.write_text(authentication(oidc))
+    issuer.start()
+    try:
+        with api_server(tmp_path, f"--authentication-config={config}") as server:
+            eventually_accepted(server, issuer.token(tenant="example"))
+    finally:
+        issuer.stop()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("url", "https://login.example.com/a%zz", "invalid URL escape"),
+        ("url", "https://login.example.com/a\x7f", "invalid control character in URL"),
+        ("rule", "claims['email_verified'] == true", "claims.email_verified must be used"),
+        ("rule", "true // claims.email_verified", "claims.email_verified must be used"),
+    ],
+)
+def test_the_page_refuses_what_keeps_an_api_server_from_starting(
+    tmp_path: Path, key: str, value: str, problem: str
+) -> None:
+    """The same value, on the page and in the file of an API server."""
+    username = {"expression": "'oidc:' + claims.email", "prefix": "oidc:"}
+    good = {
+        "url": "https://login.example.com",
+        "audiences": ["kubernetes"],
+        "claimMappings": {"username": username},
+        "claimValidationRules": [{"expression": "claims.?email_verified.orValue(true) == true"}],
+    }
+    bad = good | ({"url": value} if key == "url" else {"claimValidationRules": [{"expression": value}]})
+    with pytest.raises(ConfigError):
+        page_of(bad)
+    document = json.loads(authentication(page_of(good).access.oidc))
+    if key == "url":
+        document["jwt"][0]["issuer"]["url"] = value
+    else:
+        document["jwt"][0]["claimValidationRules"][0]["expression"] = value
+    config = tmp_path / "authentication.yaml"
+    config.write_text(json.dumps(document))
+    with pytest.raises(pytest.fail.Exception, match=problem), api_server(tmp_path, f"--authentication-config={config}"):
         pass
 
 

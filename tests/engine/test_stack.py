@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tools.common.errors import ToolError
+from tools.operate.envsh import environment
 from tools.operate.stack import Stack
 
 pytest_plugins = ["scratch_stack"]
@@ -100,6 +102,23 @@ def test_a_stack_with_a_protected_resource_stays_whole(stack: Stack, monkeypatch
     assert {"kept", "data"} <= resources
     monkeypatch.setenv("PROTECTED", "no")
     assert stack.up() == 0
+    assert stack.destroy() == 0
+    assert not list(stack.clone.state.glob(".pulumi/stacks/scratch/dev.json"))
+
+
+def test_a_protected_stack_whose_up_fails_has_a_way_out(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For example if its machines are gone. The command is the one that the error names."""
+    monkeypatch.setenv("PROTECTED", "yes")
+    assert stack.up() == 0
+    monkeypatch.setenv("PROTECTED", "no")
+    monkeypatch.setenv("FAIL", "1")
+    with pytest.raises(ToolError) as refused:
+        stack.destroy()
+    found = re.search(r"`pulumi (state unprotect [^`]+)`", str(refused.value))
+    assert found
+    known = environment(stack.clone, "dev", os.environ)
+    command = ["pulumi", *found[1].split(), "--yes"]
+    subprocess.run(command, cwd=stack.clone.root, env=known, check=True, stdin=subprocess.DEVNULL)
     assert stack.destroy() == 0
     assert not list(stack.clone.state.glob(".pulumi/stacks/scratch/dev.json"))
 

@@ -201,6 +201,23 @@ def test_a_bucket_in_another_region_is_reached_there() -> None:
     assert "s3:https://bucket.vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com/example-backups/" in settings
 
 
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("s3.us-east-1.amazonaws.com", "us-east-1"),
+        ("s3.dualstack.eu-west-1.amazonaws.com", "eu-west-1"),
+        ("s3-ap-southeast-2.amazonaws.com", "ap-southeast-2"),
+        ("bucket.vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+        ("s3.amazonaws.com", "eu-central-1"),
+    ],
+)
+def test_an_endpoint_names_the_region_of_its_bucket(host: str, region: str) -> None:
+    """So who takes the access key off the page and adds `role` reaches the same bucket."""
+    target = {**ROLE["to"], "endpoint": f"https://{host}"}
+    settings = settings_on(made(json.dumps({"to": target})), "cp-1")["cfg/backup.env"]
+    assert f'BACKUP_REGION="{region}"' in settings
+
+
 def test_members_have_bucket_and_rights_before_their_first_release() -> None:
     found = with_bucket()
     lifecycle = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"

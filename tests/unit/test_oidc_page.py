@@ -102,17 +102,25 @@ def test_a_changed_issuer_restarts_api_servers_and_nothing_else() -> None:
     assert parts[0].units == parts[1].units
 
 
-@pytest.mark.parametrize(
-    ("made", "problem"),
-    [
-        (make("CN=login.example.com", authority=False, signs=False), "is not that of an authority"),
-        (make("CN=Old CA", begins=-2 * DAY, ends=timedelta(hours=-1)), "ended "),
-    ],
-    ids=["leaf", "ended"],
-)
-def test_an_authority_that_verifies_nothing_is_refused(made: Any, problem: str) -> None:
-    with pytest.raises(ConfigError, match=rf"certificateAuthority: the certificate 'CN=.*' {problem}"):
-        page_of(certificateAuthority=make("CN=Good CA").chain + made.chain)
+def ended() -> str:
+    """An authority that was valid yesterday."""
+    return make("CN=Old CA", begins=-2 * DAY, ends=timedelta(hours=-1)).chain
+
+
+def test_a_certificate_of_a_server_is_refused_as_authority() -> None:
+    leaf = make("CN=login.example.com", authority=False, signs=False).chain
+    with pytest.raises(ConfigError, match=r"certificateAuthority: the certificate 'CN=.*' is not that of an authority"):
+        page_of(certificateAuthority=make("CN=Good CA").chain + leaf)
+
+
+def test_authorities_of_which_all_have_ended_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"certificateAuthority: the certificate 'CN=Old CA' ended "):
+        page_of(certificateAuthority=ended())
+
+
+def test_an_authority_that_ends_beside_a_valid_one_stops_no_run() -> None:
+    """API servers ignore it. A refusal would also stop `make renew`."""
+    page_of(certificateAuthority=ended() + make("CN=Good CA").chain)
 
 
 @pytest.mark.parametrize("prefix", ["oidc:", "https://login.example.com/#", "staff/", "a.b_c@d+e-f:"])
@@ -129,6 +137,27 @@ def test_an_address_in_an_expression_needs_email_verified(expression: str) -> No
         page_of(claimMappings=mappings)
     rule = {"expression": "claims.?email_verified.orValue(true) == true"}
     page_of(claimMappings=mappings, claimValidationRules=[rule])
+
+
+@pytest.mark.parametrize(
+    "rule", ["claims['email_verified']", "true // claims.email_verified", "'claims.email_verified' == ''"]
+)
+def test_only_a_field_of_claims_counts_as_email_verified(rule: str) -> None:
+    """As for API servers: tests/engine/test_oidc.py."""
+    mappings = {"username": {"expression": "'oidc:' + claims .email", "prefix": "oidc:"}}
+    with pytest.raises(ConfigError, match="email_verified"):
+        page_of(claimMappings=mappings, claimValidationRules=[{"expression": rule}])
+
+
+def test_an_address_that_is_only_a_text_needs_nothing() -> None:
+    expression = "'oidc:' + claims.sub // not claims.email"
+    page_of(claimMappings={"username": {"expression": expression, "prefix": "oidc:"}})
+
+
+def test_api_servers_get_certificates_alone() -> None:
+    authority = make("CN=Web CA").chain
+    given = "a comment\n  " + "\n  ".join(authority.splitlines())
+    assert authenticator(certificateAuthority=given)["issuer"]["certificateAuthority"] == authority
 
 
 def test_every_flag_of_oidc_leads_to_the_page() -> None:

@@ -25,7 +25,9 @@ def refuse(stack: str, state: Mapping[str, Any], arguments: Sequence[str]) -> No
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     raise ToolError(
         f"stack {stack} has protected resources, so nothing was removed: {', '.join(names[:_SHOWN])}{more}. If they "
-        "may be lost, take the protection off the page (hardway:cluster.protect; in AWS also "
-        "hardway:machines.protected, and hardway:backup.to.create.protected for the bucket of snapshots), run "
-        f"`make up STACK={stack}`, and then this command again"
+        "may be lost, set hardway:cluster.protect to false on the page (in AWS also hardway:machines.protected, and "
+        "hardway:backup.to.create.protected for the bucket of snapshots), run "
+        f"`make up STACK={stack}`, and then this command again. If `make up` cannot succeed any more, then run "
+        f'`eval "$(make -s env STACK={stack})"` and `pulumi state unprotect --all --stack {stack}` instead: '
+        "docs/operations.md#destroy"
     )

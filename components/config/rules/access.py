@@ -17,7 +17,11 @@ from components.config.page import Page
 from components.config.rules.common import repeated
 from components.x509 import certificates
 
-_EMAIL = re.compile(r"\bclaims\.(?:\?\s*)?email\b")
+# What an API server counts: claims.email and claims.?email, but not claims['email'] and no text in a comment.
+_EMAIL, _EMAIL_VERIFIED = (
+    re.compile(rf"(?<![\w.])claims\s*\.\s*(?:\?\s*)?{claim}\b") for claim in ("email", "email_verified")
+)
+_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|//[^\n]*""")
 _EITHER = "either claim or expression"
 
 
@@ -109,9 +113,10 @@ def _authorities(path: str, issuer: Issuer) -> Iterator[Finding]:
         the = f"the certificate {str(one.subject)!r}"
         if not one.is_authority:
             yield Finding(path, f"{the} is not that of an authority", "basicConstraints with CA:TRUE")
-        if one.not_after <= now:
+        # One that is left over from a rollover, beside a valid one, must not stop runs that renew other certificates.
+        if all(each.not_after <= now for each in found):
             problem = f"{the} ended {one.not_after.strftime('%Y-%m-%d %H:%M UTC')}"
-            yield Finding(path, problem, "a certificate that has not ended")
+            yield Finding(path, problem, "at least one certificate that has not ended")
 
 
 def _mapping(path: str, mapping: NameMapping) -> Iterator[Finding]:
@@ -142,14 +147,19 @@ def _claim_rules(path: str, issuer: Issuer) -> Iterator[Finding]:
 
 def _email(path: str, issuer: Issuer) -> Iterator[Finding]:
     """API servers want an expression with `claims.email` to say what `email_verified` has to be."""
-    username = issuer.claim_mappings.username.expression or ""
-    others = " ".join(rule.expression or "" for rule in issuer.claim_validation_rules)
-    if _EMAIL.search(username) and "email_verified" not in username + others:
+    username = _code(issuer.claim_mappings.username.expression)
+    others = [_code(rule.expression) for rule in issuer.claim_validation_rules]
+    if _EMAIL.search(username) and not any(_EMAIL_VERIFIED.search(code) for code in (username, *others)):
         yield Finding(
             f"{path}.claimMappings.username.expression",
             "uses claims.email, and no expression uses claims.email_verified",
             "the claim email, or a claimValidationRule such as 'claims.?email_verified.orValue(true) == true'",
         )
+
+
+def _code(expression: str | None) -> str:
+    """An expression without its comments, and with empty strings."""
+    return _COMMENT.sub(lambda found: "''" if found[1] else "", expression or "")
 
 
 def _once(path: str, key: str, values: list[str | None] | list[str] | tuple[str, ...]) -> Iterator[Finding]:

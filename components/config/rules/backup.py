@@ -6,7 +6,7 @@ from components.config.aws import AwsSection
 from components.config.backup import BUCKET_NAMES, FolderTarget, S3Target, is_new_bucket
 from components.config.errors import Finding
 from components.config.page import Page
-from components.config.s3 import is_endpoint_of_aws, partition_of
+from components.config.s3 import is_endpoint_of_aws, is_region, partition_of, region_of
 
 _NEW_NAMES = (
     "3 to 63 lower case letters, digits and '-', without the beginnings and ends that S3 reserves, such as xn-- and "
@@ -56,11 +56,16 @@ def role(page: Page) -> Iterator[Finding]:
     if "endpoint" in target.model_fields_set and not is_endpoint_of_aws(target.endpoint):
         problem = f"{target.endpoint!r} is not in AWS, and only AWS knows the role"
         yield Finding("backup.to.endpoint", problem, "no endpoint with role, or one of S3 that ends in amazonaws.com")
-    if target.region and partition_of(target.region) != partition_of(machines.region):
-        problem = (
-            f"{target.region!r} is in another partition of AWS than {machines.region}, which does not know the role"
-        )
-        yield Finding("backup.to.region", problem, f"a region in the partition {partition_of(machines.region)}")
+    named = region_of(target.endpoint)
+    if target.region and not is_region(target.region):
+        yield Finding("backup.to.region", f"{target.region!r} is not an AWS region", "a region, such as eu-central-1")
+    elif target.region and named and target.region != named:
+        problem = f"{target.region!r} is another region than that of the endpoint {target.endpoint}"
+        yield Finding("backup.to.region", problem, f"{named}, or no region, or no endpoint")
+    elif (region := target.region or named) and partition_of(region) != partition_of(machines.region):
+        problem = f"{region!r} is in another partition of AWS than {machines.region}, which does not know the role"
+        key = "region" if target.region else "endpoint"
+        yield Finding(f"backup.to.{key}", problem, f"a region in the partition {partition_of(machines.region)}")
 
 
 def credentials(page: Page) -> Iterator[Finding]:

@@ -39,7 +39,7 @@ def _authenticator(issuer: Issuer) -> dict[str, Any]:
             "url": issuer.url,
             "audiences": list(issuer.audiences),
             **({"audienceMatchPolicy": issuer.audience_match_policy} if issuer.audience_match_policy else {}),
-            **({"certificateAuthority": issuer.certificate_authority} if issuer.certificate_authority else {}),
+            **({"certificateAuthority": issuer.authorities} if issuer.authorities else {}),
         },
         "claimMappings": {
             "username": _mapping(mappings.username),

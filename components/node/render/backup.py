@@ -5,7 +5,7 @@ from __future__ import annotations
 from components.config import Page
 from components.config.aws import AwsSection
 from components.config.backup import Backup, FolderTarget, S3Target, SftpTarget
-from components.config.s3 import endpoint_of
+from components.config.s3 import endpoint_of, region_of
 from components.node.model import ROOT, Directory, NodeFile, NodePart, Ref, scheduled
 from components.node.render.etcd import USER
 from components.node.render.systemd import SANDBOX
@@ -98,7 +98,7 @@ def _server(page: Page, target: S3Target) -> tuple[str, str]:
     """
     if not (target.by_role and isinstance(page.machines, AwsSection)):
         return target.endpoint, target.region or ""
-    region = target.region or page.machines.region
+    region = target.region or region_of(target.endpoint) or page.machines.region
     return target.endpoint if "endpoint" in target.model_fields_set else endpoint_of(region), region
 
 
