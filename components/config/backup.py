@@ -66,6 +66,10 @@ _PREFIX_NAME = _matches(
     "a prefix",
 )
 _PLAIN_WORD = _matches(_WORD, "word", _WORDS, "a word")
+# A shell reads the region: nothing in it may mean something to a shell.
+_REGION_NAME = _matches(
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"), "region", "at most 64 letters, digits, '_' and '-'", "a region"
+)
 _SECRET_WORD = _matches(_WORD, "secret", _WORDS, "a word", private=True)
 _Count = Annotated[int, whole("whole number", 0, 1000, "snapshots")]
 _Days = Annotated[int, whole("whole number", 1, 3650, "days")]
@@ -102,7 +106,7 @@ class S3Target(Section):
     always does. Unset without `create`: no."""
     prefix: Annotated[str, _PREFIX_NAME]
     """Beginning of the names of all objects. Each cluster needs a prefix of its own."""
-    region: Annotated[str, _PLAIN_WORD] | None = None
+    region: Annotated[str, _REGION_NAME] | None = None
     """Region of the bucket. Unset: with `role` or `create` the region that `endpoint` names, or else that of the
     machines; with an access key the server tells."""
     access_key_id: Annotated[str, _PLAIN_WORD] | None = None
