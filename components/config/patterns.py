@@ -51,6 +51,7 @@ _PATTERNS = {
     "private key": r"\s*-----BEGIN [\s\S]*-----END [\s\S]*",
     "proxy": r"https?://[^/\s@]+/*",
     "region": r"[a-z]{2}(-[a-z]+)+-[0-9]",
+    "bucket region": r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
     "registry host": rf"{_DOMAIN}(:[0-9]+)?",
     "role": r"[^/%\s\x00-\x1f\x7f]+",
     "secret": r"[!-~]+",
