@@ -68,7 +68,10 @@ _PREFIX_NAME = _matches(
 _PLAIN_WORD = _matches(_WORD, "word", _WORDS, "a word")
 # A shell reads the region: nothing in it may mean something to a shell.
 _REGION_NAME = _matches(
-    re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"), "bucket region", "at most 64 letters, digits, '_' and '-'", "a region"
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"),
+    "bucket region",
+    "at most 64 letters, digits, '_' and '-'",
+    "a region",
 )
 _SECRET_WORD = _matches(_WORD, "secret", _WORDS, "a word", private=True)
 _Count = Annotated[int, whole("whole number", 0, 1000, "snapshots")]
