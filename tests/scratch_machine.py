@@ -157,7 +157,7 @@ class ReleaseMachine(ScratchMachine):
         for name in ("tables", "units", "health"):
             (release / name).mkdir(parents=True)
         (release / "tables/units").write_text("".join(f"{name} {fields}\n" for name, fields in units.items()))
-        for table in ("directories", "artifacts", "versions", "network"):
+        for table in ("directories", "artifacts", "versions", "network", "certificates"):
             (release / "tables" / table).touch()
         self.copy_scripts(release)
         for name in units:
@@ -167,10 +167,11 @@ class ReleaseMachine(ScratchMachine):
         return release
 
     def incoming(self) -> Path:
-        """A folder with an unpacked payload, which has only the scripts and one table."""
+        """A folder with an unpacked payload, which has only the scripts and two tables."""
         new = self.root / "releases" / ".new-x"
         (new / "tables").mkdir(parents=True, exist_ok=True)
         (new / "tables/network").write_text("interface of-the-new-one\n")
+        (new / "tables/certificates").write_text("unit-of-the-new-one 127.0.0.1:1 ssl/server.pem\n")
         self.copy_scripts(new)
         return new
 

@@ -63,6 +63,8 @@ class Unit:
     starts: bool = True
     """Whether an activation starts the unit and waits for its health. If not, the unit is only installed, and another
     unit, such as a timer, starts it. A change of such a unit restarts nothing: the next start uses the new text."""
+    shows: tuple[str, str] | None = None
+    """An address on which the service shows a TLS certificate, and the file of the release with this certificate."""
 
 
 def scheduled(name: str, service: str, timer: str) -> tuple[Unit, Unit]:

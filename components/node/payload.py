@@ -73,6 +73,7 @@ def release_payload(
         "groups": [(f.group, f.path) for f in part.files if f.group != "root"],
         "users": [(user,) for user in part.users],
         "commands": [(command,) for command in part.commands],
+        "certificates": [(unit.name, *unit.shows) for unit in part.units if unit.shows],
         "network": [(remnant.kind, remnant.name) for remnant in part.remnants],
     }
     entries += [Entry(f"tables/{name}", _table(rows)) for name, rows in tables.items()]

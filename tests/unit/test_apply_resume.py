@@ -227,4 +227,5 @@ def test_a_release_that_is_there_gets_the_scripts_and_the_remnants_of_the_progra
     done = machine.stage("one")
     assert done.returncode == 0, done.stderr
     assert (release / "tables/network").read_text() == "interface of-the-new-one\n"
+    assert (release / "tables/certificates").read_text().startswith("unit-of-the-new-one ")
     assert (release / "remove.sh").read_text() == scripts.text("remove")

@@ -1,12 +1,9 @@
-"""The scripts of a rotation: which steps a machine refuses, which credential a kubelet uses, and how it is renewed."""
+"""Scripts of a rotation: which steps a machine refuses, which credential a kubelet uses, and what a machine keeps."""
 
-import base64
-import json
 import subprocess
 from pathlib import Path
 
 import pytest
-from authorities import CLIENTS_ONLY, intermediate, make, pem, root
 from scratch_machine import ReleaseMachine, ScratchMachine
 
 from components.node import scripts
@@ -121,170 +118,13 @@ def test_after_the_end_of_its_token_a_node_joins_as_itself(machine: ScratchMachi
     assert not [call for call in machine.calls if call.startswith("curl")]
 
 
-@pytest.mark.parametrize("left", ["kubelet-client-current.pem", "kubelet-client-current.pem.before"])
-def test_a_node_that_has_joined_asks_as_itself(machine: ScratchMachine, left: str) -> None:
+def test_a_node_that_has_joined_asks_as_itself(machine: ScratchMachine) -> None:
     joining = Joining(machine, now=100, end=3700)
     joining.answers("200", "200")
     pki = machine.sysroot / "var/lib/kubelet/pki"
     (pki / "kubelet-client-1.pem").touch()
-    (pki / left).symlink_to("kubelet-client-1.pem")
+    (pki / "kubelet-client-current.pem").symlink_to("kubelet-client-1.pem")
     assert joining.chosen() == "kubelet-identity.kubeconfig"
-
-
-# --- renewal -------------------------------------------------------------------------------------------------------
-
-
-class Renewing:
-    """A node before a renewal. The authority `two` and the key `key-two` are in use."""
-
-    def __init__(self, machine: ScratchMachine) -> None:
-        self.machine = machine
-        self.pki = machine.sysroot / "var/lib/kubelet/pki"
-        self.current = self.pki / "kubelet-client-current.pem"
-        self.volume = machine.sysroot / "var/lib/kubelet/pods/uid/volumes/kubernetes.io~projected/api/..data-1"
-        self.volume.mkdir(parents=True)
-        for name in ("one", "two"):
-            self.authority(name)
-        (machine.root / "ssl/kubelet/issuer.pem").write_text((machine.folder / "two.pem").read_text())
-        (machine.root / "ssl/kubelet/service-account-key-ids").write_text("key-two\nkey-one\n")
-        machine.program("sleep")
-        self.health("true")
-
-    def openssl(self, *arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=30)
-
-    def authority(self, name: str) -> None:
-        """Make a certificate authority, and a client certificate for the kubelet that this authority signed."""
-        at = self.machine.folder
-        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc")
-        made = ("-keyout", f"{at}/{name}.key", "-out", f"{at}/{name}.pem")
-        self.openssl("req", "-x509", "-subj", f"/CN={name}", "-days", "1", *key, *made)
-        signed = ("-CA", f"{at}/{name}.pem", "-CAkey", f"{at}/{name}.key", "-addext", "extendedKeyUsage=clientAuth")
-        leaf = ("-keyout", f"{at}/leaf.key", "-out", f"{self.pki}/kubelet-client-{name}.pem")
-        self.openssl("req", "-x509", "-subj", "/CN=node", "-days", "1", *key, *signed, *leaf)
-
-    def has(self, certificate: str, token: str) -> None:
-        """Give the kubelet the certificate of an authority, and its pod a token that the key `token` signed."""
-        self.current.symlink_to(f"kubelet-client-{certificate}.pem")
-        self.write_token(token)
-
-    def write_token(self, key: str) -> None:
-        (self.volume / "token").write_text(token_of(key))
-        (self.volume / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
-
-    def kubelet_starts(self, certificate: str = "", token: str = "") -> None:
-        """Let a starting kubelet get this certificate if it has none, and renew the token of its pod with this key."""
-        get = f"[ -e {self.current} ] || ln -s kubelet-client-{certificate}.pem {self.current}\n" if certificate else ""
-        renew = f"printf %s '{token_of(token)}' >{self.volume}/token\n" if token else ""
-        self.machine.program("systemctl", get + renew)
-
-    def health(self, command: str) -> None:
-        """What tells the health of the kubelet."""
-        check = self.machine.root / "current/health/kubelet.service"
-        check.parent.mkdir(parents=True, exist_ok=True)
-        check.write_text(command)
-
-    def run(self, limit: int = 20) -> subprocess.CompletedProcess[str]:
-        return self.machine.run("kubelet_renew", "kubernetes", "2", HARDWAY_RENEW_LIMIT=str(limit))
-
-    @property
-    def restarts(self) -> int:
-        return sum(call.startswith("systemctl restart kubelet.service") for call in self.machine.calls)
-
-
-def token_of(key: str) -> str:
-    """A token with the id of a key in its header."""
-    header = base64.urlsafe_b64encode(json.dumps({"alg": "ES256", "kid": key}, separators=(",", ":")).encode())
-    return f"{header.decode().rstrip('=')}.e30.c2ln"
-
-
-@pytest.fixture
-def renewing(machine: ScratchMachine) -> Renewing:
-    """A node, before a renewal."""
-    return Renewing(machine)
-
-
-def test_nothing_restarts_where_everything_is_of_the_generation_in_use(renewing: Renewing) -> None:
-    renewing.has("two", "key-two")
-    assert renewing.run().returncode == 0
-    assert renewing.restarts == 0
-
-
-def test_a_certificate_of_another_authority_is_put_aside(renewing: Renewing) -> None:
-    renewing.has("one", "key-two")
-    renewing.kubelet_starts(certificate="two")
-    done = renewing.run()
-    assert done.returncode == 0, done.stderr
-    assert renewing.restarts == 1
-    assert renewing.current.readlink().name == "kubelet-client-two.pem"
-    assert {path.name for path in renewing.pki.iterdir()} == {"kubelet-client-current.pem", "kubelet-client-two.pem"}
-
-
-def test_a_kubelet_that_restarted_is_healthy_before_the_next_one_restarts(renewing: Renewing) -> None:
-    asked = renewing.machine.folder / "asked"
-    renewing.health(f"echo >>{asked}; [ $(wc -l <{asked}) -ge 3 ]")
-    renewing.has("one", "key-two")
-    renewing.kubelet_starts(certificate="two")
-    assert renewing.run().returncode == 0
-    assert asked.read_text().count("\n") == 3
-    renewing.health("false")
-    renewing.write_token("key-one")
-    renewing.kubelet_starts(token="key-two")
-    done = renewing.run(limit=1)
-    assert done.returncode == 1
-    assert "the kubelet is not healthy after 1 s" in done.stderr
-
-
-def test_a_certificate_of_an_intermediate_authority_is_current(renewing: Renewing) -> None:
-    """The machine has the authority without its root. The root alone does not make a certificate current."""
-    leaf = make("O=system:nodes,CN=node", intermediate(), authority=False, signs=False, more=[CLIENTS_ONLY])
-    (renewing.pki / "kubelet-client-given.pem").write_text(pem(leaf.certificate))
-    issuer = renewing.machine.root / "ssl/kubelet/issuer.pem"
-    issuer.write_text(pem(intermediate().certificate))
-    renewing.has("given", "key-two")
-    done = renewing.run()
-    assert (done.returncode, renewing.restarts) == (0, 0), done.stderr
-    issuer.write_text(pem(intermediate("O=Org,CN=another").certificate) + pem(root().certificate))
-    renewing.kubelet_starts()
-    assert renewing.run(limit=0).returncode == 1
-
-
-def test_tokens_of_another_key_are_requested_anew(renewing: Renewing) -> None:
-    renewing.has("two", "key-one")
-    renewing.kubelet_starts(token="key-two")
-    done = renewing.run()
-    assert done.returncode == 0, done.stderr
-    assert renewing.restarts == 1
-
-
-def test_without_a_new_certificate_the_old_one_comes_back(renewing: Renewing) -> None:
-    """The node continues with the old certificate, and the run fails."""
-    renewing.has("one", "key-two")
-    renewing.kubelet_starts()
-    done = renewing.run(limit=0)
-    assert done.returncode == 1
-    assert "no certificate of the authority in use" in done.stderr
-    assert renewing.current.readlink().name == "kubelet-client-one.pem"
-    assert renewing.restarts == 2
-
-
-def test_tokens_of_other_issuers_do_not_count(renewing: Renewing) -> None:
-    """A projected volume can hold a file of another service, such as a token in a Secret."""
-    renewing.has("two", "key-two")
-    for number, text in enumerate((token_of("key-of-a-stranger"), "eyJ", "eyJhbGciOiJub25lIn0.e30.")):
-        (renewing.volume / f"foreign-{number}").write_text(text)
-    done = renewing.run(limit=0)
-    assert done.returncode == 0, done.stderr
-    assert renewing.restarts == 0
-
-
-def test_a_token_that_nobody_renews_is_named(renewing: Renewing) -> None:
-    renewing.has("two", "key-one")
-    renewing.kubelet_starts()
-    done = renewing.run(limit=0)
-    assert done.returncode == 1
-    assert "a token of an older key is still in use" in done.stderr
-    assert str(renewing.volume / "token") in done.stderr
 
 
 def test_the_scripts_travel_beside_the_release() -> None:

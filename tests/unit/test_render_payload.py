@@ -62,6 +62,7 @@ def test_tables_are_records_of_words() -> None:
         "users": 1,
         "commands": 1,
         "network": 2,
+        "certificates": 3,
     }
     for node in cluster("dedicated_etcd").topology.nodes:
         files = unpack(cluster("dedicated_etcd").payload(node.name, "https://mirror.example.com/hardway"))

@@ -100,6 +100,11 @@ ACTS: dict[str, tuple[Callable[[], Status], str]] = {
         lambda: machine(units=(UnitState("etcd.service", "active", 0, 1, "503"),)),
         "machine cp-1: etcd.service: 503: `journalctl -u etcd.service` there says more",
     ),
+    "certificate that is not shown": (
+        lambda: machine(stale=("kubelet.service",)),
+        "machine cp-1: kubelet.service does not show its renewed certificate: "
+        "`systemctl restart kubelet.service` there, on one machine after the other",
+    ),
     "disk": (
         lambda: machine(disks=(Disk("/var/lib/etcd", 1000, 99),)),
         "machine cp-1: the disk of /var/lib/etcd has 9 % left: make room",

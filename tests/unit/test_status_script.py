@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from authorities import make
+from publisher import authority, publishing
 from scratch_machine import ScratchMachine
 
 from tools.operate.etcd_status import MemberStatus
@@ -86,6 +88,25 @@ def test_each_file_system_is_listed_once(machine: ScratchMachine) -> None:
 def test_an_unfinished_activation_is_told(machine: ScratchMachine) -> None:
     (machine.root / "unproven").write_text("zero")
     assert state(machine).is_unfinished
+
+
+def test_a_certificate_that_a_unit_does_not_show_is_told(machine: ScratchMachine, tmp_path: Path) -> None:
+    """A server of the test has the certificate of one file. The unit that does not listen is no matter of this fact."""
+    present, tls = authority(tmp_path)
+    release = machine.root / "releases/one"
+    (release / "renewed.pem").write_text(make("CN=renewed").chain)
+    (release / "present.pem").write_text(present.read_text())
+    with publishing(tls) as server:
+        address = f"127.0.0.1:{server.server_port}"
+        shows = [("kubelet", address, "present"), ("etcd", address, "renewed"), ("off", "127.0.0.1:1", "present")]
+        table = "".join(f"{name}.service {where} {file}.pem\n" for name, where, file in shows)
+        (release / "tables/certificates").write_text(table)
+        done = machine.run("status")
+    assert [line for line in done.stdout.splitlines() if line.startswith("shown")] == [
+        "shown\tkubelet.service\tsame",
+        "shown\tetcd.service\tother",
+    ]
+    assert parse("cp-1", done.stdout).stale == ("etcd.service",)
 
 
 def test_a_member_that_does_not_answer_has_no_facts(machine: ScratchMachine) -> None:

@@ -101,6 +101,9 @@ def _machines(status: Status) -> Iterator[Finding]:
                 yield Finding(
                     False, f"machine {node}: systemd restarted {unit.name}; number of restarts: {unit.restarts}"
                 )
+        for name in machine.stale:
+            remedy = f"`systemctl restart {name}` there, on one machine after the other"
+            yield Finding(True, f"machine {node}: {name} does not show its renewed certificate: {remedy}")
         for disk in machine.disks:
             if disk.free < LEAST_FREE * disk.size:
                 part = 100 * disk.free // max(disk.size, 1)

@@ -53,6 +53,8 @@ class Machine:
     clock: datetime | None = None
     versions: tuple[tuple[str, str], ...] = ()
     units: tuple[UnitState, ...] = ()
+    stale: tuple[str, ...] = ()
+    """The units that show another certificate than the one in their file."""
     disks: tuple[Disk, ...] = ()
     member: MemberStatus | None = None
     snapshot: Snapshot | None = None
@@ -73,6 +75,7 @@ def parse(node: str, text: str) -> Machine:
             clock=_time(clock),
             versions=tuple((name, version) for name, version in facts.get("version", ())),
             units=tuple(UnitState(n, s, int(r or 0), int(ms), why) for n, s, r, ms, why in facts.get("unit", ())),
+            stale=tuple(name for name, same in facts.get("shown", ()) if same != "same"),
             disks=tuple(Disk(directory, int(size), int(free)) for directory, size, free in facts.get("disk", ())),
             member=next((parse_member(found) for (found,) in facts.get("etcd", ())), None),
             snapshot=next((_snapshot(*fields) for fields in facts.get("snapshot", ())), None),

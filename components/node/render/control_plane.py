@@ -141,6 +141,7 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
                 # server is healthy only when the proxy of the node uses it again.
                 health=_https_health(topology.api_port, "/readyz")
                 + f" && {CURL} --unix-socket {OWN_SERVER} http://localhost/",
+                shows=(f"127.0.0.1:{topology.api_port}", f"{ssl}/server.pem"),
             ),
         ),
         artifacts=(API_SERVER,),
@@ -247,6 +248,7 @@ def _api_client(topology: Topology, node: NodePlan, component: str, port: int, a
                 unit,
                 restart_on=(component, f"cfg/{component}.kubeconfig", kubernetes_ca().path),
                 health=_https_health(port, "/healthz"),
+                shows=(f"127.0.0.1:{port}", f"ssl/{component}/server.pem"),
             ),
         ),
         artifacts=(component,),

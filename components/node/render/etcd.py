@@ -94,6 +94,7 @@ def etcd_member(page: Page, topology: Topology, node: NodePlan) -> NodePart:
                 # The unit is active when the member votes.
                 health=f"systemctl is-active --quiet etcd.service && {CURL} http://127.0.0.1:2381/health",
                 leave=f"{ROOT}/{SCRIPT} leave",
+                shows=("127.0.0.1:2379", f"{SSL}/server.pem"),
             ),
         ),
         artifacts=("etcd",),

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from components.config import Page
+from components.config.ports import KUBELET
 from components.node.model import ROOT, Directory, NodeFile, NodePart, Ref, Unit
 from components.node.render.documents import merged
 from components.node.render.haproxy import api_servers, kubernetes_ca
@@ -108,6 +109,7 @@ def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> N
                 # Without its first certificate the kubelet cannot be healthy. The RBAC rules that allow its signing are
                 # created through the API, after the control plane is up.
                 health=f"test ! -e {CREDENTIAL} || {CURL} http://127.0.0.1:10248/healthz",
+                shows=(f"127.0.0.1:{KUBELET}", f"{SSL}/server.pem"),
             ),
         ),
         artifacts=("kubelet",),

@@ -24,6 +24,7 @@
 #   groups       GROUP PATH                          files that the group of a service may read
 #   users, commands                                  service users; programs that the operating system has to have
 #   network      KIND NAME                           what the network plugin leaves on the machine, for remove.sh
+#   certificates UNIT ADDRESS PATH                   the certificate that the unit shows at an address, for status.sh
 #
 # The script may be killed at any moment and called again. During an activation the file `unproven` names the previous
 # release, or is empty if there was none: the next call restarts units that may still run as in that release.

@@ -31,9 +31,9 @@ stage() {
         chmod 0755 "$new"
         mv -T "$new" "$root/releases/$digest"
     else
-        # The release is staged already; only its scripts may have changed.
+        # The release is staged already; only its scripts, and tables that no digest covers, may have changed.
         install -m 0755 "$new"/*.sh "$root/releases/$digest/"
-        cp "$new/tables/network" "$root/releases/$digest/tables/network"
+        cp "$new/tables/network" "$new/tables/certificates" "$root/releases/$digest/tables/"
     fi
     give_up_restore "$root/releases/$digest"
     start_first "$digest"

@@ -8,6 +8,7 @@
 #   unit      NAME STATE RESTARTS MILLISECONDS PROBLEM
 #             STATE of systemd; RESTARTS by systemd since the unit was started; how long the health check of the unit took;
 #             why the health check failed, else empty
+#   shown     NAME same|other                  whether a unit shows the certificate of its file to clients
 #   disk      DIRECTORY SIZE FREE              of a file system with data of the node, in bytes
 #   etcd      JSON                             what the member says of itself and of alarms
 #   snapshot  TIME SECONDS                     Unix time of the newest snapshot of etcd, 0: none; how old the page lets it be
@@ -35,6 +36,20 @@ unit() { # NAME
         problem=${problem:-its health check fails}
     fi
     fact unit "$1" "${state:-unknown}" "${restarts:-0}" "$(($(milliseconds) - begun))" "$problem"
+}
+
+fingerprint() { openssl x509 -noout -fingerprint -sha256 2>/dev/null; }
+
+# A program that missed the renewal of its certificate shows the old one until its end. A unit that does not listen is
+# no matter of this fact: its health check says so.
+certificates() {
+    [ -e "$here/tables/certificates" ] && command -v openssl >/dev/null || return 0
+    while read -r name address file; do
+        shown=$(timeout 5 openssl s_client -connect "$address" </dev/null 2>/dev/null | fingerprint) || continue
+        same=same
+        [ "$shown" = "$(fingerprint <"$here/$file")" ] || same=other
+        fact shown "$name" "$same"
+    done <"$here/tables/certificates"
 }
 
 # Each file system once.
@@ -71,5 +86,6 @@ while read -r name version; do fact version "$name" "$version"; done <"$here/tab
 while read -r name _ _ installed; do
     [ "$installed" = installed ] || unit "$name"
 done <"$here/tables/units"
+certificates
 disks
 [ ! -e "$here/cfg/etcd-functions" ] || [ ! -e "$here/health/etcd.service" ] || etcd

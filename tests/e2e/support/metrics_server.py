@@ -92,7 +92,15 @@ def _deployment(meta: dict[str, Any], image: str) -> dict[str, Any]:
         lifecycle={"preStop": {"sleep": {"seconds": 5}}},
     )
     spec = {"serviceAccountName": NAME, "containers": [main], "volumes": [{"name": "tmp", "emptyDir": {}}]}
-    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    # As the manifests for high availability of the project. If both pods were on one node, then the API would be gone
+    # whenever the kubelet of this node reports for a moment that the node is not ready.
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": _LABELS},
+        "matchLabelKeys": ["pod-template-hash"],
+    }
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -105,7 +113,7 @@ def _deployment(meta: dict[str, Any], image: str) -> dict[str, Any]:
                 "metadata": {"labels": _LABELS},
                 "spec": {
                     **spec,
-                    "topologySpreadConstraints": [{**spread, "labelSelector": {"matchLabels": _LABELS}}],
+                    "topologySpreadConstraints": [spread],
                 },
             },
         },

@@ -1,8 +1,9 @@
 """Probes during a change of a cluster, in the place of people, of programs on a node, and of users of a service."""
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubeconfig import Credentials, unpack
@@ -13,6 +14,9 @@ from tests.e2e.support.progress import Say
 # One object, because the API server reads single objects from a quorum of etcd.
 OBJECT = "/api/v1/namespaces/kube-system"
 NODE_LOCAL = f"https://127.0.0.1:16443{OBJECT}"
+_CAUSES = "remote_available_controller.*failed with|became not ready|Node is not ready|panic:|Out of memory"
+"""Lines of journals that say why pods or an aggregated API left the load balancing."""
+_MOST_LINES = 6
 
 
 @dataclass
@@ -21,6 +25,8 @@ class Watch:
 
     probes: dict[str, Probing]
     say: Say
+    cluster: Cluster
+    begun: float = field(default_factory=time.time)
 
     def reports(self) -> list[Report]:
         """End the probes, print a line for each, and return their results."""
@@ -32,7 +38,14 @@ class Watch:
     def assert_none_failed(self) -> None:
         """End the probes. Raises AssertionError if any request failed."""
         failed = [report.line() for report in self.reports() if report.failed or not report.requests]
-        assert not failed, "\n".join(failed)
+        assert not failed, "\n".join([*failed, *self._causes()])
+
+    def _causes(self) -> Iterator[str]:
+        """The first lines of each journal that may say why, since the start of the probes."""
+        since = f"journalctl --since @{int(self.begun)} --no-pager --output short-iso"
+        for machine in self.cluster.machines.values():
+            found = machine.run(f"{since} | grep -E '{_CAUSES}' | cut -c 1-300 | head -n {_MOST_LINES}")
+            yield from found.text.splitlines()
 
 
 @contextlib.contextmanager
@@ -58,4 +71,4 @@ def watching(
             )
             for what, (index, url, credentials) in asked.items()
         }
-        yield Watch(probes, say)
+        yield Watch(probes, say, cluster)
