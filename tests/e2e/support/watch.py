@@ -14,7 +14,7 @@ from tests.e2e.support.progress import Say
 # One object, because the API server reads single objects from a quorum of etcd.
 OBJECT = "/api/v1/namespaces/kube-system"
 NODE_LOCAL = f"https://127.0.0.1:16443{OBJECT}"
-_CAUSES = "remote_available_controller.*failed with|became not ready|Node is not ready|panic:|Out of memory"
+_CAUSES = "remote_available_controller.*failed with|became not ready|Probe failed.*Readiness|panic:|Out of memory"
 """Lines of journals that say why pods or an aggregated API left the load balancing."""
 _MOST_LINES = 6
 
