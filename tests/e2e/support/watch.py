@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubeconfig import Credentials, unpack
@@ -14,8 +15,9 @@ from tests.e2e.support.progress import Say
 # One object, because the API server reads single objects from a quorum of etcd.
 OBJECT = "/api/v1/namespaces/kube-system"
 NODE_LOCAL = f"https://127.0.0.1:16443{OBJECT}"
-_CAUSES = "remote_available_controller.*failed with|became not ready|Probe failed.*Readiness|panic:|Out of memory"
-"""Lines of journals that say why pods or an aggregated API left the load balancing."""
+_CAUSES = "remote_available_controller.*failed with|became not ready|panic:|Out of memory"
+"""Lines of journals that say why pods or an aggregated API left the load balancing, and reasons of events that do."""
+_REASONS = ("Unhealthy", "NodeNotReady", "BackOff", "FailedMount")
 _MOST_LINES = 6
 
 
@@ -41,11 +43,16 @@ class Watch:
         assert not failed, "\n".join([*failed, *self._causes()])
 
     def _causes(self) -> Iterator[str]:
-        """The first lines of each journal that may say why, since the start of the probes."""
+        """Lines of journals, and events, since the start of the probes."""
         since = f"journalctl --since @{int(self.begun)} --no-pager --output short-iso"
         for machine in self.cluster.machines.values():
             found = machine.run(f"{since} | grep -E '{_CAUSES}' | cut -c 1-300 | head -n {_MOST_LINES}")
             yield from found.text.splitlines()
+        since = datetime.fromtimestamp(self.begun, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for event in self.cluster.kubectl.items("events", "--all-namespaces"):
+            when = str(event.get("lastTimestamp") or event.get("eventTime"))
+            if event["reason"] in _REASONS and when >= since:
+                yield f"{when} {event['involvedObject'].get('name')}: {event['message'][:250]}"
 
 
 @contextlib.contextmanager
