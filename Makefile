@@ -176,7 +176,11 @@ e2e: from-source ## run one suite on real machines: make e2e SUITE=local
 
 # If a suite fails, then the other suites still run. The last lines name the failures of all suites.
 FAILURES    = $(CURDIR)/.cache/e2e-failures.txt
-test: from-source unit docs ## run every check but suites and tests that take long: docs/testing.md
+.PHONY: test-programs
+test-programs: venv
+	@$(TOOLS) test-programs
+
+test: from-source test-programs unit docs ## run every check but suites and tests that take long: docs/testing.md
 	@rm -f $(FAILURES); failed=; export HARDWAY_E2E_FAILURES=$(FAILURES); \
 	for suite in $(SUITES); do $(MAKE) --no-print-directory e2e SUITE=$$suite LONG=$(LONG) || failed="$$failed $$suite"; done; \
 	if [ "$$failed" ]; then cat $(FAILURES) >&2 || true; echo "failed:$$failed" >&2; exit 1; fi

@@ -327,6 +327,19 @@ def lock(add: tuple[str, ...], check: bool) -> None:
         lock.refresh(path, add)
 
 
+@commands.command("test-programs", hidden=True)
+def test_programs() -> None:
+    """Install programs that only tests need. If that is not possible, then their tests are skipped."""
+    from tools.common.errors import ToolError
+    from tools.common.progress import say
+    from tools.prepare import host_packages
+
+    try:
+        host_packages.ensure(host_packages.TESTS, shared_cache() / "log" / "apt.log")
+    except ToolError as error:
+        say(f"tests that need {', '.join(host_packages.missing(host_packages.TESTS))} are skipped: {error}")
+
+
 @commands.command("lint-workflows")
 @click.argument("files", nargs=-1, type=_file)
 def lint_workflows(files: tuple[Path, ...]) -> int:

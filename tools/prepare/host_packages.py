@@ -52,6 +52,8 @@ C_COMPILER = (
     Need("libseccomp-dev", files=("/usr/include/seccomp.h",)),
     Need("pkg-config", "pkg-config"),
 )
+# Tests that need one of these are skipped without it.
+TESTS = (Need("restic", "restic"),)
 
 
 def which(program: str) -> str | None:
