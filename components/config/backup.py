@@ -20,6 +20,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _WORD = re.compile(r"[!-~]+")
 _ID = re.compile(r"[0-9a-f]{8,64}")
+_FILE = re.compile(r"file-[0-9a-f]{16}")
 # Names that S3 reserves: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html. A dot would be
 # allowed, but a certificate of S3 fits no bucket with a dot in its name.
 _NEW_BUCKET = re.compile(
@@ -45,8 +46,13 @@ def is_new_bucket(value: str) -> bool:
 
 
 def is_snapshot(value: str) -> bool:
-    """Whether a text names a snapshot: latest, an id, or a time."""
-    return bool(value == LATEST or _ID.fullmatch(value) or _moment(value))
+    """Whether a text names a snapshot: latest, an id, a time, or a file that the restoring machine has."""
+    return bool(value == LATEST or _ID.fullmatch(value) or _FILE.fullmatch(value) or _moment(value))
+
+
+def name_of_file(sha256: str) -> str:
+    """The name of a snapshot that `make restore` sends from a file, by the digest of the database in it."""
+    return f"file-{sha256[:16]}"
 
 
 def _matches(pattern: re.Pattern[str], kind: str, allowed: str, name: str, private: bool = False) -> Rule:
@@ -206,8 +212,8 @@ class Restore(Section):
         str,
         Rule(
             "snapshot",
-            "latest, the id of a snapshot (8 to 64 hexadecimal digits), or a time such as 2026-11-27T12:30:00Z, which "
-            "means the last snapshot before the time",
+            "latest, the id of a snapshot (8 to 64 hexadecimal digits), a time such as 2026-11-27T12:30:00Z, which "
+            "means the last snapshot before the time, or the name that `make restore` gives a file",
             lambda value: None if is_snapshot(value) else "names no snapshot",
         ),
     ] = LATEST

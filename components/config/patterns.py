@@ -55,7 +55,7 @@ _PATTERNS = {
     "registry host": rf"{_DOMAIN}(:[0-9]+)?",
     "role": r"[^/%\s\x00-\x1f\x7f]+",
     "secret": r"[!-~]+",
-    "snapshot": r"latest|[0-9a-f]{8,64}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z",
+    "snapshot": r"latest|[0-9a-f]{8,64}|file-[0-9a-f]{16}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z",
     "subnet": r"subnet-[0-9a-f]{8,17}",
     "tag key": r".+",
     "tag value": r"[\s\S]*",

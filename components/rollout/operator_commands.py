@@ -8,6 +8,7 @@ import pulumi
 
 from components.node.model import ROOT
 from components.rollout.node_release import StagedNode
+from components.rollout.restore import first_to_activate
 from components.topology import Topology
 
 Commands = dict[str, pulumi.Output[str]]
@@ -15,8 +16,10 @@ Commands = dict[str, pulumi.Output[str]]
 
 
 def snapshot_commands(topology: Topology, staged: Mapping[str, StagedNode]) -> dict[str, Commands]:
-    """For `now` and `list`, the command line for each member of etcd."""
-    return {what: _on_members(topology, staged, f"backup.sh {what}") for what in ("now", "list")}
+    """For `now` and `list`, the command line for each member of etcd; for `give`, for the member that restores."""
+    found = {what: _on_members(topology, staged, f"backup.sh {what}") for what in ("now", "list")}
+    restores = first_to_activate(topology).name
+    return found | {"give": {restores: _command(staged[restores], "restore.sh give")}}
 
 
 def upkeep_commands(topology: Topology, staged: Mapping[str, StagedNode]) -> Commands:

@@ -84,7 +84,10 @@ class Resource:
 
 @dataclass(frozen=True)
 class Recording:
-    """One run: resources in the order of their registration, outputs with markers of secrets, and the error."""
+    """One run: resources in the order of their URNs, outputs with markers of secrets, and the error.
+
+    The order of registration differs from run to run.
+    """
 
     resources: tuple[Resource, ...]
     components: Mapping[str, Values]
@@ -182,7 +185,7 @@ def _read(data: Values) -> Recording:
             delete_before_replace=r["deleteBeforeReplace"],
             before_update=tuple(r["beforeUpdate"]),
         )
-        for r in data["resources"]
+        for r in sorted(data["resources"], key=lambda found: str(found["urn"]))
     )
     return Recording(resources, data["components"], data["outputs"], data["error"])
 

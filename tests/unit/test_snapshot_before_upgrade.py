@@ -1,66 +1,16 @@
 """The snapshot before an upgrade, with a real etcd and a real restic."""
 
-import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clusters import cluster
 from real_etcd import EtcdCluster, needs_etcd, running
-from scratch_machine import ReleaseMachine
+from snapshot_member import QUOTA, Member, needs_restic
 
-QUOTA = 50_000_000
-needs_restic = pytest.mark.skipif(shutil.which("restic") is None, reason="no restic on this machine")
 pytestmark = [needs_etcd, needs_restic]
 OLD, NEW = ("3.7.2", "1.36.4"), ("3.7.3", "1.37.1")
-# Pretends to be another user without another user's rights.
-RUNUSER = 'shift 3\nexec "$@"\n'
-
-
-class Member(ReleaseMachine):
-    """A member that runs release `old`. The release `new` was staged last."""
-
-    def __init__(self, folder: Path, etcd: EtcdCluster) -> None:
-        super().__init__(folder)
-        self.etcd, self.place, self.work = etcd, folder / "place", folder / "work"
-        self.work.mkdir()
-        etcd.equip(self, etcd.members[0])
-        self.program("runuser", RUNUSER)
-
-    def lay_out(self, name: str, versions: tuple[str, str]) -> None:
-        """Stage a release with these versions of etcd and Kubernetes."""
-        release = self.release(name, {})
-        place = {"kind": "folder", "path": str(self.place)}
-        change = {"backup": {"to": place}, "versions": {"etcd": versions[0], "kubernetes": versions[1]}}
-        contents = {file.path: file.content for file in cluster("stacked", change).part("cp-1").files}
-        (release / "cfg").mkdir()
-        (release / "ssl/backup").mkdir(parents=True)
-        settings = str(contents["cfg/backup.env"]).replace("/var/lib/hardway-backup", str(self.work))
-        (release / "cfg/backup.env").write_text(settings)
-        (release / "cfg/etcd-functions").write_text(str(contents["cfg/etcd-functions"]))
-        (release / "cfg/cluster-id").write_text("cluster-of-the-test\n")
-        (release / "ssl/backup/password").write_text("a password\n")
-        (release / "ssl/backup/environment").write_text("AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\n")
-        now = time.time() + (10 if name == "new" else 0)
-        os.utime(release, (now, now))
-
-    def before_upgrade(self, *minors: str) -> subprocess.CompletedProcess[str]:
-        """Run the command of the program."""
-        return self.run(self.root / "releases/new/backup.sh", "before-upgrade", *minors)
-
-    @property
-    def last(self) -> list[str]:
-        """What etcd knows of the newest snapshot: time, id, revision, versions. Empty if there is none."""
-        return self.etcd.ctl("get", "--print-value-only", "/hardway/backup/last").stdout.split()
-
-    def metadata(self) -> str:
-        """The metadata in the newest snapshot of the place."""
-        secret = {"RESTIC_PASSWORD": "a password", "RESTIC_REPOSITORY": str(self.place), "PATH": os.environ["PATH"]}
-        command = ["restic", "--no-cache", "dump", self.last[1], f"{self.work}/taking/metadata"]
-        return subprocess.run(command, env=secret, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,7 +13,7 @@ from components.config.backup import LATEST, is_snapshot
 from tools.common.errors import ToolError
 from tools.common.progress import say
 from tools.common.store import write_atomically
-from tools.operate import kubectl, page, replace
+from tools.operate import kubectl, page, replace, snapshot_file
 from tools.operate.page_text import find, insert
 from tools.operate.stack import Stack
 
@@ -26,24 +27,27 @@ _REQUEST_SECONDS = 5
 def restore(stack: Stack, snapshot: str, machines: str = "", confirm: str = "") -> int:
     """Put a restore on the page, and run `up`: first for the restore, then for objects that the page makes.
 
-    `snapshot` is latest, an id, or a time. `machines` are names of nodes with commas, or `all`: these machines are made
-    anew. Returns Pulumi's exit code. Raises ToolError, and changes nothing, if there are no snapshots to restore, if
-    the name of the snapshot or of a machine is wrong, or if the API answers and `confirm` is not the name of the stack.
+    `snapshot` is latest, an id, a time, or the path of a file here. `machines` are names of nodes with commas, or
+    `all`: these machines are made anew. Returns Pulumi's exit code. Raises ToolError, and changes nothing, if there are
+    no snapshots to restore, if the name of the snapshot or of a machine is wrong, if the file is no whole snapshot, or
+    if the API answers and `confirm` is not the name of the stack.
     """
     path = stack.clone.page(stack.name)
     known = page.read(path)
     if not page.section(known, "backup"):
         raise ToolError(f"{path.name}: there is no hardway:backup, so there are no snapshots: docs/backup.md")
-    if not is_snapshot(snapshot):
-        allowed = f"{LATEST}, the id of a snapshot, a time such as 2026-11-27T12:30:00Z"
-        raise ToolError(f"SNAPSHOT={snapshot}: allowed: {allowed}")
+    file = None if is_snapshot(snapshot) else _file(snapshot)
     replaced = _replaced(stack, machines)
+    sent_by = _sender(stack, machines) if file else ""
     if confirm != stack.name and _answers(stack):
         raise ToolError(
             f"the API of stack {stack.name} answers. A restore loses everything that was written after the snapshot. "
             f"`make backup STACK={stack.name}` takes a snapshot of now. To go back all the same: "
             f"make restore STACK={stack.name} SNAPSHOT={snapshot} CONFIRM={stack.name}"
         )
+    if file:
+        file.send(sent_by)
+        snapshot = file.name
     number = _number(known) + 1
     write_atomically(path, with_restore(path.read_text(), number, snapshot, path.name), 0o644)
     say(f"{path.name}: restore {number}, of the snapshot {snapshot}")
@@ -91,6 +95,28 @@ def _replaced(stack: Stack, machines: str) -> list[str]:
     if not urns:
         raise ToolError("Pulumi did not make the machines of this stack: reinstall the hosts, and leave out MACHINES")
     return [argument for urn in urns for argument in ("--replace", urn)]
+
+
+def _file(name: str) -> snapshot_file.SnapshotFile:
+    if not Path(name).is_file():
+        allowed = f"{LATEST}, the id of a snapshot, a time such as 2026-11-27T12:30:00Z, the path of a file"
+        raise ToolError(f"SNAPSHOT={name}: there is no such file; allowed: {allowed}")
+    return snapshot_file.read(Path(name))
+
+
+def _sender(stack: Stack, machines: str) -> str:
+    """The command line that takes the file of a snapshot to the machine that restores."""
+    commands = stack.known_outputs().get("backup", {}).get("give", {})
+    way_out = (
+        'bring the snapshot to the place of the snapshots with restic: docs/backup.md, "A snapshot that is a file"'
+    )
+    for node, command in commands.items():
+        if machines == ALL or node in re.split(r"[,\s]+", machines):
+            raise ToolError(
+                f"MACHINES={machines}: the machine {node}, which restores, does not have the file: {way_out}"
+            )
+        return str(command)
+    raise ToolError(f"an earlier version of the program made stack {stack.name} last: {way_out}")
 
 
 def _answers(stack: Stack) -> bool:

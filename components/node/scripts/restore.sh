@@ -1,6 +1,8 @@
 #!/bin/sh
 # Replaces the data of etcd with a snapshot. POSIX sh, as root. Every step may be killed and run again.
 #
+#   restore.sh give                    on the member that restores, as root: takes a snapshot from standard input, a tar
+#                                      with etcd.db and metadata; prints its name, file- and the digest of etcd.db
 #   restore.sh fetch NUMBER SNAPSHOT   on the member that restores: fetches and verifies the snapshot; changes nothing
 #   restore.sh begin NUMBER            on members and control-plane nodes: stops API servers, controllers and etcd
 #   restore.sh member                  before etcd starts: puts the snapshot in the place of the data, or removes the
@@ -38,14 +40,40 @@ fetch() {
     rm -rf "$folder.new" "$BACKUP_WORK/unpacked"
     trap 'rm -rf "$errors" "$BACKUP_WORK/unpacked"' EXIT
     install -d -o etcd -g etcd -m 0700 "$folder.new" "$BACKUP_WORK/unpacked"
-    id=$(choose "$wanted")
-    repository restore "$id" --no-lock --target "$BACKUP_WORK/unpacked" >/dev/null 2>"$errors" ||
-        fail "cannot fetch the snapshot $id of $BACKUP_REPOSITORY: $(because "$errors"). Nothing was changed"
+    case $wanted in
+    file-*) take_given "$wanted" ;;
+    *) take_from_place "$wanted" ;;
+    esac
     find "$BACKUP_WORK/unpacked" -name etcd.db -o -name metadata | while read -r file; do mv "$file" "$folder.new/"; done
     verify
     chown -R etcd:etcd "$folder.new"
     mv "$folder.new" "$folder"
     say "snapshot $(echo "$id" | cut -c1-8), taken $taken at revision $revision, is verified"
+}
+
+take_from_place() { # latest | ID | TIME
+    id=$(choose "$1")
+    repository restore "$id" --no-lock --target "$BACKUP_WORK/unpacked" >/dev/null 2>"$errors" ||
+        fail "cannot fetch the snapshot $id of $BACKUP_REPOSITORY: $(because "$errors"). Nothing was changed"
+}
+
+take_given() { # NAME
+    id=$1
+    [ -e "$BACKUP_WORK/$id" ] || fail "this machine does not have the snapshot $id. \`make restore SNAPSHOT=FILE\` \
+sends the file. Nothing was changed"
+    cp "$BACKUP_WORK/$id/etcd.db" "$BACKUP_WORK/$id/metadata" "$BACKUP_WORK/unpacked/"
+}
+
+give() {
+    install -d -o etcd -g etcd -m 0755 "$BACKUP_WORK"
+    trap 'rm -rf "$BACKUP_WORK/giving"' EXIT
+    rm -rf "$BACKUP_WORK/giving" "$BACKUP_WORK"/file-*
+    mkdir "$BACKUP_WORK/giving"
+    tar -xf - --no-same-owner --no-same-permissions -C "$BACKUP_WORK/giving" etcd.db metadata || fail 'the snapshot did not arrive whole'
+    digest=$(sha256_of "$BACKUP_WORK/giving/etcd.db")
+    name=file-$(echo "$digest" | cut -c1-16)
+    mv "$BACKUP_WORK/giving" "$BACKUP_WORK/$name"
+    echo "$name"
 }
 
 choose() { # latest | ID | TIME: prints the id of a snapshot
@@ -144,7 +172,7 @@ member() {
     : >"$root/etcd-voted"
     echo "$number" >"$restored.new"
     mv "$restored.new" "$restored"
-    rm -rf "$BACKUP_WORK"/restore-*
+    rm -rf "$BACKUP_WORK"/restore-* "$BACKUP_WORK"/file-*
 }
 
 # Moves NAME in DIRECTORY aside. If an interrupted attempt has moved the data of before, then what is there now is new.
@@ -164,8 +192,9 @@ aside_wal() {
 }
 
 case ${1:-} in
+give) give ;;
 fetch) fetch "$2" "$3" ;;
 begin) begin "$2" ;;
 member) member ;;
-*) echo 'usage: restore.sh fetch NUMBER SNAPSHOT | begin NUMBER | member' >&2; exit 2 ;;
+*) echo 'usage: restore.sh give | fetch NUMBER SNAPSHOT | begin NUMBER | member' >&2; exit 2 ;;
 esac

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.e2e.restore.conftest import EVERY, WORK, assert_nothing_restarted, backup, is_whole, restore, snapshots, to
-from tests.e2e.restore.vault import Vault
+from tests.e2e.restore.vault import FOLDER, Vault
 from tests.e2e.restore.writer import Writer, writing
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.process import ask
@@ -27,6 +27,26 @@ def test_majority_of_etcd_lost(cluster: Cluster, say: Say) -> None:
             cluster.machines[name].run("systemctl stop etcd && rm -rf /var/lib/etcd/member").ok()
         lost_at = time.monotonic()
     run = restore(cluster, SNAPSHOT="latest")
+    say(f"  make restore took {run.seconds:.1f} s")
+    assert_lost_at_most(writer, lost_at, say)
+    is_whole(cluster)
+
+
+def test_majority_and_the_place_of_the_snapshots_lost(cluster: Cluster, place: Vault, say: Say) -> None:
+    """A person has a copy of a snapshot in a file, and restores the file. Nothing asks the place."""
+    with writing(cluster) as writer:
+        backup(cluster)
+        file = cluster.stack.folder / "snapshot.tar"
+        file.write_bytes(place.copy(cluster.stack.output("backupPassword")))
+        time.sleep(PAUSE)
+        place.machine.run(f"mv {FOLDER} {FOLDER}.away").ok()
+        for name in ("cp-1", "cp-2"):
+            cluster.machines[name].run("systemctl stop etcd && rm -rf /var/lib/etcd/member").ok()
+        lost_at = time.monotonic()
+    try:
+        run = restore(cluster, SNAPSHOT=str(file))
+    finally:
+        place.machine.run(f"mv {FOLDER}.away {FOLDER}").ok()
     say(f"  make restore took {run.seconds:.1f} s")
     assert_lost_at_most(writer, lost_at, say)
     is_whole(cluster)

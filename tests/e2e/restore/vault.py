@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import subprocess
 import sys
@@ -31,6 +32,11 @@ class Vault:
     machine: Machine
     sftp: dict[str, Any]
     s3: dict[str, Any]
+
+    def copy(self, password: str) -> bytes:
+        """The newest snapshot in the folder, as the archive that restic writes for whoever has the password."""
+        dump = f"RESTIC_PASSWORD_FILE=/dev/stdin restic --no-cache -r {FOLDER} dump --archive tar latest / | base64"
+        return base64.b64decode(self.machine.run(dump, stdin=password).ok())
 
 
 @contextlib.contextmanager

@@ -43,11 +43,15 @@ def chance(say: Say) -> random.Random:
 def everybody(cluster: Cluster, probes: Probes, say: Say) -> Iterator[None]:
     """During the body, send requests over new and kept connections at three places, and watch. Nothing may fail."""
     admin = unpack(cluster.stack.kubeconfig, cluster.stack.folder / "admin")
+    ready_since = cluster.ready_since()
     with probes() as watch, beating(cluster.stack.output("endpoint"), admin) as beat:
         yield
         watch.assert_none_failed()
     say(f"  {beat.line()}")
     beat.assert_whole()
+    # Not an error: a kubelet may report this if the API is slow while the kubelet starts.
+    flapped = [name for name, since in cluster.ready_since().items() if since != ready_since[name]]
+    say(f"  nodes that were reported as not ready for a moment: {', '.join(flapped) or 'none'}")
 
 
 def killed(cluster: Cluster, chance: random.Random, say: Say, target: str = "up") -> None:

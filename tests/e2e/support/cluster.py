@@ -59,8 +59,15 @@ class Cluster:
 
     def readiness(self) -> dict[str, str]:
         """The status of the condition `Ready` of each node, by name."""
+        return {name: condition["status"] for name, condition in self._ready_conditions().items()}
+
+    def ready_since(self) -> dict[str, str]:
+        """When the condition `Ready` of each node changed last, by name."""
+        return {name: condition["lastTransitionTime"] for name, condition in self._ready_conditions().items()}
+
+    def _ready_conditions(self) -> dict[str, dict[str, str]]:
         return {
-            node["metadata"]["name"]: condition["status"]
+            node["metadata"]["name"]: condition
             for node in self.kubectl.items("nodes")
             for condition in node["status"]["conditions"]
             if condition["type"] == "Ready"

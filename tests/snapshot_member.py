@@ -1,0 +1,69 @@
+"""A member of etcd that takes and restores snapshots, with a real etcd and a real restic."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from clusters import cluster
+from real_etcd import EtcdCluster
+from scratch_machine import ReleaseMachine
+
+QUOTA = 50_000_000
+needs_restic = pytest.mark.skipif(shutil.which("restic") is None, reason="no restic on this machine")
+# Pretends to be another user without another user's rights, and to give directories to another user.
+RUNUSER = 'shift 3\nexec "$@"\n'
+INSTALL = 'for last; do [ -n "${last##/*}" ] || mkdir -p "$last"; done\n'
+
+
+class Member(ReleaseMachine):
+    """A member of etcd with releases in which it takes and restores snapshots."""
+
+    def __init__(self, folder: Path, etcd: EtcdCluster) -> None:
+        super().__init__(folder)
+        self.etcd, self.place, self.work = etcd, folder / "place", folder / "work"
+        self.work.mkdir()
+        etcd.equip(self, etcd.members[0])
+        self.program("runuser", RUNUSER)
+        self.program("install", INSTALL)
+        self.program("chown")
+
+    def lay_out(self, name: str, versions: tuple[str, str]) -> None:
+        """Stage a release with these versions of etcd and Kubernetes."""
+        release = self.release(name, {})
+        place = {"kind": "folder", "path": str(self.place)}
+        change = {"backup": {"to": place}, "versions": {"etcd": versions[0], "kubernetes": versions[1]}}
+        contents = {file.path: file.content for file in cluster("stacked", change).part("cp-1").files}
+        (release / "cfg").mkdir()
+        (release / "ssl/backup").mkdir(parents=True)
+        settings = str(contents["cfg/backup.env"]).replace("/var/lib/hardway-backup", str(self.work))
+        (release / "cfg/backup.env").write_text(settings)
+        (release / "cfg/etcd-functions").write_text(str(contents["cfg/etcd-functions"]))
+        (release / "cfg/cluster-id").write_text("cluster-of-the-test\n")
+        (release / "bin").symlink_to(self.root / "bin")
+        (release / "ssl/backup/password").write_text("a password\n")
+        (release / "ssl/backup/environment").write_text("AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\n")
+        now = time.time() + (10 if name == "new" else 0)
+        os.utime(release, (now, now))
+
+    def before_upgrade(self, *minors: str) -> subprocess.CompletedProcess[str]:
+        """Run the command of the program in the release `new`, which was staged last."""
+        return self.run(self.root / "releases/new/backup.sh", "before-upgrade", *minors)
+
+    @property
+    def last(self) -> list[str]:
+        """What etcd knows of the newest snapshot: time, id, revision, versions. Empty if there is none."""
+        return self.etcd.ctl("get", "--print-value-only", "/hardway/backup/last").stdout.split()
+
+    def metadata(self) -> str:
+        """The metadata in the newest snapshot of the place."""
+        return self.dump(self.last[1], f"{self.work}/taking/metadata").decode()
+
+    def dump(self, *words: str) -> bytes:
+        """What `restic dump` writes for a person with the password."""
+        secret = {"RESTIC_PASSWORD": "a password", "RESTIC_REPOSITORY": str(self.place), "PATH": os.environ["PATH"]}
+        return subprocess.run(
+            ["restic", "--no-cache", "dump", *words], env=secret, capture_output=True, check=True
+        ).stdout
