@@ -17,7 +17,7 @@ from api_server import ApiServer, api_server, program
 from conftest import page_values
 from issuer import Issuer, new_key
 
-from components.addons.groups import binding_name
+from components.addons.bindings import binding_name
 from components.config import ConfigError, Page, load
 from components.node.render.authentication import HEALTH_PATHS, authentication
 from components.pki.kubeconfig import Login, by_login
@@ -235,7 +235,7 @@ def test_a_group_has_the_role_of_its_binding(world: World) -> None:
         "POST",
         BINDINGS,
         {
-            "metadata": {"name": binding_name(bound)},
+            "metadata": {"name": binding_name("Group", bound.name, bound.role)},
             "roleRef": {**kind, "kind": "ClusterRole", "name": bound.role},
             "subjects": [{**kind, "kind": "Group", "name": bound.name}],
         },

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from policy_requests import UNKNOWN, asked, made
 
-from components.addons.rbac import CLUSTER_BINDINGS
+from components.addons.bindings import CLUSTER_BINDINGS
 
 RULE = "all-rights"
 BINDING = "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding"

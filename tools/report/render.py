@@ -23,7 +23,8 @@ from tools.report.rotation import rotation_section
 from tools.report.source import source_section
 
 _DONE = {"create": "created", "update": "changed", "replace": "**replaced**", "delete": "**removed**"}
-_VERBS = {"create": "create", "update": "change", "replace": "replace", "delete": "remove"}
+_DONE["retain"] = "stays, no longer managed"
+_VERBS = {"create": "create", "update": "change", "replace": "replace", "delete": "remove", "retain": "leave in place"}
 _KINDS = {"renewed": "renew", "issued": "issue", "dropped": "drop", "changed": "change"}
 _HOURS_A_DAY = 24
 _FOOT = "How to read this: `docs/preview.md`."
