@@ -63,6 +63,10 @@ MAINTENANCE_NAME = "hardway-maintenance"
 """The ClusterRole and the ClusterRoleBinding of the user that removes nodes."""
 
 
+OF_COMPONENTS = frozenset((*CLUSTER_BINDINGS, MAINTENANCE_NAME)) - {"hardway-cluster-admins"}
+"""Bindings whose subjects are no people."""
+
+
 def cluster_bindings() -> list[Binding]:
     """The bindings that every cluster has, in the whole cluster."""
     return [Binding(name, name, role, kind, subject) for name, (role, kind, subject) in CLUSTER_BINDINGS.items()]

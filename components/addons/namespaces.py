@@ -9,13 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.config.access import Access
-from components.config.namespaces import Namespace
-
-ENFORCE = "pod-security.kubernetes.io/enforce"
-"""The label with the level of Pod Security: https://kubernetes.io/docs/concepts/security/pod-security-admission/."""
-MANAGED_BY = {"app.kubernetes.io/managed-by": "hardway"}
-LIMITED_BY = "hardway"
-"""The name of the ResourceQuota and of the LimitRange."""
+from components.config.namespaces import ENFORCE, LIMITED_BY, MANAGED_BY, Namespace
 
 
 def namespace_labels(namespace: Namespace | None) -> dict[str, str]:

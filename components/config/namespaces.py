@@ -15,6 +15,12 @@ from components.config.names import is_domain, label_rule
 from components.config.quantities import Cpu, Memory, Quantity
 from components.config.section import Choice, Rule, Section
 
+ENFORCE = "pod-security.kubernetes.io/enforce"
+"""The label with the level of Pod Security: https://kubernetes.io/docs/concepts/security/pod-security-admission/."""
+MANAGED_BY = {"app.kubernetes.io/managed-by": "hardway"}
+"""The label of namespaces that are or were on the page."""
+LIMITED_BY = "hardway"
+"""The name of the ResourceQuota and of the LimitRange in a namespace."""
 _NAMESPACE_LABEL = label_rule("namespace")
 # IsStandardQuotaResourceName in k8s.io/kubernetes/pkg/apis/core/helper, versions 1.36.4 and 1.37.1.
 COUNTED = (

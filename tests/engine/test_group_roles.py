@@ -25,7 +25,7 @@ access = Access.model_validate(json.loads(open("access.json").read()))
 provider = k8s.Provider("cluster", kubeconfig=pulumi.Output.secret(open("kubeconfig.json").read()))
 Rbac("rbac", access, pulumi.ResourceOptions(providers=[provider], transformations=[owned]))
 pulumi.Stash("fixed-values", input={})
-pulumi.export("kubeconfig", "x")
+pulumi.export("kubeconfig", pulumi.Output.secret(open("kubeconfig.json").read()))
 pulumi.export("kubeconfigSha256", "y")
 """
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

@@ -4,9 +4,11 @@ People come by impersonation: the API server authorizes and admits their request
 """
 
 import json
+import subprocess
 import time
 import urllib.error
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,13 @@ import pytest
 from api_server import MERGE, ApiServer, api_server, controllers
 from test_group_roles import PROGRAM
 
-from components.addons.namespaces import ENFORCE, LIMITED_BY
-from components.config.namespaces import COUNTED, MEASURED
+from components.addons.bindings import binding_name
+from components.config.namespaces import COUNTED, ENFORCE, LIMITED_BY, MEASURED
 from components.node.render.api_policies import ADMISSION
+from components.pki.leaves import DEPLOYER_BINDING, DEPLOYER_GROUP
+from tools.access.show import show
 from tools.common.paths import Clone, this_clone
+from tools.operate import kubectl
 from tools.operate.stack import Stack
 
 ENGINE = this_clone().bin / "pulumi"
@@ -62,6 +67,12 @@ PEOPLE = {
 }
 """Name and groups of people, by what the page gives them."""
 WORKERS = ("developer", "edit", "admin")
+NAMES = {"claim": "sub", "prefix": "oidc:"}
+ISSUER = {
+    "url": "https://login.example.com",
+    "audiences": ["kubernetes"],
+    "claimMappings": {"username": NAMES, "groups": NAMES},
+}
 CONTROLLERS = ("garbage-collector-controller", "resourcequota-controller", "serviceaccount-controller")
 CONTROLLERS += ("clusterrole-aggregation-controller",)
 
@@ -75,7 +86,22 @@ class World:
 
     def up(self, access: Any) -> None:
         (self.stack.clone.root / "access.json").write_text(json.dumps(access))
+        page = {"config": {"hardway:access": {**access, "oidc": [ISSUER]}}}
+        self.stack.clone.page("dev").write_text(json.dumps(page))
         assert self.stack.up() == 0
+
+    def grant(self) -> None:
+        """Make the binding that grant.sh makes on a machine."""
+        with suppress(urllib.error.HTTPError):
+            by_hand(self, EVERYWHERE, "cluster-admin", "Group", DEPLOYER_GROUP, name=DEPLOYER_BINDING)
+
+    def patch(self, path: str, change: Any) -> None:
+        """Change an object as an administrator does."""
+        self.server.ask("PATCH", path, change, MERGE)
+
+    def kubectl(self, *words: str) -> None:
+        """Run kubectl as the admin of the stack."""
+        subprocess.run([*kubectl.required(self.stack, 10), *words], check=True, capture_output=True, timeout=60)
 
     def status(self, who: str, method: str, path: str, body: Any = None) -> tuple[int, str]:
         """The status of an answer to a person, and the message of a refusal."""
@@ -296,6 +322,7 @@ def test_why_the_page_refuses_cluster_admin_in_a_namespace(world: World) -> None
     path = f"{NAMESPACES}/open"
     eventually(lambda: world.status("stranger", "GET", path)[0] == 200, "the binding counts")
     assert world.status("stranger", "PATCH", path, {"metadata": {"labels": {ENFORCE: "privileged"}}})[0] == 200
+    world.server.ask("DELETE", f"{RBAC}/namespaces/open/rolebindings/x")
 
 
 @pytest.mark.parametrize("name", [*COUNTED, *MEASURED, "count/deployments.apps", "requests.example.com/gpu"])
@@ -323,8 +350,166 @@ def test_an_api_server_refuses_what_the_page_refuses(world: World, kind: str, sp
     assert problem in json.loads(caught.value.read())["message"]
 
 
+@dataclass
+class Shown:
+    """What `make access` prints: as text, and as JSON. `code` is its exit code."""
+
+    code: int
+    text: str
+    content: Any
+
+    def differences(self, *parts: str) -> list[str]:
+        """The differences that have all parts."""
+        return [one for one in self.content["differences"] if all(part in one for part in parts)]
+
+
+@pytest.fixture
+def shown(world: World, capfd: pytest.CaptureFixture[str]) -> Callable[[], Shown]:
+    """Runs `make access`, twice."""
+
+    def run() -> Shown:
+        capfd.readouterr()
+        code = show(world.stack, as_json=True)
+        content = json.loads(capfd.readouterr().out)
+        assert show(world.stack, as_json=False) == code
+        return Shown(code, capfd.readouterr().out, content)
+
+    return run
+
+
+def by_hand(world: World, path: str, role: str, kind: str, subject: str, **metadata: Any) -> str:
+    """Make a binding as an administrator does with kubectl, and return its path."""
+    named = {"kind": kind, "name": subject} | ({"namespace": "default"} if kind == "ServiceAccount" else {})
+    group = {} if kind == "ServiceAccount" else {"apiGroup": "rbac.authorization.k8s.io"}
+    body = {
+        "metadata": {"name": "made-by-hand", **metadata},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [group | named],
+    }
+    world.server.ask("POST", path, body)
+    return f"{path}/made-by-hand"
+
+
+EVERYWHERE = f"{RBAC}/clusterrolebindings"
+IN_SHOP = f"{RBAC}/namespaces/shop/rolebindings"
+
+
+def test_page_and_cluster_agree(world: World, shown: Callable[[], Shown]) -> None:
+    """So each binding that this API server made itself is known as such."""
+    world.grant()
+    found = shown()
+    assert (found.code, found.content["differences"]) == (0, [])
+    assert "The page and the cluster agree." in found.text
+    rights = {(one["kind"], one["subject"], one["role"], one["namespace"]) for one in found.content["rights"]}
+    assert rights == {
+        ("Group", "hardway:cluster-admins", "cluster-admin", None),
+        ("Group", "hardway:deployers", "cluster-admin", None),
+        ("Group", "hardway:developers:shop", "edit", "shop"),
+        ("Group", "oidc:shop", "edit", "shop"),
+        ("Group", "oidc:leads", "admin", "shop"),
+        ("Group", "oidc:audit", "view", None),
+        ("Group", "oidc:release", "hardway-role-deployers", None),
+        ("User", "oidc:4f1c", "hardway-role-deployers", "shop"),
+        ("User", "oidc:boss", "admin", None),
+    }
+    assert {one["standsIn"] for one in found.content["rights"]} == {"page and cluster"}
+    lines = [line.split() for line in found.text.splitlines()]
+    assert ["alice", "those", "of", "hardway:developers:shop", "certificate"] in lines
+    assert ["oidc:leads", "admin", "namespace", "shop", "page", "and", "cluster"] in lines
+    (place,) = [line for line in found.text.splitlines() if line.startswith("shop ")]
+    assert "restricted" in place and "limits.cpu=2, pods=2" in place and "oidc:boss (admin)" in place
+
+
+@pytest.mark.parametrize(
+    ("path", "role", "kind", "name", "differs"),
+    [
+        (EVERYWHERE, "cluster-admin", "User", "bob", True),
+        (EVERYWHERE, "view", "Group", "system:authenticated", True),
+        (IN_SHOP, "view", "User", "bob", True),
+        (IN_SHOP, "edit", "Group", "oidc:others", True),
+        (EVERYWHERE, "cluster-admin", "ServiceAccount", "default", True),
+        (EVERYWHERE, "admin", "ServiceAccount", "default", True),
+        # As charts make them.
+        (EVERYWHERE, "view", "ServiceAccount", "default", False),
+        (IN_SHOP, "admin", "ServiceAccount", "default", False),
+    ],
+)
+def test_a_binding_by_hand_is_a_difference(
+    world: World, shown: Callable[[], Shown], path: str, role: str, kind: str, name: str, differs: bool
+) -> None:
+    world.grant()
+    made = by_hand(world, path, role, kind, name)
+    try:
+        found = shown()
+    finally:
+        world.server.ask("DELETE", made)
+    assert found.code == int(differs)
+    assert bool(found.differences("made-by-hand", f"has the role {role}", "kubectl delete")) == differs
+    assert ("cluster only" in found.text) == differs
+    assert shown().code == 0
+
+
+def test_the_label_of_kubernetes_hides_nothing(world: World, shown: Callable[[], Shown]) -> None:
+    """An added subject stays when an API server starts; and anybody can write a label."""
+    world.grant()
+    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+    made = by_hand(world, EVERYWHERE, "cluster-admin", "User", "mallory", labels=labels)
+    admins = world.server.ask("GET", f"{EVERYWHERE}/cluster-admin")
+    eve = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "eve"}
+    try:
+        world.patch(f"{EVERYWHERE}/cluster-admin", {"subjects": [*admins["subjects"], eve]})
+        found = shown()
+    finally:
+        world.server.ask("DELETE", made)
+        world.patch(f"{EVERYWHERE}/cluster-admin", {"subjects": admins["subjects"]})
+    assert found.code == 1
+    assert found.differences("ClusterRoleBinding cluster-admin of Kubernetes was changed", "user eve has the role")
+    assert found.differences("made-by-hand has the label of bindings of Kubernetes")
+    assert found.differences("made-by-hand is not on the page: user mallory")
+    assert shown().code == 0
+
+
+def test_what_is_missing_or_changed_is_told_and_mended_as_told(world: World, shown: Callable[[], Shown]) -> None:
+    """Each command of a sentence is run, and `make up ARGS=--refresh` at the end."""
+    world.grant()
+    group = f"{IN_SHOP}/{binding_name('Group', 'oidc:shop', 'edit')}"
+    user = f"{IN_SHOP}/{binding_name('User', 'oidc:4f1c', 'hardway-role-deployers')}"
+    role = f"{RBAC}/clusterroles/hardway-role-deployers"
+    world.server.ask("DELETE", group)
+    other = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "eve"}
+    world.patch(user, {"subjects": [other]})
+    world.patch(role, {"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]})
+    world.patch(QUOTA, {"spec": {"hard": {"pods": "200"}}})
+    world.patch(LIMITS, {"spec": {"limits": [{"type": "Container", "max": {"cpu": "64"}}]}})
+    world.patch(SHOP, {"metadata": {"labels": {ENFORCE: "privileged"}}})
+    aggregated = {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
+    extra = {"metadata": {"name": "of-a-chart", "labels": aggregated}, "rules": []}
+    world.server.ask("POST", f"{RBAC}/clusterroles", extra)
+    found = shown()
+    assert found.code == 1
+    assert found.differences(
+        "is not in the cluster, so group oidc:shop has the role edit in the namespace shop on the page"
+    )
+    assert found.differences("of the page was changed, so user eve has the role hardway-role-deployers")
+    assert found.differences("of the page was changed, so user oidc:4f1c does not have the role")
+    assert found.differences("ClusterRole hardway-role-deployers has other rules")
+    assert found.differences("namespace shop: quota pods is 200 in the cluster, 2 on the page")
+    assert found.differences("namespace shop: limits.max cpu is 64 in the cluster, 1 on the page")
+    assert found.differences("namespace shop: limits.default memory is not set in the cluster, 64Mi on the page")
+    assert found.differences("namespace shop: the level of Pod Security is privileged in the cluster, restricted")
+    assert found.content["notes"] == ["ClusterRole of-a-chart adds its rules to edit"]
+    assert "page only" in found.text and "cluster only" in found.text
+
+    world.server.ask("DELETE", f"{RBAC}/clusterroles/of-a-chart")
+    for command in {part for text in found.content["differences"] for part in text.split("`") if "kubectl " in part}:
+        world.kubectl(*command.split()[1:])
+    assert world.stack.up(["--refresh"]) == 0
+    world.grant()
+    assert shown().content["differences"] == []
+
+
 def test_a_namespace_that_leaves_the_page_stays_and_its_people_go(
-    world: World, capfd: pytest.CaptureFixture[str]
+    world: World, capfd: pytest.CaptureFixture[str], shown: Callable[[], Shown]
 ) -> None:
     """Last, because it takes everything away. The preview says that the namespace stays."""
     world.server.ask("POST", f"{SHOP}/pods", pod("kept"))
@@ -337,5 +522,6 @@ def test_a_namespace_that_leaves_the_page_stays_and_its_people_go(
     assert world.server.ask("GET", SHOP)["status"]["phase"] == "Active"
     assert world.server.ask("GET", f"{SHOP}/pods/kept")["metadata"]["name"] == "kept"
     assert not exists(world.server, QUOTA) and not exists(world.server, LIMITS)
+    assert "namespace shop was on the page, and stays" in str(shown().content["notes"])
     for who in PEOPLE:
         eventually(lambda who=who: world.status(who, "GET", f"{SHOP}/pods")[0] == 403, who)  # type: ignore[misc]
