@@ -19,6 +19,8 @@ BUILT_IN_ROLES = ("view", "edit", "admin", "cluster-admin")
 """The roles for people that every API server makes."""
 
 WILDCARD = "*"
+_CONSTRAINED = ("impersonate:", "impersonate-on:")
+"""Verbs of constrained impersonation begin like this (k8s.io/apiserver/pkg/endpoints/filters/impersonation)."""
 _CHANGES = ("create", "update", "patch")
 _WORKLOADS = {
     "": ("pods", "replicationcontrollers"),
@@ -55,6 +57,11 @@ _LEADS_TO_ALL: tuple[tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
 )
 
 
+def is_escalating(verb: str) -> bool:
+    """Whether a verb lets its holder take rights of others."""
+    return verb in ESCALATING_VERBS or verb.startswith(_CONSTRAINED)
+
+
 def dangers(rules: Iterable[Any], *, whole_cluster: bool) -> Iterator[str]:
     """Each right in the rules that leads to rights which the rules do not have, such as `the verb 'bind'`.
 
@@ -72,8 +79,7 @@ def dangers(rules: Iterable[Any], *, whole_cluster: bool) -> Iterator[str]:
         yield from (
             f"the wildcard {url!r} in nonResourceURLs" for url in _texts(rule, "nonResourceURLs") if url in ("*", "/*")
         )
-        # `impersonate:...` are the verbs of constrained impersonation.
-        yield from (f"the verb {verb!r}" for verb in verbs if verb.partition(":")[0] in ESCALATING_VERBS)
+        yield from (f"the verb {verb!r}" for verb in verbs if is_escalating(verb))
         wanted = (*_LEADS_TO_ALL, (BOUNDS, WRITE_VERBS)) if whole_cluster else ((BOUNDS, WRITE_VERBS),)
         found = {
             (verb, resource)

@@ -11,6 +11,9 @@ import pulumi_kubernetes as k8s
 from components.config.access import Access
 from components.config.namespaces import ENFORCE, LIMITED_BY, MANAGED_BY, Namespace
 
+# The page decides what limits people, also if somebody has changed the object by hand.
+_FORCED = {"annotations": {"pulumi.com/patchForce": "true"}}
+
 
 def namespace_labels(namespace: Namespace | None) -> dict[str, str]:
     """The labels of a namespace. None: it is on no line of `access.namespaces`."""
@@ -34,12 +37,12 @@ def make_namespaces(access: Access, opts: pulumi.ResourceOptions) -> dict[str, l
 def _make(name: str, settings: Namespace | None, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
     namespace = k8s.core.v1.Namespace(
         f"namespace-{name}",
-        metadata={"name": name, "labels": namespace_labels(settings)},
+        metadata={"name": name, "labels": namespace_labels(settings), **_FORCED},
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True)),
     )
     limits: list[pulumi.Resource] = []
     # The name as text, so that a preview shows it before there is an API to ask.
-    metadata = {"name": LIMITED_BY, "namespace": name}
+    metadata = {"name": LIMITED_BY, "namespace": name, **_FORCED}
     opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[namespace]))
     if settings and settings.quota:
         limits.append(

@@ -9,7 +9,7 @@ from components.config.names import is_domain
 from components.config.namespaces import NAMESPACE
 from components.config.pki import text_rule
 from components.config.section import Rule, Section, listing
-from components.rights import ESCALATING_VERBS, VERBS, WILDCARD
+from components.rights import VERBS, WILDCARD, is_escalating
 
 _RESOURCE = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z][a-z0-9]*)*")
 
@@ -40,7 +40,7 @@ def _resource_problem(value: str) -> str | None:
 def _verb_problem(value: str) -> str | None:
     if problem := _wildcard(value):
         return problem
-    if value.partition(":")[0] in ESCALATING_VERBS:
+    if is_escalating(value):
         return "lets its holder take rights that the page does not give"
     return None if value in VERBS else "is not a verb"
 

@@ -84,10 +84,15 @@ class World:
     stack: Stack
     server: ApiServer
 
-    def up(self, access: Any) -> None:
+    def write(self, access: Any) -> None:
+        """Write the section `access` of the page."""
         (self.stack.clone.root / "access.json").write_text(json.dumps(access))
         page = {"config": {"hardway:access": {**access, "oidc": [ISSUER]}}}
         self.stack.clone.page("dev").write_text(json.dumps(page))
+
+    def up(self, access: Any) -> None:
+        """`make up` with this section."""
+        self.write(access)
         assert self.stack.up() == 0
 
     def grant(self) -> None:
@@ -508,12 +513,58 @@ def test_what_is_missing_or_changed_is_told_and_mended_as_told(world: World, sho
     assert shown().content["differences"] == []
 
 
+def test_the_page_wins_over_a_change_by_hand(world: World) -> None:
+    """A field that kubectl has written belongs to kubectl, and an ordinary change of it would be a conflict."""
+    world.kubectl("label", "namespace", "shop", f"{ENFORCE}=privileged", "--overwrite")
+    world.kubectl("patch", "resourcequota", LIMITED_BY, "--namespace=shop", '--patch={"spec":{"hard":{"pods":"200"}}}')
+    (namespace,) = ACCESS["namespaces"]
+    assert isinstance(namespace, dict)
+    changed = {**namespace, "podSecurity": "baseline", "quota": {**namespace["quota"], "pods": "3"}}
+    world.up({**ACCESS, "namespaces": [changed]})
+    assert world.server.ask("GET", SHOP)["metadata"]["labels"][ENFORCE] == "baseline"
+    assert world.server.ask("GET", QUOTA)["spec"]["hard"]["pods"] == "3"
+    world.up(ACCESS)
+
+
+def test_the_policies_name_roles_of_the_page_that_lead_to_all_rights(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With objects as the real provider plans them."""
+    reads = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    given = {"name": "oidc:audit", "namespaces": None}
+    world.write(
+        {
+            **ACCESS,
+            "namespaces": [{"name": "shop", "podSecurity": "privileged"}],
+            "roles": [{"name": "reader", "rules": [reads]}, {"name": "made-by-a-chart"}],
+            "groups": [given | {"role": role} for role in ("reader", "made-by-a-chart", "view", "admin")],
+            "users": [],
+        }
+    )
+    capfd.readouterr()
+    world.stack.preview(["--policy-pack", str(this_clone().root / "policies")])
+    report = capfd.readouterr().out
+    advice = [line for line in report.splitlines() if line.startswith("- advice by `")]
+    (read,) = [line for line in advice if "allows get secrets: that leads to all rights" in line]
+    (unknown,) = [line for line in advice if "made-by-a-chart" in line and "does not show what the role allows" in line]
+    assert "`rights-of-roles`" in read and "`rights-of-roles`" in unknown
+    (broad,) = [line for line in advice if "gives the role admin in the whole cluster to Group oidc:audit" in line]
+    assert "`all-rights`" in broad
+    assert [line for line in advice if "`all-rights`" in line and "root on nodes" in line and "namespace-shop" in line]
+    assert "| `group oidc:audit` | gets | `hardway-role-reader` | **whole cluster** |" in report
+    assert "| `shop` | `Pod Security` | `restricted` | `privileged` |" in report
+    assert "| `shop` | `quota pods` | `2` | none |" in report
+    assert "| `reader` | none | `get secrets` |" in report
+    assert "| `deployers` | `list deployments in apps` | none |" in report
+
+
 def test_a_namespace_that_leaves_the_page_stays_and_its_people_go(
     world: World, capfd: pytest.CaptureFixture[str], shown: Callable[[], Shown]
 ) -> None:
     """Last, because it takes everything away. The preview says that the namespace stays."""
     world.server.ask("POST", f"{SHOP}/pods", pod("kept"))
-    (world.stack.clone.root / "access.json").write_text('{"developers": []}')
+    world.write({"developers": []})
+    capfd.readouterr()
     assert world.stack.preview() == 0
     report = capfd.readouterr().out
     assert "| `Namespace` | `shop` | stays, no longer managed |" in report

@@ -25,7 +25,8 @@ def lines(compared: Comparison, wanted: Wanted, found: Found) -> Iterator[str]:
     if rows:
         yield from _table(("NAMESPACE", "POD SECURITY", "QUOTA", "WHO HAS RIGHTS THERE"), rows)
         yield ""
-    yield "Who belongs to a group of an issuer is known to the issuer alone."
+    yield "Who belongs to a group of an issuer is known to the issuer alone. hardway makes no network policy, because"
+    yield "flannel enforces none: each pod may connect to each pod, also in other namespaces."
     for title, texts in (
         ("The page and the cluster differ:", compared.differences),
         ("Worth knowing:", compared.notes),

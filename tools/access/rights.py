@@ -26,6 +26,8 @@ class Right:
 
     def who(self) -> str:
         """The subject with its kind, as a person writes it."""
+        if self.kind == UNREADABLE:
+            return UNREADABLE
         return f"{'service account' if self.kind == 'ServiceAccount' else self.kind.lower()} {self.subject}"
 
     def where(self) -> str:

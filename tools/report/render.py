@@ -19,6 +19,7 @@ from tools.report.objects import (
     other_changes,
 )
 from tools.report.read import Finding, Preview
+from tools.report.rights import rights_sections
 from tools.report.rotation import rotation_section
 from tools.report.source import source_section
 
@@ -48,6 +49,7 @@ def render(preview: Preview, now: datetime, limit: int = LIMIT) -> str:
         *nodes_section(nodes),
         *_certificates(certificates),
         *due_section(preview, now),
+        *rights_sections(preview),
         *_objects(objects, incomparable),
         *_others(others),
         *_warnings(preview),
