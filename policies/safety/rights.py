@@ -88,10 +88,8 @@ def rights_of_roles(items: Sequence[Item], settings: Settings) -> Iterator[tuple
             yield item.urn, f"{given}, and the plan does not show what the role allows. Look at it: {look}."
     if unreadable:
         # Without an API, as in the first preview of a stack, the engine shows no object of the cluster to this rule.
-        yield (
-            None,
-            f"nobody can judge the roles of {', '.join(sorted(unreadable))} yet: what they give cannot be read before `up`.",
-        )
+        names = ", ".join(sorted(unreadable))
+        yield None, f"nobody can judge the roles of {names} yet: what they give cannot be read before `up`."
 
 
 def _dangers(item: Item, *, whole_cluster: bool) -> Iterator[str]:

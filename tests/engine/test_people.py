@@ -421,8 +421,11 @@ def test_page_and_cluster_agree(world: World, shown: Callable[[], Shown]) -> Non
     lines = [line.split() for line in found.text.splitlines()]
     assert ["alice", "those", "of", "hardway:developers:shop", "certificate"] in lines
     assert ["oidc:leads", "admin", "namespace", "shop", "page", "and", "cluster"] in lines
-    (place,) = [line for line in found.text.splitlines() if line.startswith("shop ")]
-    assert "restricted" in place and "limits.cpu=2, pods=2" in place and "oidc:boss (admin)" in place
+    assert (
+        "NAMESPACE shop: Pod Security restricted; quota limits.cpu=2, pods=2; default of a container cpu=500m, "
+        in found.text
+    )
+    assert ["admin", "oidc:leads,", "oidc:boss"] in lines and ["edit", "hardway:developers:shop,", "oidc:shop"] in lines
 
 
 @pytest.mark.parametrize(

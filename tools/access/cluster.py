@@ -79,7 +79,8 @@ def found(items: Iterable[Mapping[str, Any]]) -> Found:
     """What objects of the API say. Of quotas and limits only those count that the program makes."""
     bindings, roles = [], {}
     namespaces: dict[str, FoundNamespace] = {}
-    quotas, limits = {}, {}
+    quotas: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
     for item in items:
         kind, meta = item["kind"], item["metadata"]
         name, namespace, labels = meta["name"], meta.get("namespace", ""), meta.get("labels") or {}

@@ -21,10 +21,7 @@ def lines(compared: Comparison, wanted: Wanted, found: Found) -> Iterator[str]:
         if rows:
             yield from _table((title, "ROLE", "WHERE", "STANDS IN"), sorted(rows))
             yield ""
-    rows = list(_namespaces(compared, wanted, found))
-    if rows:
-        yield from _table(("NAMESPACE", "POD SECURITY", "QUOTA", "WHO HAS RIGHTS THERE"), rows)
-        yield ""
+    yield from _namespaces(compared, wanted, found)
     yield "Who belongs to a group of an issuer is known to the issuer alone. hardway makes no network policy, because"
     yield "flannel enforces none: each pod may connect to each pod, also in other namespaces."
     for title, texts in (
@@ -50,16 +47,30 @@ def _certificates(wanted: Wanted) -> Iterator[tuple[str, ...]]:
         yield name, f"those of {group}", "", "certificate"
 
 
-def _namespaces(compared: Comparison, wanted: Wanted, found: Found) -> Iterator[tuple[str, ...]]:
+def _namespaces(compared: Comparison, wanted: Wanted, found: Found) -> Iterator[str]:
     named = {one.right.namespace for one in compared.rights if one.right.namespace} | {*wanted.namespaces}
     for name, known in sorted(by_namespace(compared.rights, named).items()):
         namespace = found.namespaces.get(name)
         if namespace is None:
-            yield name, "(missing)", "", ""
+            yield from (f"NAMESPACE {name} is not in the cluster", "")
             continue
-        who = dict.fromkeys(f"{one.right.subject} ({one.right.role})" for one in known)
-        level = namespace.labels.get(ENFORCE, _CLUSTER_DEFAULT)
-        yield name, level, _amounts(namespace.quota) or "none", ", ".join(who) or "nobody"
+        limits = [
+            f"Pod Security {namespace.labels.get(ENFORCE, _CLUSTER_DEFAULT)}",
+            f"quota {_amounts(namespace.quota)}" if namespace.quota else "no quota",
+            *(
+                f"{field} of a container {_amounts(amounts)}"
+                for field, amounts in sorted(namespace.limits.items())
+                if isinstance(amounts, dict) and amounts
+            ),
+        ]
+        yield f"NAMESPACE {name}: {'; '.join(limits)}"
+        roles: dict[str, list[str]] = {}
+        for one in known:
+            roles.setdefault(one.right.role, []).append(one.right.subject)
+        width = max(map(len, roles), default=0)
+        for role, subjects in sorted(roles.items()):
+            yield f"  {role.ljust(width)}  {', '.join(dict.fromkeys(subjects))}"
+        yield ""
 
 
 def _amounts(values: Mapping[str, str]) -> str:
