@@ -101,6 +101,13 @@ def test_a_missing_binding_of_a_component_is_told() -> None:
     assert text.startswith("ClusterRoleBinding hardway-apiserver-kubelet is not in the cluster")
 
 
+def test_a_revocation_of_the_program_is_taken_back_on_request_only() -> None:
+    """An ordinary `up` does not make this binding."""
+    items = [one for one in of_program() if one["metadata"]["name"] != "hardway-deployers"]
+    (text,) = compare(wanted(NOBODY), found(items), "prod").differences
+    assert "`make up STACK=prod ARGS=\"--replace '**::grant'\"` makes it" in text
+
+
 def test_another_role_under_a_name_of_the_page_is_told() -> None:
     items = [one for one in of_program() if one["metadata"]["name"] != "hardway-maintenance"]
     changed = binding("hardway-maintenance", "cluster-admin", {"kind": "User", "name": "hardway:maintenance"})

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from components.addons.bindings import OF_COMPONENTS
 from components.config.namespaces import MANAGED_BY
+from components.pki.leaves import DEPLOYER_BINDING
 from components.rights import BUILT_IN_ROLES, dangers
 from tools.access.built_in import LABEL, built_in_rights
 from tools.access.cluster import Found, FoundBinding, FoundRole
 from tools.access.limits import unlike_namespaces
 from tools.access.rights import Right
 from tools.access.wanted import Wanted
+from tools.operate.revoked import grant_again
 
 PAGE, CLUSTER, BOTH = "page only", "cluster only", "page and cluster"
 _PROGRAM = "ServiceAccount"
@@ -49,7 +51,9 @@ class Comparison:
 def compare(wanted: Wanted, found: Found, stack: str) -> Comparison:
     """Compare the page with the cluster."""
     up = f"`make up STACK={stack} ARGS=--refresh`"
-    judged = [*_missing(wanted, found, up), *(_judge(one, wanted, found, up) for one in found.bindings)]
+    # An ordinary `up` does not make this binding, because its deletion is a revocation (decision record 70).
+    ups = {name: up for _, name in wanted.bindings} | {DEPLOYER_BINDING: f"`{grant_again(stack)}`"}
+    judged = [*_missing(wanted, found, ups), *(_judge(one, wanted, found, ups) for one in found.bindings)]
     differences = [text for one in judged for text in one.differences]
     differences += [*_roles(wanted, found, up), *unlike_namespaces(wanted, found, up)]
     rights = sorted(known for one in judged for known in one.rights)
@@ -62,21 +66,21 @@ def by_namespace(rights: Iterable[Known], namespaces: Iterable[str]) -> dict[str
     return {name: [one for one in rights if one.right.namespace in ("", name)] for name in namespaces}
 
 
-def _missing(wanted: Wanted, found: Found, up: str) -> Iterator[Judged]:
+def _missing(wanted: Wanted, found: Found, ups: Mapping[str, str]) -> Iterator[Judged]:
     present = {(one.namespace, one.name) for one in found.bindings}
     for (namespace, name), right in wanted.bindings.items():
         if (namespace, name) not in present:
             title = FoundBinding(name, namespace, {}, frozenset()).title()
-            text = f"{title} is not in the cluster, so {_gives(right)} on the page alone: {up} makes it"
+            text = f"{title} is not in the cluster, so {_gives(right)} on the page alone: {ups[name]} makes it"
             yield Judged(_shown(name, [right], PAGE, title), (text,))
 
 
-def _judge(binding: FoundBinding, wanted: Wanted, found: Found, up: str) -> Judged:
+def _judge(binding: FoundBinding, wanted: Wanted, found: Found, ups: Mapping[str, str]) -> Judged:
     """A binding in the cluster: one of the page, one of Kubernetes, or one that somebody made."""
     key = binding.namespace, binding.name
     if key in wanted.bindings:
         expected = frozenset([wanted.bindings[key]])
-        remedy = f"`{binding.deletion()}`, and {up} makes it again"
+        remedy = f"`{binding.deletion()}`, and {ups[binding.name]} makes it again"
         kept = _shown(binding.name, expected & binding.rights, BOTH, binding.title())
         lost = _shown(binding.name, expected - binding.rights, PAGE, binding.title())
         return _plus(_changed(binding, expected, "the page", remedy), kept + lost)
