@@ -59,8 +59,9 @@ def issuers(staff: Issuer, partner: Issuer, **changes: Any) -> list[dict[str, An
 
 
 def page_of(*oidc: dict[str, Any], groups: tuple[dict[str, str], ...] = ()) -> Page:
-    """A page with these issuers."""
-    return load(page_values("stacked") | {"access": {"oidc": list(oidc), "groups": list(groups)}})
+    """A page with these issuers. The roles of groups are not those that the program makes."""
+    roles = [{"name": group["role"]} for group in groups]
+    return load(page_values("stacked") | {"access": {"oidc": list(oidc), "roles": roles, "groups": list(groups)}})
 
 
 @dataclass
