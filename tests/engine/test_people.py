@@ -435,9 +435,8 @@ def test_page_and_cluster_agree(world: World, shown: Callable[[], Shown]) -> Non
         (EVERYWHERE, "view", "Group", "system:authenticated", True),
         (IN_SHOP, "view", "User", "bob", True),
         (IN_SHOP, "edit", "Group", "oidc:others", True),
-        (EVERYWHERE, "cluster-admin", "ServiceAccount", "default", True),
-        (EVERYWHERE, "admin", "ServiceAccount", "default", True),
-        # As charts make them.
+        # As charts make them. What leads to all rights is a note.
+        (EVERYWHERE, "admin", "ServiceAccount", "default", False),
         (EVERYWHERE, "view", "ServiceAccount", "default", False),
         (IN_SHOP, "admin", "ServiceAccount", "default", False),
     ],
@@ -453,7 +452,9 @@ def test_a_binding_by_hand_is_a_difference(
         world.server.ask("DELETE", made)
     assert found.code == int(differs)
     assert bool(found.differences("made-by-hand", f"has the role {role}", "kubectl delete")) == differs
-    assert ("cluster only" in found.text) == differs
+    is_note = (path, role, kind) == (EVERYWHERE, "admin", "ServiceAccount")
+    assert bool([text for text in found.content["notes"] if "leads to all rights" in text]) == is_note
+    assert ("cluster only" in found.text) == (differs or is_note)
     assert shown().code == 0
 
 

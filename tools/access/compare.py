@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from components.addons.bindings import OF_COMPONENTS
 from components.config.namespaces import MANAGED_BY
@@ -33,10 +33,11 @@ class Known:
 
 @dataclass(frozen=True)
 class Judged:
-    """What is known about one binding: rights to show, and differences."""
+    """What is known about one binding: rights to show, differences and notes."""
 
     rights: tuple[Known, ...] = ()
     differences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def compare(wanted: Wanted, found: Found, stack: str) -> Comparison:
     differences = [text for one in judged for text in one.differences]
     differences += [*_roles(wanted, found, up), *unlike_namespaces(wanted, found, up)]
     rights = sorted(known for one in judged for known in one.rights)
-    return Comparison(tuple(rights), tuple(differences), tuple(_notes(wanted, found)))
+    notes = [*(text for one in judged for text in one.notes), *_notes(wanted, found)]
+    return Comparison(tuple(rights), tuple(differences), tuple(notes))
 
 
 def by_namespace(rights: Iterable[Known], namespaces: Iterable[str]) -> dict[str, list[Known]]:
@@ -99,23 +101,29 @@ def _changed(binding: FoundBinding, expected: frozenset[Right], whose: str, reme
 
 
 def _by_hand(binding: FoundBinding, found: Found) -> Judged:
-    """A binding that nobody reviewed: of people always, of programs if it leads to all rights."""
-    known, texts = [], []
+    """A binding that is not on the page: a difference for people, a note for programs if it leads to all rights."""
+    known, texts, notes = [], [], []
     if binding.labels.get(LABEL[0]) == LABEL[1]:
         texts.append(
             f"{binding.title()} has the label of bindings of Kubernetes, and no API server makes such a binding: "
             f"`{binding.deletion()}`"
         )
     for right in sorted(binding.rights):
-        why = _leads_to(right, found) if right.kind == _PROGRAM else ""
-        if right.kind != _PROGRAM or why:
-            more = f" That role leads to all rights: {why}." if why else ""
+        if right.kind != _PROGRAM:
             texts.append(
-                f"{binding.title()} is not on the page: {_gives(right)}.{more} Put the right on the page, or "
+                f"{binding.title()} is not on the page: {_gives(right)}. Put the right on the page, or "
                 f"`{binding.deletion()}`"
             )
             known.append(Known(right, CLUSTER, binding.title()))
-    return Judged(tuple(known), tuple(texts))
+        elif why := _leads_to(right, found):
+            # Charts make such bindings, and the page has no line for them.
+            place = right.subject.partition(":")[0]
+            notes.append(
+                f"{binding.title()}: {_gives(right)}, which leads to all rights ({why}), also for whoever may make "
+                f"pods in the namespace {place}"
+            )
+            known.append(Known(right, CLUSTER, binding.title()))
+    return Judged(tuple(known), tuple(texts), tuple(notes))
 
 
 def _leads_to(right: Right, found: Found) -> str:
@@ -169,7 +177,7 @@ def _shown(name: str, rights: Iterable[Right], source: str, title: str) -> tuple
 
 
 def _plus(judged: Judged, more: tuple[Known, ...]) -> Judged:
-    return Judged((*judged.rights, *more), judged.differences)
+    return replace(judged, rights=(*judged.rights, *more))
 
 
 def _gives(right: Right) -> str:
