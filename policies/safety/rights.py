@@ -17,6 +17,7 @@ _CLUSTER_BINDING, _BINDING = f"{_RBAC}ClusterRoleBinding", f"{_RBAC}RoleBinding"
 _CLUSTER_ROLE, _ROLE = f"{_RBAC}ClusterRole", f"{_RBAC}Role"
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 _ENFORCE = "pod-security.kubernetes.io/enforce"
+_ALL = "cluster-admin"
 _UNREADABLE = "what it gives cannot be read"
 _LESS = "Give a role in namespaces, or view, where that is enough."
 
@@ -30,6 +31,15 @@ def rights(item: Item, settings: Settings) -> Iterator[str]:
     """Finds bindings of the whole cluster to a role with all rights, own roles with such rights, open namespaces."""
     if item.type == _CLUSTER_BINDING:
         yield from _broad(item, settings)
+    elif item.type == _BINDING:
+        role = _role(item)
+        if role is None:
+            yield f"{item.name}: {_UNREADABLE}, so it may be all rights."
+        elif role == _ALL:
+            yield (
+                f"{item.name}: gives the role {_ALL} in a namespace, which may change the quota, the limits and the "
+                "level of Pod Security there. Give admin."
+            )
     elif item.type in (_CLUSTER_ROLE, _ROLE):
         # A ClusterRole may be bound in a namespace. `rights_of_roles` looks at roles of the whole cluster.
         for danger in _dangers(item, whole_cluster=False):
@@ -146,7 +156,7 @@ RULES: list[Policy] = [
             Severity.MEDIUM,
             EnforcementLevel.ADVISORY,
         ),
-        [_CLUSTER_BINDING, _CLUSTER_ROLE, _ROLE, _NAMESPACE],
+        [_CLUSTER_BINDING, _BINDING, _CLUSTER_ROLE, _ROLE, _NAMESPACE],
         rights,
     ),
     stack_rule(

@@ -103,6 +103,14 @@ def test_an_ordinary_role_is_not_told() -> None:
     assert "what cannot be read" in asked(made(ROLE, "own", {"rules": UNKNOWN}))[RULE][0]
 
 
+def test_all_rights_in_a_namespace_are_told() -> None:
+    """This role may change what limits the namespace: tests/engine/test_people.py."""
+    (message,) = found(binding("cluster-admin", "oidc:platform"), IN_NAMESPACE)
+    assert "may change the quota" in message
+    for properties in ({}, binding(UNKNOWN, "oidc:platform")):
+        assert "cannot be read" in found(properties, IN_NAMESPACE)[0]
+
+
 def test_a_privileged_namespace_is_told() -> None:
     def namespace(name: str, level: str) -> list[str]:
         metadata = {"name": name, "labels": {"pod-security.kubernetes.io/enforce": level}}

@@ -3,16 +3,18 @@
 import json
 from functools import cache
 
-from clusters import cluster, lock_data
+import pytest
+from clusters import NAMES, cluster, lock_data
+from policy_requests import asked, asked_stack, made
 from recording import Recording, Resource, leaves, page, recorded, run
 
 RBAC = "kubernetes:rbac.authorization.k8s.io/v1:"
 NAMESPACE = "kubernetes:core/v1:Namespace"
-NAMES = {"claim": "sub", "prefix": "oidc:"}
+PREFIXED = {"claim": "sub", "prefix": "oidc:"}
 ISSUER = {
     "url": "https://login.example.com/realms/staff",
     "audiences": ["kubernetes"],
-    "claimMappings": {"username": NAMES, "groups": NAMES | {"claim": "groups"}},
+    "claimMappings": {"username": PREFIXED, "groups": PREFIXED | {"claim": "groups"}},
     "scopes": ["groups"],
 }
 GROUPS = [
@@ -149,6 +151,23 @@ def test_objects_of_people_go_with_the_control_plane_and_have_the_owner() -> Non
     for one in (*own("ClusterRoleBinding", "oidc:platform"), *own("RoleBinding", "oidc:shop"), *limiting("shop")):
         assert one.deleted_with == control_plane.urn
         assert one.inputs["metadata"]["annotations"]["pulumi.com/patchFieldManager"] == "hardway"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_policies_find_no_role_to_judge_in_an_ordinary_cluster(name: str) -> None:
+    """So what they say about rights is about people, and not about flannel, CoreDNS and the program itself."""
+    objects = [made(one.type, one.name, one.inputs) for kind in (RBAC, NAMESPACE) for one in recorded(name).of(kind)]
+    assert len(objects) >= 10
+    assert [found for one in objects if (found := asked(one).get("all-rights"))] == []
+    assert "rights-of-roles" not in asked_stack(objects)
+
+
+def test_the_policies_judge_what_the_page_adds() -> None:
+    objects = [made(one.type, one.name, one.inputs) for one in with_access().of(RBAC)]
+    told = [text for one in objects for text in asked(one).get("all-rights", [])]
+    assert len(told) == 1 and "to Group oidc:platform" in told[0]
+    (unseen,) = asked_stack(objects)["rights-of-roles"]
+    assert "the role made-by-a-chart in the whole cluster, and the plan does not show" in unseen
 
 
 def test_people_get_a_kubeconfig_without_a_secret() -> None:
