@@ -7,27 +7,13 @@ from typing import Any
 
 import pytest
 from api_server import ApiServer, api_server, controllers
+from people_world import PROGRAM
 
 from components.addons.bindings import binding_name
 from tools.common.paths import this_clone
 from tools.operate.stack import Stack
 
 pytest_plugins = ["scratch_stack"]
-PROGRAM = """
-import json
-import pulumi
-import pulumi_kubernetes as k8s
-from components.addons.rbac import Rbac
-from components.config.access import Access
-from components.object_options import owned
-
-access = Access.model_validate(json.loads(open("access.json").read()))
-provider = k8s.Provider("cluster", kubeconfig=pulumi.Output.secret(open("kubeconfig.json").read()))
-Rbac("rbac", access, pulumi.ResourceOptions(providers=[provider], transformations=[owned]))
-pulumi.Stash("fixed-values", input={})
-pulumi.export("kubeconfig", pulumi.Output.secret(open("kubeconfig.json").read()))
-pulumi.export("kubeconfigSha256", "y")
-"""
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 NAMESPACES = "/api/v1/namespaces"
 
