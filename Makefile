@@ -86,6 +86,10 @@ restore: ## replace the data of etcd: make restore SNAPSHOT=latest|ID|TIME; MACH
 status: ## show the health of a stack; fails if somebody has to act; QUICK=1: not the next up; JSON=1: for programs
 	@$(BUILT) status --stack $(STACK) $(if $(QUICK),--quick) $(if $(JSON),--json)
 
+.PHONY: access
+access: ## show who may do what, from the page and from the cluster; fails if the two differ; JSON=1: for programs
+	@$(TOOLS) access --stack $(STACK) $(if $(JSON),--json)
+
 .PHONY: cis
 cis: ## let kube-bench judge every machine; fails if a control neither passes nor is answered; JSON=1: for programs
 	@$(TOOLS) cis --stack $(STACK) $(if $(JSON),--json) $(addprefix --kube-bench ,$(KUBE_BENCH)) $(addprefix --answers ,$(ANSWERS))

@@ -179,3 +179,19 @@ def api_server(folder: Path, *flags: str) -> Iterator[ApiServer]:
         yield server.start()
     finally:
         server.stop()
+
+
+@contextmanager
+def controllers(server: ApiServer, *names: str) -> Iterator[None]:
+    """A controller-manager with these controllers. The provider waits for the one that collects garbage."""
+    kubeconfig = server.folder / "controller.kubeconfig"
+    kubeconfig.write_text(server.kubeconfig("controller", "system:masters"))
+    words = [f"--kubeconfig={kubeconfig}", f"--controllers={','.join(names)}", "--leader-elect=false"]
+    words += ["--bind-address=127.0.0.1", f"--secure-port={free_port()}", f"--cert-dir={server.folder}"]
+    with (server.folder / "controller.log").open("ab") as log:
+        running = subprocess.Popen([program("kube-controller-manager"), *words], stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            running.kill()
+            running.wait(10)

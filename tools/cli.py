@@ -194,6 +194,16 @@ def status(stack: str, as_json: bool, quick: bool) -> int:
 
 @commands.command()
 @_for_stack
+@click.option("--json", "as_json", is_flag=True, help="For programs: all rights as JSON.")
+def access(stack: str, as_json: bool) -> int:
+    """Show who may do what, from the page and from the cluster. Fails if the two differ."""
+    from tools.access.show import show
+
+    return show(_stack(stack), as_json=as_json)
+
+
+@commands.command()
+@_for_stack
 @click.option("--json", "as_json", is_flag=True, help="For programs: all findings as JSON.")
 @click.option(
     "--kube-bench",

@@ -1,35 +1,20 @@
-"""RBAC rules in addition to those that the API server creates."""
+"""RBAC rules in addition to those that the API server creates, and the namespaces of people."""
 
 from __future__ import annotations
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.addons.groups import bind_groups
+from components.addons.bindings import (
+    MAINTENANCE_NAME,
+    bindings_of_people,
+    cluster_bindings,
+    maintenance_binding,
+    own_role_name,
+)
+from components.addons.namespaces import make_namespaces
 from components.config.access import Access
 from components.object_options import child_of
-from components.pki.leaves import ADMIN_GROUP, MAINTENANCE, developer_group
-
-_RBAC = "rbac.authorization.k8s.io"
-
-CLUSTER_BINDINGS = {
-    # The API server has its own client certificate for requests to kubelets (logs, exec).
-    "hardway-apiserver-kubelet": ("system:kubelet-api-admin", "User", "kube-apiserver-kubelet-client"),
-    "hardway-cluster-admins": ("cluster-admin", "Group", ADMIN_GROUP),
-    # https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/
-    "hardway-node-bootstrapper": ("system:node-bootstrapper", "Group", "system:bootstrappers"),
-    "hardway-approve-bootstrap-csr": (
-        "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
-        "Group",
-        "system:bootstrappers",
-    ),
-    "hardway-approve-renewal-csr": (
-        "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
-        "Group",
-        "system:nodes",
-    ),
-}
-"""Binding -> (cluster role, kind of subject, subject)."""
 
 # What components/node/scripts/cluster.sh does.
 _MAINTAINS = (
@@ -53,46 +38,64 @@ class Rbac(pulumi.ComponentResource):
         child = child_of(self, opts)
         self.bindings = [
             k8s.rbac.v1.ClusterRoleBinding(
-                binding,
-                metadata={"name": binding},
-                role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": role},
-                subjects=[{"api_group": _RBAC, "kind": kind, "name": subject}],
+                binding.resource,
+                metadata={"name": binding.name},
+                role_ref=binding.role_ref(),
+                subjects=binding.subjects(),
                 opts=child,
             )
-            for binding, (role, kind, subject) in CLUSTER_BINDINGS.items()
+            for binding in cluster_bindings()
         ]
         role = k8s.rbac.v1.ClusterRole(
-            "hardway-maintenance", metadata={"name": "hardway-maintenance"}, rules=list(_MAINTAINS), opts=child
+            MAINTENANCE_NAME, metadata={"name": MAINTENANCE_NAME}, rules=list(_MAINTAINS), opts=child
         )
+        binding = maintenance_binding()
         self.maintenance = k8s.rbac.v1.ClusterRoleBinding(
-            "hardway-maintenance",
-            metadata={"name": "hardway-maintenance"},
-            role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": role.metadata.name},
-            subjects=[{"api_group": _RBAC, "kind": "User", "name": MAINTENANCE}],
-            opts=child,
+            binding.resource,
+            metadata={"name": binding.name},
+            role_ref=binding.role_ref(),
+            subjects=binding.subjects(),
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[role])),
         )
-        namespaces = _namespaces(access, child)
-        for namespace in dict.fromkeys(developer.namespace for developer in access.developers):
-            k8s.rbac.v1.RoleBinding(
-                f"developers-{namespace}",
-                metadata={"name": "hardway-developers", "namespace": namespaces[namespace].metadata.name},
-                role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": "edit"},
-                subjects=[{"api_group": _RBAC, "kind": "Group", "name": developer_group(namespace)}],
-                opts=child,
-            )
-        bind_groups(access.groups, namespaces, child)
+        _make_people(access, child)
         self.register_outputs({})
 
 
-def _namespaces(access: Access, opts: pulumi.ResourceOptions) -> dict[str, k8s.core.v1.Namespace]:
-    """The namespaces that the page names. One of `access.groups` outlives its line: others may have made it."""
-    kept = {name for group in access.groups for name in group.namespaces or ()}
-    listed = dict.fromkeys((*(developer.namespace for developer in access.developers), *sorted(kept)))
-    return {
-        name: k8s.core.v1.Namespace(
-            f"namespace-{name}",
-            metadata={"name": name},
-            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=name in kept or None)),
+def _make_people(access: Access, opts: pulumi.ResourceOptions) -> None:
+    """Namespaces, own roles and bindings. Nobody gets rights in a namespace before the namespace has its limits."""
+    namespaces = make_namespaces(access, opts)
+    roles = {
+        own_role_name(role): k8s.rbac.v1.ClusterRole(
+            own_role_name(role),
+            metadata={"name": own_role_name(role)},
+            rules=[
+                {"api_groups": rule["apiGroups"], "resources": rule["resources"], "verbs": rule["verbs"]}
+                for rule in (one.as_rule() for one in role.rules)
+            ],
+            opts=opts,
         )
-        for name in listed
+        for role in access.roles
+        if role.rules is not None
     }
+    # A role in the whole cluster counts in every namespace.
+    everywhere = [one for made in namespaces.values() for one in made]
+    for binding in bindings_of_people(access):
+        needs = [*(namespaces[binding.namespace] if binding.namespace else everywhere)]
+        needs += [roles[binding.role]] if binding.role in roles else []
+        own = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needs))
+        if binding.namespace:
+            k8s.rbac.v1.RoleBinding(
+                binding.resource,
+                metadata={"name": binding.name, "namespace": binding.namespace},
+                role_ref=binding.role_ref(),
+                subjects=binding.subjects(),
+                opts=own,
+            )
+        else:
+            k8s.rbac.v1.ClusterRoleBinding(
+                binding.resource,
+                metadata={"name": binding.name},
+                role_ref=binding.role_ref(),
+                subjects=binding.subjects(),
+                opts=own,
+            )

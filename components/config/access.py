@@ -1,36 +1,14 @@
-"""`hardway:access`: who may use the cluster besides its admin."""
+"""`hardway:access`: who may use the cluster besides its admin, and where."""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from components.config.names import label_rule
+from components.config.namespaces import NAMESPACE, Namespace
 from components.config.oidc import MOST_ISSUERS, Issuer
-from components.config.pki import text_rule
-from components.config.section import Rule, Section, listing
-
-_NAMESPACE_LABEL = label_rule("namespace")
-
-
-def _namespace_problem(value: str) -> str | None:
-    if _NAMESPACE_LABEL.check(value):
-        return "is not a namespace"
-    # "Namespaces" of the Kubernetes documentation reserves the prefix kube-.
-    return "belongs to Kubernetes" if value == "default" or value.startswith("kube-") else None
-
-
-def _role_problem(value: str) -> str | None:
-    # ValidateRBACName: the name is one segment of a path (k8s.io/kubernetes/pkg/apis/rbac/validation).
-    if value in (".", "..") or re.search(r"[/%\s\x00-\x1f\x7f]", value):
-        return "is not the name of a role"
-    return None if 0 < len(value) <= 253 else f"has {len(value)} characters"
-
-
-_NAMESPACE = Rule("namespace", "a DNS label of at most 63 characters, not default and not kube-*", _namespace_problem)
-_ROLE = Rule(
-    "role", "the name of a ClusterRole, such as view, edit, admin or cluster-admin, without '/' and '%'", _role_problem
-)
+from components.config.roles import GroupRole, OwnRole, UserRole
+from components.config.section import Section, listing
 
 
 class Developer(Section):
@@ -38,30 +16,33 @@ class Developer(Section):
 
     name: Annotated[str, label_rule("developer name")]
     """User name in Kubernetes. Unique."""
-    namespace: Annotated[str, _NAMESPACE]
-    """Namespace that the program makes for the developer."""
-
-
-class GroupRole(Section):
-    """A role for all members of a group."""
-
-    name: Annotated[str, text_rule(256)]
-    """The group as API servers see it: with the prefix of its issuer, such as `oidc:platform`."""
-    role: Annotated[str, _ROLE]
-    """A ClusterRole: `view`, `edit`, `admin`, `cluster-admin`, or an own one, which has to exist."""
-    namespaces: Annotated[tuple[Annotated[str, _NAMESPACE], ...], listing("at least one namespace", least=1)] | None = (
-        None
-    )
-    """Where the role counts. The program makes these namespaces, and never deletes them. Unset: in the whole
-    cluster."""
+    namespace: Annotated[str, NAMESPACE]
+    """Namespace that the program makes for the developer, and never deletes."""
 
 
 class Access(Section):
     """Who may use the cluster besides its admin: docs/access.md."""
 
+    namespaces: tuple[Namespace, ...] = ()
+    """Namespaces of people with a quota, limits and a level of Pod Security. A network policy is not among them,
+    because no network plugin of hardway enforces one."""
     developers: tuple[Developer, ...] = (Developer(name="developer", namespace="development"),)
     """People with a certificate and with rights in one namespace."""
     oidc: Annotated[tuple[Issuer, ...], listing(f"at most {MOST_ISSUERS} issuers", most=MOST_ISSUERS)] = ()
     """Issuers of OpenID Connect whose tokens API servers accept: people log in as they do at work."""
+    roles: tuple[OwnRole, ...] = ()
+    """Roles besides those that exist anyway."""
     groups: tuple[GroupRole, ...] = ()
     """Roles of groups from `access.oidc`."""
+    users: tuple[UserRole, ...] = ()
+    """Roles of single users: from `access.oidc`, or developers."""
+
+    def namespace_names(self) -> list[str]:
+        """Every namespace that the page names, once."""
+        grants = (*self.groups, *self.users)
+        named = [name for grant in grants for name in grant.namespaces or ()]
+        return list(
+            dict.fromkeys(
+                (*(one.name for one in self.namespaces), *(one.namespace for one in self.developers), *sorted(named))
+            )
+        )

@@ -7,16 +7,19 @@ import re
 from typing import Any
 
 from components.config.section import Rule
+from components.rights import VERBS
 
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _ADDRESS = rf"{_OCTET}(\.{_OCTET}){{3}}"
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _DOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _QUALIFIED = rf"({_DOMAIN}/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 _NUMBER = r"(0|[1-9][0-9]*)"
 _SHORT_VERSION = rf"{_NUMBER}(\.{_NUMBER}){{1,2}}"
 
 _PATTERNS = {
+    "API group": rf"({_DOMAIN})?",
     "AMI": r"ami-[0-9a-f]{8,17}|(/[A-Za-z0-9._-]+)+",
     "CIDR": rf"{_ADDRESS}/([0-9]|[12][0-9]|3[0-2])",
     "DNS name or address": _DOMAIN,
@@ -50,9 +53,11 @@ _PATTERNS = {
     "prefix": r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*",
     "private key": r"\s*-----BEGIN [\s\S]*-----END [\s\S]*",
     "proxy": r"https?://[^/\s@]+/*",
+    "quota resource": rf"[a-z0-9][A-Za-z0-9._-]*(/{_NAME})?",
     "region": r"[a-z]{2}(-[a-z]+)+-[0-9]",
     "bucket region": r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}",
     "registry host": rf"{_DOMAIN}(:[0-9]+)?",
+    "resource": r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z][a-z0-9]*)*",
     "role": r"[^/%\s\x00-\x1f\x7f]+",
     "secret": r"[!-~]+",
     "snapshot": r"latest|[0-9a-f]{8,64}|file-[0-9a-f]{16}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z",
@@ -62,6 +67,7 @@ _PATTERNS = {
     "taint key": _QUALIFIED,
     "text": r"[^\x00-\x1f\x7f]+",
     "user name": r"[a-z_][a-z0-9_.-]{0,31}",
+    "verb": "|".join(VERBS),
     "version": rf"{_NUMBER}(\.{_NUMBER}){{2}}(-[0-9A-Za-z.-]+)?",
     "word": r"[!-~]+",
     "zone": r"[a-z]",

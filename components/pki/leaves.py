@@ -17,6 +17,9 @@ AuthorityName = Literal["kubernetes", "etcd", "front-proxy"]
 AUTHORITIES: tuple[AuthorityName, ...] = ("kubernetes", "etcd", "front-proxy")
 Profile = Literal["server", "client", "peer", "admin", "deployer"]
 
+ADMIN_USER = "hardway:admin"
+"""The user whom the API knows the admin as."""
+
 ADMIN_GROUP = "hardway:cluster-admins"
 """Group of everyday administrators, bound to cluster-admin by RBAC: unlike system:masters it can be revoked."""
 
@@ -34,7 +37,7 @@ LOOPBACK = (("localhost",), ("127.0.0.1",))
 
 
 MAINTENANCE = "hardway:maintenance"
-"""User that removes nodes from the cluster: it cordons nodes and evicts their pods (components/addons/rbac.py)."""
+"""User that removes nodes from the cluster: it cordons nodes and evicts their pods (components/addons/bindings.py)."""
 
 
 def developer_group(namespace: str) -> str:
@@ -72,7 +75,7 @@ def plan_leaves(page: Page, topology: Topology) -> tuple[LeafSpec, ...]:
 
 def _people(page: Page) -> Iterator[LeafSpec]:
     yield LeafSpec("deployer", "kubernetes", "deployer", DEPLOYER_USER, DEPLOYER_GROUP)
-    yield LeafSpec("admin", "kubernetes", "admin", "hardway:admin", ADMIN_GROUP)
+    yield LeafSpec("admin", "kubernetes", "admin", ADMIN_USER, ADMIN_GROUP)
     for developer in page.access.developers:
         group = developer_group(developer.namespace)
         yield LeafSpec(f"developer-{developer.name}", "kubernetes", "admin", developer.name, group)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from api_server import ApiServer, api_server, program
 
-from components.addons.rbac import CLUSTER_BINDINGS
+from components.addons.bindings import CLUSTER_BINDINGS
 from components.node.render.api_policies import ADMISSION
 from components.pki.leaves import ADMIN_GROUP, DEPLOYER_BINDING, DEPLOYER_GROUP
 from tools.cis import answers, ask

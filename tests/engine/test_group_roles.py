@@ -1,36 +1,19 @@
 """Roles of groups with the real engine, the real provider and a real API server."""
 
 import json
-import subprocess
 import urllib.error
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_server import ApiServer, api_server, program
-from signing_service import free_port
+from api_server import ApiServer, api_server, controllers
+from people_world import PROGRAM
 
-from components.addons.groups import binding_name
-from components.config.access import GroupRole
+from components.addons.bindings import binding_name
 from tools.common.paths import this_clone
 from tools.operate.stack import Stack
 
 pytest_plugins = ["scratch_stack"]
-PROGRAM = """
-import json
-import pulumi
-import pulumi_kubernetes as k8s
-from components.addons.rbac import Rbac
-from components.config.access import Access
-from components.object_options import owned
-
-access = Access.model_validate(json.loads(open("access.json").read()))
-provider = k8s.Provider("cluster", kubeconfig=pulumi.Output.secret(open("kubeconfig.json").read()))
-Rbac("rbac", access, pulumi.ResourceOptions(providers=[provider], transformations=[owned]))
-pulumi.Stash("fixed-values", input={})
-pulumi.export("kubeconfig", "x")
-pulumi.export("kubeconfigSha256", "y")
-"""
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 NAMESPACES = "/api/v1/namespaces"
 
@@ -39,19 +22,8 @@ NAMESPACES = "/api/v1/namespaces"
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     if not (this_clone().pulumi_home / "plugins").is_dir():
         pytest.skip("no plugins in this clone yet: run `make tools`")
-    folder = tmp_path_factory.mktemp("api")
-    with api_server(folder) as server, (folder / "controller.log").open("ab") as log:
-        kubeconfig = folder / "controller.kubeconfig"
-        kubeconfig.write_text(server.kubeconfig("controller", "system:masters"))
-        # The provider waits until the garbage collector has let a deleted object go.
-        words = [f"--kubeconfig={kubeconfig}", "--controllers=garbage-collector-controller", "--leader-elect=false"]
-        words += ["--bind-address=127.0.0.1", f"--secure-port={free_port()}", f"--cert-dir={folder}"]
-        controller = subprocess.Popen([program("kube-controller-manager"), *words], stdout=log, stderr=log)
-        try:
-            yield server
-        finally:
-            controller.kill()
-            controller.wait(10)
+    with api_server(tmp_path_factory.mktemp("api")) as server, controllers(server, "garbage-collector-controller"):
+        yield server
 
 
 def status_of(api: ApiServer, path: str) -> int:
@@ -78,7 +50,7 @@ def test_groups_get_and_lose_roles_and_namespaces_stay(stack: Stack, api: ApiSer
 
     def binding(place: str, role: str) -> str:
         kind = f"namespaces/{place}/rolebindings" if place else "clusterrolebindings"
-        return f"{RBAC}/{kind}/{binding_name(GroupRole(name='oidc:shop', role=role))}"
+        return f"{RBAC}/{kind}/{binding_name('Group', 'oidc:shop', role)}"
 
     api.ask("POST", NAMESPACES, {"metadata": {"name": "shop", "labels": {"made-by": "somebody"}}})
     assert up({"name": "oidc:shop", "role": "edit", "namespaces": ["shop", "new"]}) == 0

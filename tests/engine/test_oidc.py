@@ -17,7 +17,7 @@ from api_server import ApiServer, api_server, program
 from conftest import page_values
 from issuer import Issuer, new_key
 
-from components.addons.groups import binding_name
+from components.addons.bindings import binding_name
 from components.config import ConfigError, Page, load
 from components.node.render.authentication import HEALTH_PATHS, authentication
 from components.pki.kubeconfig import Login, by_login
@@ -59,8 +59,9 @@ def issuers(staff: Issuer, partner: Issuer, **changes: Any) -> list[dict[str, An
 
 
 def page_of(*oidc: dict[str, Any], groups: tuple[dict[str, str], ...] = ()) -> Page:
-    """A page with these issuers."""
-    return load(page_values("stacked") | {"access": {"oidc": list(oidc), "groups": list(groups)}})
+    """A page with these issuers. The roles of groups are not those that the program makes."""
+    roles = [{"name": group["role"]} for group in groups]
+    return load(page_values("stacked") | {"access": {"oidc": list(oidc), "roles": roles, "groups": list(groups)}})
 
 
 @dataclass
@@ -235,7 +236,7 @@ def test_a_group_has_the_role_of_its_binding(world: World) -> None:
         "POST",
         BINDINGS,
         {
-            "metadata": {"name": binding_name(bound)},
+            "metadata": {"name": binding_name("Group", bound.name, bound.role)},
             "roleRef": {**kind, "kind": "ClusterRole", "name": bound.role},
             "subjects": [{**kind, "kind": "Group", "name": bound.name}],
         },

@@ -12,7 +12,8 @@ from components.node.payload import Entry, pack
 
 COMMAND = "command:local:Command"
 LETTERS = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
-PASSWORD = st.text("abcdefghijkmnopqrstuvwxyz23456789", min_size=8, max_size=20)
+# With a digit, so that no word of a message is a password by chance.
+PASSWORD = st.text("abcdefghijkmnopqrstuvwxyz23456789", min_size=8, max_size=20).map(lambda text: f"7{text}")
 # A text in a command is in one of these properties, as deep as somebody likes.
 PLACES: list[Callable[[str], dict[str, Any]]] = [
     lambda text: {"create": text},

@@ -10,9 +10,8 @@ from authorities import DAY, make
 from clusters import cluster
 from conftest import page_values
 
-from components.addons.groups import binding_name
+from components.addons.bindings import binding_name
 from components.config import ConfigError, Page, load
-from components.config.access import GroupRole
 from components.config.flags import MANAGED_FLAGS
 from components.node.render.authentication import authentication
 from components.node.render.control_plane import api_server
@@ -172,12 +171,12 @@ def test_every_flag_of_oidc_leads_to_the_page() -> None:
 def test_bindings_have_names_of_their_own() -> None:
     """Also if two groups differ only in characters that a name of an object cannot have."""
     names = {
-        binding_name(GroupRole(name=name, role=role))
+        binding_name("Group", name, role)
         for name in ("oidc:a/b", "oidc:a-b", "oidc:A-b", "oidc:" + "x" * 200)
         for role in ("view", "edit")
     }
     assert len(names) == 8
-    assert binding_name(GroupRole(name="oidc:platform", role="view")).startswith("hardway-group-oidc-platform-view-")
+    assert binding_name("Group", "oidc:platform", "view").startswith("hardway-group-oidc-platform-view-")
     assert all(len(name) <= 100 for name in names)
 
 

@@ -4,7 +4,9 @@ The stack had one machine with every role and one worker; `aws-first-up` is the 
 `refused-by-policy`, the ends of three certificates were edited in the state before the preview, and two rules that were
 written for the recording reported findings. `changed-names` was recorded twice: as an event log, and as the output of
 `pulumi preview --json`. `certificates-due` is the recording `no-op` with an output `certificates` in the old state of
-the stack: the other recordings were trimmed before the report read that output.
+the stack: the other recordings were trimmed before the report read that output. For the same reason, bindings and
+namespaces that a recording makes or deletes got what the program gives them: roles, subjects, labels, and
+`retainOnDelete`. tests/engine/test_access_command.py reads these from a real preview.
 """
 
 import json

@@ -13,8 +13,12 @@ def sentences(events: str, stack: str) -> list[str]:
     """One sentence if the API refused the program, else none. `events` is the text of the event log of a run."""
     if not any(_REFUSED in message for _, message in errors(events)):
         return []
-    command = f"make up STACK={stack} ARGS=\"--replace '**::{GRANT}'\""
     return [
         f"the API refuses the program: somebody deleted or changed the ClusterRoleBinding {DEPLOYER_BINDING}. "
-        f"If the program should have its rights again: {command}"
+        f"If the program should have its rights again: {grant_again(stack)}"
     ]
+
+
+def grant_again(stack: str) -> str:
+    """The command that gives the program its rights again."""
+    return f"make up STACK={stack} ARGS=\"--replace '**::{GRANT}'\""

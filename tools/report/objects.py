@@ -18,7 +18,10 @@ _COMMAND = "command:local:Command"
 
 @dataclass(frozen=True)
 class ObjectChange:
-    """One resource: `operation` (create, update, replace, delete), kind, name, and the properties that change."""
+    """One resource: `operation` (create, update, replace, delete), kind, name, and the properties that change.
+
+    The operation `retain` is a deletion from the state alone: the object stays in the cluster.
+    """
 
     operation: str
     kind: str
@@ -43,7 +46,12 @@ def machine_changes(preview: Preview) -> tuple[ObjectChange, ...]:
 def kubernetes_changes(preview: Preview) -> tuple[ObjectChange, ...]:
     """Objects in the cluster that change, by kind and name; without `incomparable_objects`."""
     return _sorted(
-        ObjectChange(step.operation, step.type.rpartition(":")[2], _object_name(step), _object_parts(step))
+        ObjectChange(
+            "retain" if step.operation == "delete" and step.retained else step.operation,
+            step.type.rpartition(":")[2],
+            _object_name(step),
+            _object_parts(step),
+        )
         for step in preview.steps
         if _is_kubernetes(step) and not _is_incomparable(step)
     )

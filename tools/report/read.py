@@ -45,6 +45,8 @@ class Step:
     new: Values = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    retained: bool = False
+    """Whether a deletion only leaves the state, and the thing itself stays."""
 
     @property
     def type(self) -> str:
@@ -142,6 +144,7 @@ def _from_events(events: list[dict[str, Any]], secrets: set[str]) -> Preview:
                 (m.get("new") or {}).get("inputs") or {},
                 tuple(sorted(m.get("keys") or ())),
                 tuple(sorted(m.get("detailedDiff") or m.get("diffs") or ())),
+                bool((m.get("old") or {}).get("retainOnDelete")),
             )
             for m in metadata
             if m["op"] in _OPERATIONS
@@ -182,6 +185,7 @@ def _from_document(document: dict[str, Any], secrets: set[str]) -> Preview:
                 (s.get("newState") or {}).get("inputs") or {},
                 tuple(sorted(s.get("replaceReasons") or ())),
                 tuple(sorted(s.get("detailedDiff") or s.get("diffReasons") or ())),
+                bool((s.get("oldState") or {}).get("retainOnDelete")),
             )
             for s in document["steps"] or ()
             if s["op"] in _OPERATIONS

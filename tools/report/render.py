@@ -19,11 +19,13 @@ from tools.report.objects import (
     other_changes,
 )
 from tools.report.read import Finding, Preview
+from tools.report.rights import rights_sections
 from tools.report.rotation import rotation_section
 from tools.report.source import source_section
 
 _DONE = {"create": "created", "update": "changed", "replace": "**replaced**", "delete": "**removed**"}
-_VERBS = {"create": "create", "update": "change", "replace": "replace", "delete": "remove"}
+_DONE["retain"] = "stays, no longer managed"
+_VERBS = {"create": "create", "update": "change", "replace": "replace", "delete": "remove", "retain": "leave in place"}
 _KINDS = {"renewed": "renew", "issued": "issue", "dropped": "drop", "changed": "change"}
 _HOURS_A_DAY = 24
 _FOOT = "How to read this: `docs/preview.md`."
@@ -47,6 +49,7 @@ def render(preview: Preview, now: datetime, limit: int = LIMIT) -> str:
         *nodes_section(nodes),
         *_certificates(certificates),
         *due_section(preview, now),
+        *rights_sections(preview),
         *_objects(objects, incomparable),
         *_others(others),
         *_warnings(preview),

@@ -4,7 +4,18 @@ from collections.abc import Callable, Iterator
 
 from components.config.errors import Finding
 from components.config.page import Page
-from components.config.rules import access, authorities, aws, backup, existing, network, nodes, settings, signing
+from components.config.rules import (
+    access,
+    authorities,
+    aws,
+    backup,
+    existing,
+    network,
+    nodes,
+    people,
+    settings,
+    signing,
+)
 from components.network_plugins.flannel import rules as flannel
 
 RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
@@ -50,11 +61,17 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     backup.folder,
     backup.restore,
     settings.extra_sans,
+    people.namespaces,
+    people.quotas,
+    people.container_limits,
     settings.developers,
     access.issuers,
     access.issuer_settings,
     access.issuer_names,
-    access.groups,
+    people.roles,
+    people.groups,
+    people.users,
+    people.grants,
     settings.managed,
     settings.mirror,
     settings.proxy,

@@ -1,4 +1,4 @@
-"""Rules about `access`: what API servers would refuse in the configuration of issuers, and who could be whom.
+"""Rules about `access.oidc`: what API servers would refuse in the configuration of issuers, and who could be whom.
 
 API servers check their configuration when they start: `ValidateAuthenticationConfiguration` in
 k8s.io/apiserver/pkg/apis/apiserver/validation, versions 0.36.4 and 0.37.1. These rules find the same mistakes on the
@@ -68,29 +68,6 @@ def issuer_names(page: Page) -> Iterator[Finding]:
                         "prefixes of which none begins with another one, such as 'staff:' and 'partner:'",
                     )
             found.append((index, mapping.prefix))
-
-
-def groups(page: Page) -> Iterator[Finding]:
-    """A group in `access.groups` begins with the prefix of an issuer, and has each role in each place once."""
-    mappings = [issuer.claim_mappings.groups for issuer in page.access.oidc]
-    prefixes = [mapping.prefix for mapping in mappings if mapping]
-    seen: dict[tuple[str, str, str], int] = {}
-    for index, one in enumerate(page.access.groups):
-        path = f"access.groups[{index}]"
-        if not any(one.name.startswith(prefix) and one.name != prefix for prefix in prefixes):
-            allowed = (
-                f"a name that begins with {' or '.join(map(repr, prefixes))}, the prefixes of groups in access.oidc"
-                if prefixes
-                else "no groups, or an issuer in access.oidc with claimMappings.groups"
-            )
-            yield Finding(f"{path}.name", f"no issuer gives the group {one.name!r}", allowed)
-        for place in one.namespaces if one.namespaces is not None else ("",):
-            first = seen.setdefault((one.name, one.role, place), index)
-            where = f"in the namespace {place!r}" if place else "in the whole cluster"
-            if first != index or (one.namespaces or ()).count(place) > 1:
-                problem = f"the group {one.name!r} has the role {one.role!r} {where} already: access.groups[{first}]"
-                yield Finding(path, problem, "each role of a group in each place once")
-                break
 
 
 def _audiences(path: str, issuer: Issuer) -> Iterator[Finding]:

@@ -34,6 +34,14 @@ PROPERTIES = {
     "tls": {"validityPeriodHours", "validityEndTime", "dnsNames", "ipAddresses"},
     "kubernetes": None,
 }
+# Objects of which the report shows what they give and what they limit.
+RIGHTS = {
+    *(
+        f"kubernetes:rbac.authorization.k8s.io/v1:{kind}"
+        for kind in ("RoleBinding", "ClusterRoleBinding", "ClusterRole")
+    ),
+    *(f"kubernetes:core/v1:{kind}" for kind in ("Namespace", "ResourceQuota", "LimitRange")),
+}
 HOST = [
     (re.compile(r"\b10\.100\.\d+\."), "192.0.2."),
     (re.compile(r"/[^\s'\"]*/\.state\b"), "/home/me/hardway/.state"),
@@ -85,13 +93,14 @@ def _only(values: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
 
 def trimmed_state(urn: str, state: dict[str, Any], operation: str) -> dict[str, Any]:
     """Inputs and outputs without properties that the report never reads."""
-    package = urn.split("::")[2].rpartition("$")[2].partition(":")[0]
-    kept: dict[str, Any] = {}
+    kind = urn.split("::")[2].rpartition("$")[2]
+    package = kind.partition(":")[0]
+    kept: dict[str, Any] = {"retainOnDelete": True} if state.get("retainOnDelete") else {}
     for part in ("inputs", "outputs"):
         wanted = PROPERTIES.get(package, set())
         values = state.get(part) or {}
-        if package == "kubernetes" and (part == "outputs" or operation != "update"):
-            # Of created and deleted resources the report shows only the name.
+        if package == "kubernetes" and (part == "outputs" or (operation != "update" and kind not in RIGHTS)):
+            # Of other created and deleted resources the report shows only the name.
             values = {"metadata": values["metadata"]} if part == "inputs" and "metadata" in values else {}
         values = {key: value for key, value in values.items() if wanted is None or key in wanted}
         if package == "hardway" and part == "outputs" and "manifest" in state.get("inputs", {}):

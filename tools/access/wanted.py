@@ -1,0 +1,98 @@
+"""What the page wants: bindings, own roles, and what limits namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from components.addons.bindings import (
+    Binding,
+    bindings_of_people,
+    cluster_bindings,
+    maintenance_binding,
+    own_role_name,
+)
+from components.config.access import Access
+from components.config.errors import ConfigError, Finding
+from components.config.findings import findings_of
+from components.config.page import Page
+from components.config.rules import people
+from components.pki.leaves import (
+    ADMIN_GROUP,
+    ADMIN_USER,
+    DEPLOYER_BINDING,
+    DEPLOYER_GROUP,
+    DEPLOYER_USER,
+    developer_group,
+)
+from tools.access.rights import Right
+from tools.common.errors import ToolError
+from tools.operate.page import read, section
+
+_RULES = (people.namespaces, people.quotas, people.container_limits, people.roles, people.groups, people.users)
+
+
+@dataclass(frozen=True)
+class WantedNamespace:
+    """A namespace of the page. `level` is empty if the page says nothing, as for a namespace of developers alone."""
+
+    level: str = ""
+    quota: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What has to be in the cluster. `bindings` by namespace (empty: the whole cluster) and name."""
+
+    bindings: Mapping[tuple[str, str], Right]
+    own_roles: Mapping[str, list[dict[str, Any]]]
+    """The rules of each ClusterRole that the program makes for people."""
+    roles_of_others: tuple[str, ...]
+    """ClusterRoles that the page names and others make."""
+    namespaces: Mapping[str, WantedNamespace]
+    certificates: Mapping[str, str]
+    """The group of each person, or program, with a certificate."""
+
+
+def load_access(path: Path) -> Access:
+    """The section `access` of a page. Raises ToolError with what is wrong in it."""
+    given = section(read(path), "access")
+    try:
+        access = Access.model_validate({} if given is None else given)
+    except ValidationError as error:
+        found = [Finding(f"access.{one.path}", one.problem, one.allowed) for one in findings_of(error, Access, ())]
+        raise ToolError(f"{path.name}: {ConfigError(found)}") from None
+    # The rules look at nothing else of the page.
+    page = Page.model_construct(access=access)  # type: ignore[call-arg]
+    if found := [finding for rule in (*_RULES, people.grants) for finding in rule(page)]:
+        raise ToolError(f"{path.name}: {ConfigError(found)}")
+    return access
+
+
+def wanted(access: Access) -> Wanted:
+    """What follows from the page."""
+    deployers = Binding(DEPLOYER_BINDING, DEPLOYER_BINDING, "cluster-admin", "Group", DEPLOYER_GROUP)
+    bindings = [*cluster_bindings(), maintenance_binding(), deployers, *bindings_of_people(access)]
+    listed = {one.name: one for one in access.namespaces}
+    return Wanted(
+        bindings={(one.namespace, one.name): Right(one.kind, one.subject, one.role, one.namespace) for one in bindings},
+        own_roles={
+            own_role_name(role): [rule.as_rule() for rule in role.rules]
+            for role in access.roles
+            if role.rules is not None
+        },
+        roles_of_others=tuple(role.name for role in access.roles if role.rules is None),
+        namespaces={
+            name: WantedNamespace(one.pod_security, one.quota, one.limits.given() if one.limits else {})
+            if (one := listed.get(name))
+            else WantedNamespace()
+            for name in access.namespace_names()
+        },
+        certificates={ADMIN_USER: ADMIN_GROUP, DEPLOYER_USER: DEPLOYER_GROUP}
+        | {one.name: developer_group(one.namespace) for one in access.developers},
+    )
