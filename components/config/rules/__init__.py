@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from components.config.errors import Finding
 from components.config.page import Page
-from components.config.rules import access, authorities, aws, backup, existing, network, nodes, settings, signing
+from components.config.rules import access, arguments, authorities, aws, backup, existing, network, nodes, settings, signing
 from components.network_plugins.flannel import rules as flannel
 
 RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
@@ -56,6 +56,9 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     access.issuer_names,
     access.groups,
     settings.managed,
+    arguments.known_flags,
+    arguments.flag_values,
+    arguments.flag_contradictions,
     settings.mirror,
     settings.proxy,
 )
