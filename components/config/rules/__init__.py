@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from components.config.errors import Finding
 from components.config.page import Page
-from components.config.rules import access, arguments, authorities, aws, backup, existing, network, nodes, settings, signing
+from components.config.rules import access, arguments, authorities, aws, backup, existing, fields, network, nodes, settings, signing
 from components.network_plugins.flannel import rules as flannel
 
 RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
@@ -59,6 +59,9 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     arguments.known_flags,
     arguments.flag_values,
     arguments.flag_contradictions,
+    fields.known_fields,
+    fields.field_values,
+    fields.field_contradictions,
     settings.mirror,
     settings.proxy,
 )
