@@ -7,11 +7,13 @@ accepts all other settings, and has done nothing yet.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,29 +93,23 @@ class Node:
 
 
 def complaints(node: Node) -> Iterator[str]:
-    """What the programs of a node say about their settings: nothing if they accept them."""
-    for check in (_api_server, _controller_manager, _scheduler, _etcd, _kubelet, _kube_proxy, _containerd):
+    """What the programs of a node say about their settings: nothing if they accept them.
+
+    Skips the test if one of them has not been built.
+    """
+    for name, (stop, said) in STOPS.items():
+        if node.has(name):
+            yield from _ended(name, program(name, node.kubernetes), [*node.command(name), stop], said)
+    for check in (_etcd, _kubelet, _kube_proxy, _containerd, _haproxy):
         yield from check(node)
 
 
-def _api_server(node: Node) -> Iterator[str]:
-    stop = "--min-request-timeout=-1"
-    said = "--min-request-timeout can not be negative value"
-    if node.has("kube-apiserver"):
-        yield from _stopped(node, "kube-apiserver", node.kubernetes, stop, said)
-
-
-def _controller_manager(node: Node) -> Iterator[str]:
-    stop, said = "--leader-elect-resource-lock=none", r'resourceLock value must be \"leases\"'
-    if node.has("kube-controller-manager"):
-        yield from _stopped(node, "kube-controller-manager", node.kubernetes, stop, said)
-
-
-def _scheduler(node: Node) -> Iterator[str]:
-    """The scheduler makes its lock after it has checked its settings."""
-    stop, said = "--leader-elect-resource-lock=none", "couldn't create resource lock: Invalid lock-type none"
-    if node.has("kube-scheduler"):
-        yield from _stopped(node, "kube-scheduler", node.kubernetes, stop, said)
+STOPS = {
+    "kube-apiserver": ("--min-request-timeout=-1", "--min-request-timeout can not be negative value"),
+    "kube-controller-manager": ("--leader-elect-resource-lock=none", r'resourceLock value must be \"leases\"'),
+    # The scheduler makes its lock after it has checked its settings.
+    "kube-scheduler": ("--leader-elect-resource-lock=none", "couldn't create resource lock: Invalid lock-type none"),
+}
 
 
 def _etcd(node: Node) -> Iterator[str]:
@@ -155,8 +151,15 @@ def _containerd(node: Node) -> Iterator[str]:
             yield f"containerd: {_last(done.stdout)}"
 
 
-def _stopped(node: Node, name: str, version: str, stop: str, said: str) -> Iterator[str]:
-    yield from _ended(name, program(name, version), [*node.command(name), stop], said)
+def _haproxy(node: Node) -> Iterator[str]:
+    """haproxy has a mode that only checks. Its user is one of the machine."""
+    for path in sorted(node.folder.glob("cfg/*haproxy*.cfg")):
+        config = re.sub(r"(?m)^ +(user|group) haproxy\n", "", path.read_text())
+        path.write_text(config)
+        if (line := haproxy()) is not None:
+            done = _run([*line, "-c", "-q", "-f", str(path)])
+            if done.returncode != 0:
+                yield f"{path.name}: {_last(done.stdout)}"
 
 
 def _ended(name: str, path: Path, words: list[str], said: str) -> Iterator[str]:
@@ -178,13 +181,16 @@ def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def haproxy(folder: Path) -> list[str] | None:
+@functools.cache
+def haproxy() -> list[str] | None:
     """The command line of haproxy: the one on PATH, or the one in the image of local machines; None if there is none."""
     if found := shutil.which("haproxy", path="/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin"):
         return [found]
     tar = Store(shared_cache() / "store").path("machine", node_image.digest()) / node_image.TAR
     if not tar.is_file():
         return None
+    folder = Path(tempfile.mkdtemp(prefix="haproxy-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     libraries = LIBRARIES[architecture()]
     subprocess.run(["tar", "-xf", str(tar), "-C", str(folder), "./usr/sbin/haproxy", f"./{libraries}"], check=True)
     loader = folder / libraries / Path(LOADERS[architecture()]).name
