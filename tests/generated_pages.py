@@ -9,7 +9,7 @@ from conftest import DATA, Values, page_values
 from hypothesis import strategies as st
 
 from components.config import Page, accepted
-from components.config.flag_limits import LIMITS
+from components.config.flag_limits import is_file, limit_of
 from components.config.flags import MANAGED_FIELDS, MANAGED_FLAGS
 from components.config.introspect import bare_type, fields, is_section, rule_of, variants
 from components.config.limits import Limit
@@ -20,7 +20,9 @@ BASES = tuple(sorted(path.stem for path in (DATA / "pages").glob("*.yaml")))
 VERSIONS = {"kube-proxy": "1.37.1", "etcd": "3.7.2"}
 """Of whose programs the tables of flags and fields are used; all others have the version of kube-proxy."""
 
-words = st.sampled_from(["", "x", "a-b", "10.0.0.1", "10.0.0.0/24", "/etc/x", "1h", "-1s", "0s", "100Mi", "true", "0.5"])
+words = st.sampled_from(
+    ["", "x", "a-b", "10.0.0.1", "10.0.0.0/24", "/etc/x", "1h", "-1s", "0s", "100Mi", "true", "0.5"]
+)
 """Texts of which each is right somewhere, and wrong in most places."""
 junk: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | words,
@@ -95,7 +97,9 @@ def flag_value(kind: str, limit: Limit | None) -> st.SearchStrategy[str]:
         "quantity": st.sampled_from(["-1", "0", "64Ki", "1M"]),
         "ip": st.sampled_from(["0.0.0.0", "192.168.10.11"]),
         "feature-gates": st.dictionaries(
-            st.sampled_from([*accepted.gates("kubernetes", VERSIONS["kube-proxy"]), "Nothing"]), st.booleans(), max_size=3
+            st.sampled_from([*accepted.gates("kubernetes", VERSIONS["kube-proxy"]), "Nothing"]),
+            st.booleans(),
+            max_size=3,
         ).map(lambda gates: ",".join(f"{name}={str(on).lower()}" for name, on in gates.items())),
     }
     known |= {"float32": known["float"], "mapStringBool": known["feature-gates"]}
@@ -112,9 +116,10 @@ def extra_args(draw: st.DrawFn) -> Values:
     found: Values = {}
     for component in draw(st.lists(st.sampled_from(sorted(MANAGED_FLAGS)), max_size=3, unique=True)):
         known = accepted.flags(component, VERSIONS.get(component, VERSIONS["kube-proxy"]))
-        free = sorted(set(known) - set(MANAGED_FLAGS[component]))
+        # What is in files of a machine, nobody knows before.
+        free = sorted(name for name in set(known) - set(MANAGED_FLAGS[component]) if not is_file(name))
         names = draw(st.lists(st.sampled_from(free), max_size=2, unique=True))
-        found[component] = {name: draw(flag_value(known[name], LIMITS[component].get(name))) for name in names}
+        found[component] = {name: draw(flag_value(known[name], limit_of(component, name))) for name in names}
     return found
 
 
@@ -127,7 +132,9 @@ def field_value(known: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(keys, field_value(known["*"]), max_size=2)
     if isinstance(known, Mapping):
         return st.fixed_dictionaries({}, optional={key: field_value(below) for key, below in known.items()})
-    named = st.sampled_from(["none", "static", "text", "json", "pods", "primary", "Static", "pod", "0-1", "1.36", "50%", "NoSwap"])
+    named = st.sampled_from(
+        ["none", "static", "text", "json", "pods", "primary", "Static", "pod", "0-1", "1.36", "50%", "NoSwap"]
+    )
     return {
         "boolean": st.booleans(),
         "number": st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.5, 1]),

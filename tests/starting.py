@@ -106,7 +106,7 @@ def complaints(node: Node) -> Iterator[str]:
 
 STOPS = {
     "kube-apiserver": ("--min-request-timeout=-1", "--min-request-timeout can not be negative value"),
-    "kube-controller-manager": ("--leader-elect-resource-lock=none", r'resourceLock value must be \"leases\"'),
+    "kube-controller-manager": ("--leader-elect-resource-lock=none", r"resourceLock value must be \"leases\""),
     # The scheduler makes its lock after it has checked its settings.
     "kube-scheduler": ("--leader-elect-resource-lock=none", "couldn't create resource lock: Invalid lock-type none"),
 }
@@ -167,7 +167,7 @@ def _ended(name: str, path: Path, words: list[str], said: str) -> Iterator[str]:
     done = _run([str(path), *words])
     text = next((line for line in reversed(done.stdout.splitlines()) if said in line), "")
     # Several errors are one line: "[first, second]".
-    if done.returncode == 0 or not text or f'[{said}' in text or f", {said}" in text:
+    if done.returncode == 0 or not text or f"[{said}" in text or f", {said}" in text:
         yield f"{name}: {text or _last(done.stdout)}"
 
 

@@ -22,7 +22,9 @@ _BIT = number(0, 31)
 
 
 def _is_log_dir(path: str) -> bool:
-    return path == "" or (path.startswith("/") and path.isascii() and posixpath.normpath(path) == path and path[:2] != "//")
+    return path == "" or (
+        path.startswith("/") and path.isascii() and posixpath.normpath(path) == path and path[:2] != "//"
+    )
 
 
 def _is_cpu_set(text: str) -> bool:
@@ -56,7 +58,9 @@ def _percent(value: str) -> bool:
 
 def _threshold(value: str) -> bool:
     """ParseThresholdConfig in pkg/kubelet/eviction/helpers.go: 0% and 100% turn a threshold off."""
-    return _percent(value) or (is_quantity(value) and not value.startswith("-") and re.search("[1-9]", value) is not None)
+    return _percent(value) or (
+        is_quantity(value) and not value.startswith("-") and re.search("[1-9]", value) is not None
+    )
 
 
 _THRESHOLD = Limit(_threshold, "a quantity such as 100Mi, or 0% to 100%")
@@ -196,4 +200,3 @@ def leaves(value: Any, place: tuple[str | int, ...] = ()) -> list[tuple[tuple[st
     if isinstance(value, list | tuple):
         return [leaf for index, item in enumerate(value) for leaf in leaves(item, (*place, index))]
     return [(place, value)]
-

@@ -78,7 +78,14 @@ def _single(known: str, given: Any) -> tuple[str, str] | None:
             if known != "duration" and isinstance(given, int) and not isinstance(given, bool):
                 return None if abs(given) < 2**63 else ("is too large", "a duration such as 5s")
             ok = isinstance(given, str) and seconds(given) is not None
-            return None if ok else ("is not a duration" + (" (it needs a unit)" if is_number else ""), "such as 90s or 1h30m")
+            return (
+                None
+                if ok
+                else (
+                    "is not a duration" + (" (it needs a unit)" if is_number else ""),
+                    "a duration such as 90s or 1h30m",
+                )
+            )
         case _ if known in _BITS:
             return _whole(_BITS[known], known.startswith("int"), given)
     # `any`, and types that nobody has met yet: the program itself decides.
@@ -89,4 +96,6 @@ def _whole(bits: int, signed: bool, given: Any) -> tuple[str, str] | None:
     least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
     if not isinstance(given, int) or isinstance(given, bool):
         return "is not a whole number", f"{least} to {most}" if bits < 64 else "a whole number"
-    return None if least <= given <= most else ("is too large" if given > most else "is too small", f"{least} to {most}")
+    return (
+        None if least <= given <= most else ("is too large" if given > most else "is too small", f"{least} to {most}")
+    )

@@ -8,7 +8,9 @@ tests/unit/test_limits.py compares the limits with the programs.
 
 from __future__ import annotations
 
-from components.config.flag_values import pairs, seconds
+import re
+
+from components.config.flag_values import csv_pairs, pairs, seconds
 from components.config.limits import POSITIVE, Limit, above, all_of, number, one_of, time
 
 _COUNT = number(0)
@@ -18,10 +20,14 @@ _COMMON = {
     "logging-format": one_of("text", "json"),
     "log-flush-frequency": POSITIVE,
     "allow-metric-labels": Limit(
-        lambda value: all_of(r"[a-zA-Z_:][\w:]*,[a-zA-Z_]\w*", "").accepts_each(name for name, _ in pairs(value) or ()),
+        lambda value: all(
+            re.fullmatch(r"[a-zA-Z_:][\w:]*,[a-zA-Z_]\w*", name, re.A) for name, _ in csv_pairs(value) or ()
+        ),
         "METRIC,LABEL=VALUE",
     ),
-    "emulated-version": all_of(r"(\w+=)?v?\d+\.\d+(\.\d+)?", "MAJOR.MINOR, also with the name of a component before it"),
+    "emulated-version": all_of(
+        r"(\w+=)?v?\d+\.\d+(\.\d+)?", "MAJOR.MINOR, also with the name of a component before it"
+    ),
     "min-compatibility-version": all_of(r"(\w+=)?v?\d+\.\d+(\.\d+)?", "MAJOR.MINOR, also with a component before it"),
     # README: TLS 1.2 or newer, and only suites with forward secrecy. Kubernetes itself would accept others.
     "tls-min-version": one_of("VersionTLS12", "VersionTLS13"),
@@ -78,7 +84,11 @@ _CONTROLLER_MANAGER = {
     **dict.fromkeys(
         (
             *("concurrent-cron-job-syncs", "concurrent-daemonset-syncs", "concurrent-deployment-syncs"),
-            *("concurrent-device-taint-eviction-syncs", "concurrent-endpoint-syncs", "concurrent-ephemeralvolume-syncs"),
+            *(
+                "concurrent-device-taint-eviction-syncs",
+                "concurrent-endpoint-syncs",
+                "concurrent-ephemeralvolume-syncs",
+            ),
             *("concurrent-gc-syncs", "concurrent-horizontal-pod-autoscaler-syncs", "concurrent-job-syncs"),
             *("concurrent-namespace-syncs", "concurrent-rc-syncs", "concurrent-replicaset-syncs"),
             *("concurrent-resource-quota-syncs", "concurrent-resourceclaim-syncs", "concurrent-service-syncs"),
@@ -87,7 +97,9 @@ _CONTROLLER_MANAGER = {
         ),
         _SOME,
     ),
-    **dict.fromkeys(("concurrent-service-endpoint-syncs", "mirroring-concurrent-service-endpoint-syncs"), number(1, 50)),
+    **dict.fromkeys(
+        ("concurrent-service-endpoint-syncs", "mirroring-concurrent-service-endpoint-syncs"), number(1, 50)
+    ),
     **dict.fromkeys(("max-endpoints-per-slice", "mirroring-max-endpoints-per-subset"), number(1, 1000)),
     "kube-api-burst": _COUNT,
 }
@@ -116,3 +128,15 @@ LIMITS: dict[str, dict[str, Limit]] = {
     "etcd": _ETCD,
 }
 """Limits by component and flag."""
+FILE = Limit(lambda value: value == "" or value.startswith("/"), "an absolute path on the machine")
+_FILES = ("-file", "-manifest", "-dir")
+
+
+def limit_of(component: str, name: str) -> Limit | None:
+    """The limit of the values of a flag, if there is one."""
+    return LIMITS[component].get(name) or (FILE if is_file(name) else None)
+
+
+def is_file(name: str) -> bool:
+    """Whether the value of a flag is a path: most such flags end the program if there is no such file."""
+    return name.endswith(_FILES)

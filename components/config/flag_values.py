@@ -4,6 +4,7 @@ Each check repeats what the program's own parser accepts: github.com/spf13/pflag
 Kubernetes, Go's package `flag` for etcd. A number is decimal here: Go reads 010 as 8, which nobody means.
 """
 
+import csv
 import ipaddress
 import math
 import re
@@ -65,6 +66,20 @@ def pairs(text: str) -> list[tuple[str, str]] | None:
     return [(key.strip(), value.strip()) for key, _, value in found] if all(sign for _, sign, _ in found) else None
 
 
+def csv_pairs(text: str) -> list[tuple[str, str]] | None:
+    """The same for pflag's type stringToString: with a single '=' the text is one pair, else it is a line of CSV."""
+    parts = [text] if text.count("=") == 1 else next(csv.reader([text], strict=True), [])
+    found = [part.partition("=") for part in parts]
+    return [(key, value) for key, _, value in found] if found and all(sign for _, sign, _ in found) else None
+
+
+def _are_csv_pairs(text: str) -> bool:
+    try:
+        return csv_pairs(text) is not None
+    except csv.Error:
+        return False
+
+
 def _are_gates(text: str) -> bool:
     found = pairs(text)
     return found is not None and all(value in _BOOLS for _, value in found)
@@ -82,7 +97,9 @@ def _are_strings(text: str) -> bool:
 
 def _whole(bits: int, signed: bool = True) -> Kind:
     least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    limits = f"a whole number from {least} to {most}" if bits < 64 else "a whole number" + ("" if signed else ", at least 0")
+    limits = (
+        f"a whole number from {least} to {most}" if bits < 64 else "a whole number" + ("" if signed else ", at least 0")
+    )
     return Kind(lambda text: is_whole(text, least, most), "a whole number", limits)
 
 
@@ -99,7 +116,9 @@ KINDS = {
     "float": _FLOAT,
     "float32": _FLOAT,
     "duration": Kind(
-        lambda text: seconds(text) is not None, "a duration", "numbers with the units h, m, s or ms, such as 90s or 1h30m"
+        lambda text: seconds(text) is not None,
+        "a duration",
+        "numbers with the units h, m, s or ms, such as 90s or 1h30m",
     ),
     "quantity": Kind(is_quantity, "a quantity", "a quantity of Kubernetes, such as 100Mi or 1G"),
     "ip": Kind(_is_ip, "an address", "an address such as 192.168.10.11"),
@@ -110,7 +129,9 @@ KINDS = {
         "whole numbers with commas between them",
     ),
     "mapStringString": _PAIRS,
-    "stringToString": _PAIRS,
+    "stringToString": Kind(
+        _are_csv_pairs, "a list of pairs", "KEY=VALUE, several as CSV with commas between them and quotes around each"
+    ),
     "mapStringBool": _GATES,
     "colonSeparatedMultimapStringString": _GATES,
     "vmodule": Kind(_are_levels, "a list of levels", "FILE=LEVEL, several with commas between them"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,6 @@ class Limit:
 
     accepts: Callable[[Any], bool]
     allowed: str
-
-    def accepts_each(self, values: Iterable[Any]) -> bool:
-        """Whether each of some values is accepted."""
-        return all(self.accepts(value) for value in values)
 
 
 def number(least: float, most: float | None = None, unit: str = "") -> Limit:

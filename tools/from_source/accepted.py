@@ -126,10 +126,15 @@ def gates_in(listed: str, client: str, needs: str, version: str) -> dict[str, An
     """
     specs = {gate["name"]: [_spec(spec) for spec in gate["versionedSpecs"]] for gate in yaml.safe_load(listed)}
     for name, rows in _CLIENT_GATE.findall(client):
-        own = [(at, on == "true", stage, "LockToDefault: true" in more) for at, on, stage, more in _CLIENT_SPEC.findall(rows)]
+        own = [
+            (at, on == "true", stage, "LockToDefault: true" in more)
+            for at, on, stage, more in _CLIENT_SPEC.findall(rows)
+        ]
         specs.setdefault(name, own)
     table = needs.partition("FeatureGateDependencies = ")[2]
-    wanted = {name: re.findall(r"\b[A-Z]\w+(?=[,)}]|$)", text.partition("//")[0]) for name, text in _NEEDS.findall(table)}
+    wanted = {
+        name: re.findall(r"\b[A-Z]\w+(?=[,)}]|$)", text.partition("//")[0]) for name, text in _NEEDS.findall(table)
+    }
     number = _numbers(version)
     found: dict[str, Any] = {name: {"stage": "", "on": False, "locked": False} for name in ("AllAlpha", "AllBeta")}
     for name, rows in specs.items():

@@ -4,7 +4,19 @@ from collections.abc import Callable, Iterator
 
 from components.config.errors import Finding
 from components.config.page import Page
-from components.config.rules import access, arguments, authorities, aws, backup, existing, fields, network, nodes, settings, signing
+from components.config.rules import (
+    access,
+    arguments,
+    authorities,
+    aws,
+    backup,
+    existing,
+    fields,
+    network,
+    nodes,
+    settings,
+    signing,
+)
 from components.network_plugins.flannel import rules as flannel
 
 RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from components.config import accepted, feature_gates
 from components.config.cluster import numbers
 from components.config.errors import Finding, shown
-from components.config.flag_limits import LIMITS
+from components.config.flag_limits import limit_of
 from components.config.flag_values import KINDS, pairs, seconds
 from components.config.flags import MANAGED_FLAGS
 from components.config.page import Page
@@ -64,11 +64,11 @@ def flag_values(page: Page) -> Iterator[Finding]:
         for name, value in flags.items():
             path = f"extraArgs.{component}.{name}"
             kind = KINDS.get(accepted.flag_type(component, versions(page)[component], name))
-            limit = LIMITS[component].get(name)
+            limit = limit_of(component, name)
             if kind is not None and not kind.is_valid(value):
                 yield Finding(path, f"{shown(value)} is not {kind.name}", kind.allowed)
             elif limit is not None and not limit.accepts(value):
-                yield Finding(path, f"{shown(value)} is refused by {component}", limit.allowed)
+                yield Finding(path, f"{shown(value)} is not accepted", limit.allowed)
 
 
 def flag_contradictions(page: Page) -> Iterator[Finding]:
@@ -92,7 +92,7 @@ def flag_contradictions(page: Page) -> Iterator[Finding]:
 
 def _has_wrong_value(component: str, version: str, name: str, value: str) -> bool:
     kind = KINDS.get(accepted.flag_type(component, version, name))
-    limit = LIMITS[component].get(name)
+    limit = limit_of(component, name)
     return (kind is not None and not kind.is_valid(value)) or (limit is not None and not limit.accepts(value))
 
 
@@ -147,7 +147,9 @@ def _api_server(path: str, page: Page, flags: Mapping[str, str]) -> Iterator[Fin
         yield Finding(f"{path}.max-requests-inflight", problem, "a number above 0 for one of both")
     for name in ("emulation-forward-compatible", "runtime-config-emulation-forward-compatible"):
         if flags.get(name) in _TRUE and not flags.get("emulated-version"):
-            yield Finding(f"{path}.{name}", "is true without an older emulated-version", "false, or an emulated-version")
+            yield Finding(
+                f"{path}.{name}", "is true without an older emulated-version", "false, or an emulated-version"
+            )
     for name in _PEER:
         gate = "UnknownVersionInteroperabilityProxy"
         if flags.get(name) and not feature_gates.is_on("kubernetes", version, gates_of(flags), gate):
@@ -178,7 +180,10 @@ def _runtime_config(path: str, flags: Mapping[str, str]) -> Iterator[Finding]:
 def _leases(path: str, prefix: str, flags: Mapping[str, str], jitter: float) -> Iterator[Finding]:
     times = {name: flags.get(f"{prefix}-{name}", default) for name, default in _COORDINATED.items()}
     lengths = {name: seconds(text) or 0 for name, text in times.items()}
-    for longer, shorter, factor in (("lease-duration", "renew-deadline", 1), ("renew-deadline", "retry-period", jitter)):
+    for longer, shorter, factor in (
+        ("lease-duration", "renew-deadline", 1),
+        ("renew-deadline", "retry-period", jitter),
+    ):
         if lengths[longer] <= factor * lengths[shorter]:
             given = longer if f"{prefix}-{longer}" in flags else shorter
             more = f"{factor} times " if factor != 1 else ""

@@ -71,7 +71,7 @@ def _wrong_values(component: str, version: str, fields: Mapping[str, Any]) -> It
         path = path_of(("extraConfig", component, *place))
         limit = limit_of(component, place)
         if limit is not None and path not in wrong and not limit.accepts(value):
-            yield Finding(path, f"{shown(value)} is refused by {component}", limit.allowed)
+            yield Finding(path, f"{shown(value)} is not accepted", limit.allowed)
     for name, keys in KEYS.items() if component == "kubelet" else ():
         for key in fields.get(name, {}) if isinstance(fields.get(name), Mapping) else ():
             if key not in keys:
@@ -115,7 +115,9 @@ def _logging(path: str, version: str, logging: Mapping[str, Any], gates: Mapping
     for index, item in enumerate(logging.get("vmodule", ())):
         if not item.get("filePattern"):
             yield Finding(f"{path}.vmodule[{index}].filePattern", "is missing", "a pattern such as kubelet*")
-    if not accepted.gates("kubernetes", version) or feature_gates.is_on("kubernetes", version, gates, "LoggingAlphaOptions"):
+    if not accepted.gates("kubernetes", version) or feature_gates.is_on(
+        "kubernetes", version, gates, "LoggingAlphaOptions"
+    ):
         return
     for kind, options in logging.get("options", {}).items():
         for name, value in options.items():
@@ -140,7 +142,9 @@ def _needed_gates(path: str, page: Page, fields: Mapping[str, Any]) -> Iterator[
             problem = "needs the feature gate NodeLogQuery"
             yield Finding(f"{path}.enableSystemLogQuery", problem, "featureGates with NodeLogQuery: true")
         if fields.get("enableSystemLogHandler") is False:
-            yield Finding(f"{path}.enableSystemLogQuery", "needs enableSystemLogHandler", "enableSystemLogHandler: true")
+            yield Finding(
+                f"{path}.enableSystemLogQuery", "needs enableSystemLogHandler", "enableSystemLogHandler: true"
+            )
     if fields.get("featureGates", {}).get("NodeSwap") is False and page.machines.provider == "local":
         problem = "takes the gate from memorySwap, which hardway sets on local machines"
         yield Finding(f"{path}.featureGates.NodeSwap", problem, "true")
@@ -157,7 +161,9 @@ def _images(path: str, page: Page, fields: Mapping[str, Any]) -> Iterator[Findin
     # The program takes 0s for its default.
     youngest = youngest or 120.0
     if oldest and oldest <= youngest:
-        yield Finding(f"{path}.imageMaximumGCAge", f"is not longer than imageMinimumGCAge, {youngest:g} s", "a longer time, or 0s")
+        yield Finding(
+            f"{path}.imageMaximumGCAge", f"is not longer than imageMinimumGCAge, {youngest:g} s", "a longer time, or 0s"
+        )
     if fields.get("maxParallelImagePulls", 1) > 1 and fields.get("serializeImagePulls") is True:
         yield Finding(f"{path}.maxParallelImagePulls", "is above 1, and serializeImagePulls is true", "one of both")
     allowlist, policy = "preloadedImagesVerificationAllowlist", "NeverVerifyAllowlistedImages"
@@ -188,7 +194,9 @@ def _allocatable(path: str, page: Page, fields: Mapping[str, Any]) -> Iterator[F
         if {f"{kind}-reserved", f"{kind}-reserved-compressible"} <= set(given):
             yield Finding(f"{path}.{name}", f"{kind}-reserved is beside {kind}-reserved-compressible", "one of both")
         if any(item.startswith(f"{kind}-reserved") for item in given) and not fields.get(f"{kind}ReservedCgroup"):
-            yield Finding(f"{path}.{name}", f"{kind}-reserved needs {kind}ReservedCgroup", f"{kind}ReservedCgroup beside it")
+            yield Finding(
+                f"{path}.{name}", f"{kind}-reserved needs {kind}ReservedCgroup", f"{kind}ReservedCgroup beside it"
+            )
     if fields.get("cgroupsPerQOS") is False and set(given) - {"none"}:
         yield Finding(f"{path}.cgroupsPerQOS", f"is false, and {name} needs it", f"true, or {name}: [none]")
     if fields.get("systemCgroups") and not fields.get("cgroupRoot"):
@@ -213,9 +221,13 @@ def _managers(path: str, page: Page, fields: Mapping[str, Any]) -> Iterator[Find
         allowed = "reservedSystemCPUs, or cpu in kubeReserved or systemReserved"
         yield Finding(f"{path}.cpuManagerPolicy", "'static' needs processors that are reserved", allowed)
     if fields.get("cpuManagerPolicyOptions") and fields.get("cpuManagerPolicy") != "static":
-        yield Finding(f"{path}.cpuManagerPolicyOptions", "is for the cpuManagerPolicy static", "cpuManagerPolicy: static")
+        yield Finding(
+            f"{path}.cpuManagerPolicyOptions", "is for the cpuManagerPolicy static", "cpuManagerPolicy: static"
+        )
     if fields.get("memoryManagerPolicy") == "Static" and not fields.get("reservedMemory"):
-        yield Finding(f"{path}.memoryManagerPolicy", "'Static' needs reservedMemory", "reservedMemory of each NUMA node")
+        yield Finding(
+            f"{path}.memoryManagerPolicy", "'Static' needs reservedMemory", "reservedMemory of each NUMA node"
+        )
 
 
 def _memory(path: str, page: Page, fields: Mapping[str, Any]) -> Iterator[Finding]:
@@ -223,7 +235,9 @@ def _memory(path: str, page: Page, fields: Mapping[str, Any]) -> Iterator[Findin
     for index, item in enumerate(fields.get("reservedMemory", ())):
         for kind in item.get("limits", {}):
             place = path_of(("extraConfig", "kubelet", "reservedMemory", index, "limits", kind))
-            if kind != "memory" and not (kind.startswith("hugepages-") and is_quantity(kind.removeprefix("hugepages-"))):
+            if kind != "memory" and not (
+                kind.startswith("hugepages-") and is_quantity(kind.removeprefix("hugepages-"))
+            ):
                 yield Finding(place, f"{kind!r} is no memory", "memory or hugepages-SIZE")
             elif (pair := (item.get("numaNode", 0), kind)) in seen:
                 yield Finding(place, f"{kind!r} of NUMA node {pair[0]} is listed twice", "each once")
