@@ -83,6 +83,8 @@ def places(provider: str, model: Any = Page, path: tuple[str, ...] = ()) -> Iter
             yield from places(provider, one, (*path, key))
 
 
+OF_MACHINES = {"authentication-tolerate-lookup-failure", "singleProcessOOMKill", "cgroupsPerQOS"}
+"""Flags and fields whose check asks the API, or the cgroups of the machine."""
 LEFT = ("nodes", "authorities", "extraArgs", "extraConfig")
 """Keys with a generator of their own, or whose values nobody makes up: certificates."""
 
@@ -117,7 +119,7 @@ def extra_args(draw: st.DrawFn) -> Values:
     for component in draw(st.lists(st.sampled_from(sorted(MANAGED_FLAGS)), max_size=3, unique=True)):
         known = accepted.flags(component, VERSIONS.get(component, VERSIONS["kube-proxy"]))
         # What is in files of a machine, nobody knows before.
-        free = sorted(name for name in set(known) - set(MANAGED_FLAGS[component]) if not is_file(name))
+        free = sorted(name for name in set(known) - set(MANAGED_FLAGS[component]) - OF_MACHINES if not is_file(name))
         names = draw(st.lists(st.sampled_from(free), max_size=2, unique=True))
         found[component] = {name: draw(flag_value(known[name], limit_of(component, name))) for name in names}
     return found
@@ -151,7 +153,7 @@ def extra_config(draw: st.DrawFn) -> Values:
     found: Values = {}
     for component in draw(st.lists(st.sampled_from(sorted(MANAGED_FIELDS)), max_size=2, unique=True)):
         known = accepted.fields(component, VERSIONS["kube-proxy"])
-        free = sorted(set(known) - set(MANAGED_FIELDS[component]))
+        free = sorted(set(known) - set(MANAGED_FIELDS[component]) - OF_MACHINES)
         names = draw(st.lists(st.sampled_from(free), max_size=3, unique=True))
         found[component] = {name: draw(field_value(known[name])) for name in names}
         if "featureGates" in names:

@@ -21,6 +21,7 @@ from pathlib import Path
 from api_server import program
 from authorities import make
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from signing_service import free_port
 
 from components.node.model import ROOT, NodePart, Ref
 from components.pki.encryption import encryption_config
@@ -92,28 +93,47 @@ class Node:
         return text.replace(ROOT, str(self.folder)).replace("/var/lib/kubelet", str(self.folder / "kubelet"))
 
 
-def complaints(node: Node) -> Iterator[str]:
-    """What the programs of a node say about their settings: nothing if they accept them.
+def complaints(node: Node, *only: str) -> Iterator[str]:
+    """What the programs of a node, or some of them, say about their settings: nothing if they accept them.
 
     Skips the test if one of them has not been built.
     """
-    for name, (stop, said) in STOPS.items():
-        if node.has(name):
-            yield from _ended(name, program(name, node.kubernetes), [*node.command(name), stop], said)
-    for check in (_etcd, _kubelet, _kube_proxy, _containerd, _haproxy):
-        yield from check(node)
+    checks = {
+        **{name: functools.partial(_kubernetes, name=name) for name in STOPS},
+        "etcd": _etcd,
+        "kubelet": _kubelet,
+        "kube-proxy": _kube_proxy,
+        "containerd": _containerd,
+        "haproxy": _haproxy,
+    }
+    for name in only or checks:
+        yield from checks[name](node)
 
 
 STOPS = {
-    "kube-apiserver": ("--min-request-timeout=-1", "--min-request-timeout can not be negative value"),
-    "kube-controller-manager": ("--leader-elect-resource-lock=none", r"resourceLock value must be \"leases\""),
+    "kube-apiserver": (["--min-request-timeout=-1"], "--min-request-timeout can not be negative value"),
+    "kube-controller-manager": (
+        ["--leader-elect-resource-lock=none"],
+        r"resourceLock value must be \"leases\"",
+    ),
     # The scheduler makes its lock after it has checked its settings.
-    "kube-scheduler": ("--leader-elect-resource-lock=none", "couldn't create resource lock: Invalid lock-type none"),
+    "kube-scheduler": (
+        ["--leader-elect-resource-lock=none"],
+        "couldn't create resource lock: Invalid lock-type none",
+    ),
 }
 
 
+def _kubernetes(node: Node, name: str) -> Iterator[str]:
+    stop, said = STOPS[name]
+    if node.has(name):
+        # The scheduler opens its port before; a host may have a scheduler of its own.
+        port = [f"--secure-port={free_port()}"] if name == "kube-scheduler" else []
+        yield from _ended(name, program(name, node.kubernetes), [*node.command(name), *port, *stop], said)
+
+
 def _etcd(node: Node) -> Iterator[str]:
-    """etcd checks its settings, then looks at its data; a file in the place of the data is its stop."""
+    """The check of etcd: it reads its settings, then looks at its data; a file in the place of the data is its stop."""
     if node.has("etcd"):
         (node.folder / "data").write_text("")
         stop = f"--data-dir={node.folder / 'data'}"
@@ -131,7 +151,7 @@ def _kubelet(node: Node) -> Iterator[str]:
 
 
 def _kube_proxy(node: Node) -> Iterator[str]:
-    """kube-proxy can write its configuration to a file after it has checked it, and then ends."""
+    """The check of kube-proxy: it can write its configuration to a file after it has checked it, and then ends."""
     if node.has("kube-proxy"):
         written = node.folder / "kube-proxy.written"
         words = [*node.command("kube-proxy"), f"--write-config-to={written}"]
@@ -152,7 +172,7 @@ def _containerd(node: Node) -> Iterator[str]:
 
 
 def _haproxy(node: Node) -> Iterator[str]:
-    """haproxy has a mode that only checks. Its user is one of the machine."""
+    """The mode of haproxy that only checks. Its user is one of the machine."""
     for path in sorted(node.folder.glob("cfg/*haproxy*.cfg")):
         config = re.sub(r"(?m)^ +(user|group) haproxy\n", "", path.read_text())
         path.write_text(config)
@@ -183,7 +203,7 @@ def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
 
 @functools.cache
 def haproxy() -> list[str] | None:
-    """The command line of haproxy: the one on PATH, or the one in the image of local machines; None if there is none."""
+    """The command line of haproxy, on PATH or in the image of local machines; None if there is none."""
     if found := shutil.which("haproxy", path="/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin"):
         return [found]
     tar = Store(shared_cache() / "store").path("machine", node_image.digest()) / node_image.TAR

@@ -134,6 +134,10 @@ LIMITS: dict[str, dict[str, Limit]] = {
         "tlsMinVersion": one_of("VersionTLS12", "VersionTLS13"),
         "topologyManagerPolicy": one_of("", "none", "best-effort", "restricted", "single-numa-node"),
         "topologyManagerScope": one_of("", "container", "pod"),
+        "tracing.endpoint": Limit(
+            lambda v: re.fullmatch(r"([a-z]+://)?[\w.:/\[\]-]*", v, re.A) is not None,
+            "HOST:PORT, or a URL with a scheme",
+        ),
         "tracing.samplingRatePerMillion": number(0, 1000000),
         "userNamespaces.idsPerPod": Limit(
             lambda v: 65536 <= v < 2**32 and v % 65536 == 0, f"a multiple of 65536, at most {2**32 - 65536}"

@@ -1,7 +1,7 @@
 """Values of fields in the configuration files of kubelet and kube-proxy, by the types in `accepted.json`.
 
-Both programs decode their file strictly as JSON: a key in another spelling, or a number in quotes, ends the kubelet.
-kube-proxy only logs that, and ignores the whole field.
+Both programs decode their file as JSON: a number in quotes ends them. A key in another spelling does not: both ignore
+it, and kube-proxy logs that.
 """
 
 from __future__ import annotations

@@ -91,7 +91,10 @@ _CONTROLLER_MANAGER = {
             ),
             *("concurrent-gc-syncs", "concurrent-horizontal-pod-autoscaler-syncs", "concurrent-job-syncs"),
             *("concurrent-namespace-syncs", "concurrent-rc-syncs", "concurrent-replicaset-syncs"),
-            *("concurrent-resource-quota-syncs", "concurrent-resourceclaim-syncs", "concurrent-service-syncs"),
+            *(
+                "concurrent-resource-quota-syncs",
+                "concurrent-resourceclaim-syncs",
+            ),
             *("concurrent-serviceaccount-token-syncs", "concurrent-statefulset-syncs"),
             *("concurrent-ttl-after-finished-syncs", "concurrent-validating-admission-policy-status-syncs"),
         ),
@@ -103,6 +106,7 @@ _CONTROLLER_MANAGER = {
     **dict.fromkeys(("max-endpoints-per-slice", "mirroring-max-endpoints-per-subset"), number(1, 1000)),
     "kube-api-burst": _COUNT,
 }
+_LOG = "default|stdout|stderr|systemd/journal|/[^,]+"
 _ETCD = {
     "auth-token": Limit(lambda value: value == "simple" or value.startswith("jwt,"), "simple, or jwt,KEY=VALUE"),
     "backend-bbolt-freelist-type": one_of("array", "map"),
@@ -112,12 +116,15 @@ _ETCD = {
     "distributed-tracing-sampling-rate": number(0, 1000000),
     "log-format": one_of("json", "console"),
     "log-level": one_of("debug", "info", "warn", "error", "panic", "fatal"),
-    "log-outputs": all_of("default|stdout|stderr|systemd/journal|/.+", "default, stdout, stderr, or absolute paths"),
+    "log-outputs": Limit(
+        lambda value: re.fullmatch(f"({_LOG})(,({_LOG}))*", value) is not None,
+        "default, stdout, stderr, or absolute paths",
+    ),
     "logger": one_of("zap"),
     "metrics": one_of("basic", "extensive"),
     "tls-min-version": one_of("TLS1.2", "TLS1.3"),
     "tls-max-version": one_of("", "TLS1.2", "TLS1.3"),
-    "v2-deprecation": one_of("not-yet", "write-only", "write-only-skip-check", "write-only-drop-data", "gone"),
+    "v2-deprecation": one_of("write-only", "write-only-skip-check", "write-only-drop-data", "gone"),
 }
 
 LIMITS: dict[str, dict[str, Limit]] = {

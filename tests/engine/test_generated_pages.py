@@ -11,8 +11,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 from clusters import NAMES, cluster, cluster_of
-from conftest import Values, changed, page_values
+from conftest import DATA, Values, changed, page_values
 from generated_pages import likely
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from starting import Node, complaints
 
 from components.config import ConfigError, Page, load
 
-EXAMPLES = int(os.environ.get("HARDWAY_FUZZ_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("HARDWAY_FUZZ_EXAMPLES", "25"))
 BUILT = {"1.36": "1.36.4", "1.37": "1.37.1"}
 """The version of Kubernetes that is built of each minor version."""
 ETCD = "3.7"
@@ -30,8 +31,8 @@ def minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def said(page: Page, name: str) -> list[str]:
-    """What the programs of one node of a page say about their settings."""
+def said(page: Page, name: str, *only: str) -> list[str]:
+    """What the programs of one node of a page, or some of them, say about their settings."""
     part = cluster_of(page).part(name)
     for file in part.files:
         if isinstance(file.content, str) and file.path.endswith(".json"):
@@ -40,7 +41,7 @@ def said(page: Page, name: str) -> list[str]:
     folder = Path(tempfile.mkdtemp(prefix="node-"))
     try:
         versions = (BUILT[minor(page.versions.kubernetes)], BUILT[minor(page.versions.of_kubelet)])
-        return list(complaints(Node(part, folder, *versions).write()))
+        return list(complaints(Node(part, folder, *versions).write(), *only))
     finally:
         shutil.rmtree(folder)
 
@@ -119,3 +120,62 @@ def test_programs_accept_what_the_page_accepts() -> None:
 def test_programs_accept_what_fields_and_flags_become(path: str, value: Values) -> None:
     page = load(changed(page_values("stacked"), {path: value}))
     assert said(page, "cp-1") == []
+
+
+def judged() -> list[Values]:
+    """The wrong pages whose flags or fields are wrong for a program, and not because hardway sets them itself."""
+    ours = (
+        "hardway sets this",
+        "name;",
+        "do not fit",
+        "starts with a dash",
+        "control characters",
+        "is not a known key",
+    )
+    found = []
+    for one in yaml.safe_load((DATA / "wrong_pages.yaml").read_text())["pages"]:
+        paths = [path.split(".") for path in one["change"]]
+        if all(path[0] in SECTIONS and len(path) == 2 for path in paths):
+            message = str(one["message"])
+            if not any(text in message for text in ours):
+                found.append(one)
+    return found
+
+
+SECTIONS = {"extraArgs": "extra_args", "extraConfig": "extra_config"}
+NOT_AT_THE_CHECK = {
+    # Promises of hardway.
+    *("TLS that is too old", "TLS of the kubelet that is too old", "cipher suite without forward secrecy"),
+    *("address of kube-proxy of IPv6", "number that Go would read as octal", "path that is relative"),
+    # The program ignores it.
+    *("field with a typing error", "directory of logs of pods that is relative", "option of a policy that is not on"),
+    # The program ends, or does nothing, after the check of its settings.
+    "TLS version as etcd writes it",
+    *("no request may come in", "controller without workers", "lock of the leader that there is not"),
+    *("renewal of the lease that is too slow", "retries that are too slow for the renewal"),
+    *("log level of etcd that there is not", "metrics of etcd that there are not"),
+    *("size of logs with a wrong unit", "eviction for a signal that there is not", "soft eviction without a time"),
+    *("eviction at a percentage above a hundred", "reserved resource that there is not"),
+    *("reserved memory that is negative", "static processors without reserved ones"),
+    *("policy of processors that there is not", "static memory without reserved memory"),
+}
+"""Wrong pages that the program would not refuse in its check of settings."""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("wrong", judged(), ids=lambda wrong: wrong["name"])
+def test_programs_refuse_what_the_page_refuses(wrong: Values) -> None:
+    """Else the page would be stricter than it says. The rules of the page are passed by."""
+    page, components = load(page_values("stacked")), []
+    for path, value in wrong["change"].items():
+        key, component = path.split(".")
+        given = {name: flag_text(item) for name, item in value.items()} if key == "extraArgs" else value
+        section = getattr(page, SECTIONS[key]).model_copy(update={component.replace("-", "_"): given})
+        page = page.model_copy(update={SECTIONS[key]: section})
+        components.append(component)
+    assert bool(said(page, "cp-1", *components)) == (wrong["name"] not in NOT_AT_THE_CHECK)
+
+
+def flag_text(value: object) -> str:
+    """A flag of a page as the models hold it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -72,11 +72,13 @@ def flags_in(text: str) -> dict[str, str]:
     return {name: "bool" if kind == "RuntimeDefault" else kind for name, kind in found.items() if name != "help"}
 
 
-def flags_of_etcd(text: str, source: str) -> dict[str, str]:
+def flags_of_etcd(text: str, source: str, *, strict: bool = True) -> dict[str, str]:
     """The flags in what `etcd --help` prints, with the types that etcd's source gives them."""
     kinds = {name: _GO_KINDS.get(kind, kind.lower()) for kind, name in _ETCD.findall(source)} | _ETCD_KINDS
     # The help still has a flag that the program no longer knows.
-    names = [name for name in _ETCD_HELP.findall(text) if f'"{name}"' in source or name == "feature-gates"]
+    names = [
+        name for name in _ETCD_HELP.findall(text) if not strict or f'"{name}"' in source or name == "feature-gates"
+    ]
     return {name: kinds.get(name, "string") for name in names}
 
 
@@ -163,7 +165,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def _built(name: str) -> dict[str, str]:
+def built(name: str) -> dict[str, str]:
     """What `--help` of each built version of a program prints, by minor version."""
     found = {}
     for path in sorted((shared_cache() / "store").glob(f"{name}-[0-9]*/{name}")):
@@ -173,14 +175,14 @@ def _built(name: str) -> dict[str, str]:
 
 
 def _flags() -> dict[str, dict[str, dict[str, str]]]:
-    found = {name: {minor(one): flags_in(text) for one, text in _built(name).items()} for name in PROGRAMS}
+    found = {name: {minor(one): flags_in(text) for one, text in built(name).items()} for name in PROGRAMS}
     etcd = modules() / "go.etcd.io/etcd/server"
     return found | {
         "etcd": {
             minor(version): flags_of_etcd(
                 text, "".join((etcd / f"v3@v{version}" / path).read_text() for path in _ETCD_SOURCES)
             )
-            for version, text in _built("etcd").items()
+            for version, text in built("etcd").items()
         }
     }
 
@@ -211,7 +213,7 @@ def _gates() -> dict[str, dict[str, Any]]:
         client = modules() / "k8s.io" / f"client-go@v0.{version.removeprefix('1.')}" / "features/known_features.go"
         needs = path.parents[3] / "pkg/features/kube_features.go"
         found[minor(version)] = gates_in(path.read_text(), client.read_text(), needs.read_text(), minor(version))
-    etcd = {minor(version): gates_of_etcd(text) for version, text in _built("etcd").items()}
+    etcd = {minor(version): gates_of_etcd(text) for version, text in built("etcd").items()}
     return {"kubernetes": found, "etcd": etcd}
 
 
