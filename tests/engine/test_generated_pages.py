@@ -1,4 +1,4 @@
-"""The real programs of a node accept what a page renders, if the page is accepted: for pages that hypothesis makes up."""
+"""The real programs of a node accept what a page renders, if the page is accepted: pages that hypothesis makes up."""
 
 from __future__ import annotations
 
