@@ -75,6 +75,12 @@ _API_SERVER = {
         "GROUP/VERSION=true or false, api/all, api/ga, api/beta or api/alpha",
     ),
 }
+# The health check of the unit asks /healthz without a certificate.
+_HEALTH = {
+    "authorization-always-allow-paths": Limit(
+        lambda value: "/healthz" in [path.strip() for path in value.split(",")], "paths with /healthz among them"
+    ),
+}
 _LEASES = {f"leader-elect-{name}": POSITIVE for name in ("lease-duration", "renew-deadline", "retry-period")}
 _CONTROLLER_MANAGER = {
     "attach-detach-reconcile-sync-period": time("1s"),
@@ -106,7 +112,7 @@ _CONTROLLER_MANAGER = {
     **dict.fromkeys(("max-endpoints-per-slice", "mirroring-max-endpoints-per-subset"), number(1, 1000)),
     "kube-api-burst": _COUNT,
 }
-_LOG = "default|stdout|stderr|systemd/journal|/[^,]+"
+_LOG = "default|stdout|stderr|systemd/journal"
 _ETCD = {
     "auth-token": Limit(lambda value: value == "simple" or value.startswith("jwt,"), "simple, or jwt,KEY=VALUE"),
     "backend-bbolt-freelist-type": one_of("array", "map"),
@@ -116,10 +122,9 @@ _ETCD = {
     "distributed-tracing-sampling-rate": number(0, 1000000),
     "log-format": one_of("json", "console"),
     "log-level": one_of("debug", "info", "warn", "error", "panic", "fatal"),
-    "log-outputs": Limit(
-        lambda value: re.fullmatch(f"({_LOG})(,({_LOG}))*", value) is not None,
-        "default, stdout, stderr, or absolute paths",
-    ),
+    # The sandbox of the unit lets etcd write to its data only, and journald has the rest.
+    "log-outputs": all_of(_LOG, "default, stdout, stderr, systemd/journal").but_not_empty(),
+    "enable-log-rotation": one_of("false"),
     "logger": one_of("zap"),
     "metrics": one_of("basic", "extensive"),
     "tls-min-version": one_of("TLS1.2", "TLS1.3"),
@@ -129,8 +134,8 @@ _ETCD = {
 
 LIMITS: dict[str, dict[str, Limit]] = {
     "kube-apiserver": _COMMON | _API_SERVER,
-    "kube-controller-manager": _COMMON | _LEASES | _CONTROLLER_MANAGER,
-    "kube-scheduler": _COMMON | _LEASES | {"kube-api-burst": _SOME},
+    "kube-controller-manager": _COMMON | _HEALTH | _LEASES | _CONTROLLER_MANAGER,
+    "kube-scheduler": _COMMON | _HEALTH | _LEASES | {"kube-api-burst": _SOME},
     "kubelet": _COMMON,
     "etcd": _ETCD,
 }

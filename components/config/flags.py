@@ -111,7 +111,9 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
         force-new-cluster cert-file key-file client-cert-auth trusted-ca-file auto-tls enable-grpc-gateway
         peer-cert-file peer-key-file peer-client-cert-auth peer-trusted-ca-file peer-auto-tls discovery
         discovery-srv discovery-token discovery-endpoints strict-reconfig-check unsafe-no-fsync cors
-        host-whitelist enable-pprof""",
+        host-whitelist enable-pprof client-cert-file client-key-file peer-client-cert-file peer-client-key-file
+        client-cert-allowed-hostname peer-cert-allowed-cn peer-cert-allowed-hostname
+        peer-skip-client-san-verification""",
         data_dir="etcd.dataDir",
         wal_dir="etcd.walDir",
         heartbeat_interval="etcd.heartbeatInterval",

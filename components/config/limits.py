@@ -17,6 +17,10 @@ class Limit:
     accepts: Callable[[Any], bool]
     allowed: str
 
+    def but_not_empty(self) -> Limit:
+        """The same limit, which refuses the empty text."""
+        return Limit(lambda value: value != "" and self.accepts(value), self.allowed)
+
 
 def number(least: float, most: float | None = None, unit: str = "") -> Limit:
     """A number from `least` to `most`, both included. The value is a number, or the text of a flag."""

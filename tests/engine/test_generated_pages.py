@@ -145,6 +145,7 @@ def judged() -> list[Values]:
 SECTIONS = {"extraArgs": "extra_args", "extraConfig": "extra_config"}
 NOT_AT_THE_CHECK = {
     # Promises of hardway.
+    "health check that needs a right",
     *("TLS that is too old", "TLS of the kubelet that is too old", "cipher suite without forward secrecy"),
     *("address of kube-proxy of IPv6", "number that Go would read as octal", "path that is relative"),
     # The program ignores it.

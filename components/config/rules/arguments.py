@@ -61,39 +61,37 @@ def known_flags(page: Page) -> Iterator[Finding]:
 def flag_values(page: Page) -> Iterator[Finding]:
     """The value of a flag has the type of the flag, and is one that the program accepts at its start."""
     for component, flags in given_flags(page).items():
-        for name, value in flags.items():
-            path = f"extraArgs.{component}.{name}"
-            kind = KINDS.get(accepted.flag_type(component, versions(page)[component], name))
-            limit = limit_of(component, name)
-            if kind is not None and not kind.is_valid(value):
-                yield Finding(path, f"{shown(value)} is not {kind.name}", kind.allowed)
-            elif limit is not None and not limit.accepts(value):
-                yield Finding(path, f"{shown(value)} is not accepted", limit.allowed)
+        yield from _wrong_values(component, versions(page)[component], flags)
+
+
+def _wrong_values(component: str, version: str, flags: Mapping[str, str]) -> Iterator[Finding]:
+    for name, value in flags.items():
+        path = f"extraArgs.{component}.{name}"
+        kind, limit = KINDS.get(accepted.flag_type(component, version, name)), limit_of(component, name)
+        if kind is not None and not kind.is_valid(value):
+            yield Finding(path, f"{shown(value)} is not {kind.name}", kind.allowed)
+        elif limit is not None and not limit.accepts(value):
+            yield Finding(path, f"{shown(value)} is not accepted", limit.allowed)
 
 
 def flag_contradictions(page: Page) -> Iterator[Finding]:
     """Flags do not contradict each other, what hardway sets, or the version of the program."""
     for component, flags in given_flags(page).items():
-        if any(_has_wrong_value(component, versions(page)[component], *flag) for flag in flags.items()):
+        version = versions(page)[component]
+        if any(_wrong_values(component, version, flags)):
             # Another rule has told about the value.
             continue
         path = f"extraArgs.{component}"
-        yield from _gates(path, component, versions(page)[component], flags)
+        yield from _gates(path, component, version, flags)
         if component == "etcd":
             yield from _etcd(path, flags)
             continue
-        yield from _logs(path, component, versions(page)[component], flags)
-        yield from _hidden_metrics(path, versions(page)[component], flags)
+        yield from _logs(path, component, version, flags)
+        yield from _hidden_metrics(path, version, flags)
         if component == "kube-apiserver":
             yield from _api_server(path, page, flags)
         if "leader-elect" in MANAGED_FLAGS[component]:
             yield from _leases(path, "leader-elect", flags, _JITTER)
-
-
-def _has_wrong_value(component: str, version: str, name: str, value: str) -> bool:
-    kind = KINDS.get(accepted.flag_type(component, version, name))
-    limit = limit_of(component, name)
-    return (kind is not None and not kind.is_valid(value)) or (limit is not None and not limit.accepts(value))
 
 
 def gates_of(flags: Mapping[str, str]) -> dict[str, bool]:
@@ -197,6 +195,3 @@ def _etcd(path: str, flags: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(f"{path}.tls-min-version", "TLS1.3 is newer than tls-max-version TLS1.2", "TLS1.2")
     if flags.get("tls-min-version") == "TLS1.3" and flags.get("cipher-suites"):
         yield Finding(f"{path}.cipher-suites", "is given, and TLS 1.3 has no suites to choose", "no cipher-suites")
-    files = [place for place in flags.get("log-outputs", "").split(",") if place.startswith("/")]
-    if flags.get("enable-log-rotation") in _TRUE and len(files) != 1:
-        yield Finding(f"{path}.enable-log-rotation", "is true without one file to rotate", "one path in log-outputs")
