@@ -13,6 +13,7 @@ from components.config.flag_limits import is_file, limit_of
 from components.config.flags import MANAGED_FIELDS, MANAGED_FLAGS
 from components.config.introspect import bare_type, fields, is_section, rule_of, variants
 from components.config.limits import Limit
+from components.config.nodes import Node
 from components.config.patterns import pattern_of
 from components.config.section import Choice, Rule
 
@@ -171,6 +172,10 @@ def likely(draw: st.DrawFn) -> Values:
     known = [(path, field) for path, field in known if len(path) > 1 and not is_section(bare_type(field))]
     for path, field in draw(st.lists(st.sampled_from(known), max_size=2)):
         put(values, path, draw(of(field)))
+    if draw(st.booleans()):
+        node = draw(st.sampled_from(values["nodes"]))
+        key = draw(st.sampled_from(["labels", "taints"]))
+        node[key] = draw(of(dict(fields(Node))[key]))
     if draw(st.booleans()):
         values["extraArgs"] = draw(extra_args())
     if draw(st.booleans()):
