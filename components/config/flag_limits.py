@@ -25,6 +25,7 @@ _COMMON = {
         ),
         "METRIC,LABEL=VALUE",
     ),
+    "disabled-metrics": all_of("[a-zA-Z_:][a-zA-Z0-9_:]*", "whole names of metrics, with commas between them"),
     "emulated-version": all_of(
         r"(\w+=)?v?\d+\.\d+(\.\d+)?", "MAJOR.MINOR, also with the name of a component before it"
     ),

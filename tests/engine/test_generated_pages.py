@@ -21,7 +21,7 @@ from starting import Node, complaints
 
 from components.config import ConfigError, Page, load
 
-EXAMPLES = int(os.environ.get("HARDWAY_FUZZ_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("HARDWAY_FUZZ_EXAMPLES", "60"))
 BUILT = {"1.36": "1.36.4", "1.37": "1.37.1"}
 """The version of Kubernetes that is built of each minor version."""
 ETCD = "3.7"
