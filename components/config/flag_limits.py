@@ -26,10 +26,8 @@ _COMMON = {
         "METRIC,LABEL=VALUE",
     ),
     "disabled-metrics": all_of("[a-zA-Z_:][a-zA-Z0-9_:]*", "whole names of metrics, with commas between them"),
-    "emulated-version": all_of(
-        r"(\w+=)?v?\d+\.\d+(\.\d+)?", "MAJOR.MINOR, also with the name of a component before it"
-    ),
-    "min-compatibility-version": all_of(r"(\w+=)?v?\d+\.\d+(\.\d+)?", "MAJOR.MINOR, also with a component before it"),
+    "emulated-version": all_of(r"(kube=)?v?\d+\.\d+", "MAJOR.MINOR, such as 1.36"),
+    "min-compatibility-version": all_of(r"(kube=)?v?\d+\.\d+", "MAJOR.MINOR, such as 1.36"),
     # README: TLS 1.2 or newer, and only suites with forward secrecy. Kubernetes itself would accept others.
     "tls-min-version": one_of("VersionTLS12", "VersionTLS13"),
     "tls-cipher-suites": all_of(_SUITES, "names of Go's cipher suites with ECDHE, with commas between them"),

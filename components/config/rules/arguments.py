@@ -23,6 +23,8 @@ _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 # k8s.io/kubernetes/pkg/controlplane/apiserver/options, and client-go's NewLeaderElector.
 _COORDINATED = {"lease-duration": "15s", "renew-deadline": "10s", "retry-period": "2s"}
 _JITTER = 1.2
+EMULATED_BEHIND = 3
+"""Minor versions that an emulated version may be older than the program."""
 _PEER = ("peer-ca-file", "peer-advertise-ip", "peer-advertise-port")
 _MOST_EVENT, _MOST_BATCH = "102400", "10485760"
 
@@ -88,6 +90,7 @@ def flag_contradictions(page: Page) -> Iterator[Finding]:
             continue
         yield from _logs(path, component, version, flags)
         yield from _hidden_metrics(path, version, flags)
+        yield from _emulation(path, version, flags)
         if component == "kube-apiserver":
             yield from _api_server(path, page, flags)
         if "leader-elect" in MANAGED_FLAGS[component]:
@@ -128,6 +131,20 @@ def previous_minor(version: str) -> str:
     """`1.36` for `1.37.1`."""
     major, minor, *_ = numbers(version)
     return f"{major}.{minor - 1}"
+
+
+def _emulation(path: str, version: str, flags: Mapping[str, str]) -> Iterator[Finding]:
+    """k8s.io/component-base/compatibility, Validate of effectiveVersion."""
+    major, minor, *_ = numbers(version)
+    oldest, newest = (major, minor - EMULATED_BEHIND), (major, minor)
+    for name in ("emulated-version", "min-compatibility-version"):
+        for text in filter(None, flags.get(name, "").split(",")):
+            given = numbers(text.strip().rpartition("=")[2].removeprefix("v"))
+            if not oldest <= given <= newest:
+                allowed = f"{'.'.join(map(str, oldest))} to {'.'.join(map(str, newest))}"
+                yield Finding(f"{path}.{name}", f"{shown(text)} is no version that {version} can stand in for", allowed)
+            elif name == "emulated-version":
+                newest = given
 
 
 def _api_server(path: str, page: Page, flags: Mapping[str, str]) -> Iterator[Finding]:
