@@ -136,7 +136,8 @@ def previous_minor(version: str) -> str:
 def _emulation(path: str, version: str, flags: Mapping[str, str]) -> Iterator[Finding]:
     """k8s.io/component-base/compatibility, Validate of effectiveVersion."""
     major, minor, *_ = numbers(version)
-    oldest, newest = (major, minor - EMULATED_BEHIND), (major, minor)
+    oldest: tuple[int, ...] = (major, minor - EMULATED_BEHIND)
+    newest: tuple[int, ...] = (major, minor)
     for name in ("emulated-version", "min-compatibility-version"):
         for text in filter(None, flags.get(name, "").split(",")):
             given = numbers(text.strip().rpartition("=")[2].removeprefix("v"))
