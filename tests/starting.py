@@ -129,7 +129,7 @@ def _kubernetes(node: Node, name: str) -> Iterator[str]:
     if node.has(name):
         # The scheduler opens its port before; a host may have a scheduler of its own.
         port = [f"--secure-port={free_port()}"] if name == "kube-scheduler" else []
-        yield from _ended(name, program(name, node.kubernetes), [*node.command(name), *port, *stop], said)
+        yield from _ended(name, program(name, node.kubernetes), [*node.command(name), *port, *stop], said, node.folder)
 
 
 def _etcd(node: Node) -> Iterator[str]:
@@ -137,7 +137,9 @@ def _etcd(node: Node) -> Iterator[str]:
     if node.has("etcd"):
         (node.folder / "data").write_text("")
         stop = f"--data-dir={node.folder / 'data'}"
-        yield from _ended("etcd", program("etcd"), [*node.command("etcd"), stop], "failed to list data directory")
+        yield from _ended(
+            "etcd", program("etcd"), [*node.command("etcd"), stop], "failed to list data directory", node.folder
+        )
 
 
 def _kubelet(node: Node) -> Iterator[str]:
@@ -147,7 +149,7 @@ def _kubelet(node: Node) -> Iterator[str]:
         stop = f"{head}nodeStatusMaxImages: -2\nfailCgroupV1: false\n"
         (node.folder / "cfg/kubelet.d/99-stop.conf").write_text(stop)
         said = "invalid configuration: nodeStatusMaxImages (--node-status-max-images) -2 must be -1 or greater"
-        yield from _ended("kubelet", program("kubelet", node.kubelet), node.command("kubelet"), said)
+        yield from _ended("kubelet", program("kubelet", node.kubelet), node.command("kubelet"), said, node.folder)
 
 
 def _kube_proxy(node: Node) -> Iterator[str]:
@@ -155,7 +157,7 @@ def _kube_proxy(node: Node) -> Iterator[str]:
     if node.has("kube-proxy"):
         written = node.folder / "kube-proxy.written"
         words = [*node.command("kube-proxy"), f"--write-config-to={written}"]
-        done = _run([str(program("kube-proxy", node.kubelet)), *words])
+        done = _run([str(program("kube-proxy", node.kubelet)), *words], node.folder)
         # kube-proxy leaves out fields that it does not know, and only logs that.
         lenient = "Using lenient decoding" in done.stdout
         if done.returncode != 0 or lenient or not written.is_file():
@@ -166,7 +168,7 @@ def _containerd(node: Node) -> Iterator[str]:
     if node.has("containerd"):
         config = node.folder / "cfg/containerd.toml"
         config.write_text(config.read_text().replace("@SYSTEMD_CGROUP@", "false"))
-        done = _run([str(program("containerd")), "--config", str(config), "config", "dump"])
+        done = _run([str(program("containerd")), "--config", str(config), "config", "dump"], node.folder)
         if done.returncode != 0:
             yield f"containerd: {_last(done.stdout)}"
 
@@ -177,14 +179,14 @@ def _haproxy(node: Node) -> Iterator[str]:
         config = re.sub(r"(?m)^ +(user|group) haproxy\n", "", path.read_text())
         path.write_text(config)
         if (line := haproxy()) is not None:
-            done = _run([*line, "-c", "-q", "-f", str(path)])
+            done = _run([*line, "-c", "-q", "-f", str(path)], node.folder)
             if done.returncode != 0:
                 yield f"{path.name}: {_last(done.stdout)}"
 
 
-def _ended(name: str, path: Path, words: list[str], said: str) -> Iterator[str]:
+def _ended(name: str, path: Path, words: list[str], said: str, folder: Path) -> Iterator[str]:
     """What a program says besides its stop."""
-    done = _run([str(path), *words])
+    done = _run([str(path), *words], folder)
     text = next((line for line in reversed(done.stdout.splitlines()) if said in line), "")
     # Several errors are one line: "[first, second]".
     if done.returncode == 0 or not text or f"[{said}" in text or f", {said}" in text:
@@ -195,9 +197,9 @@ def _last(text: str) -> str:
     return "\n".join(text.splitlines()[-3:])
 
 
-def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
+def _run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=SECONDS
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=SECONDS, cwd=folder
     )
 
 
