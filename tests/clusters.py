@@ -8,6 +8,7 @@ and a virtual address.
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from conftest import changed, page_values
 from components.artifacts.choice import choose_artifacts
 from components.artifacts.lock import Lock
 from components.config import Page, load
+from components.config.aws import AwsSection
 from components.config.existing import ExistingSection
+from components.machines.aws_site import AwsSite
 from components.machines.existing_site import ExistingSite
 from components.machines.needs import traits_of
 from components.node.model import NodePart
@@ -120,6 +123,20 @@ def cluster(name: str, change: Mapping[str, Any] | None = None) -> Cluster:
     hosts = {**lab.hosts, **{node: 100 + index for index, node in enumerate(added)}}
     topology = plan(page, MachineNetwork(page.machines.known_subnet or lab.subnet, hosts), ("127.0.0.1", 7443))
     return _made(page, topology, Traits(name != "dedicated_etcd"))
+
+
+def cluster_of(page: Page) -> Cluster:
+    """The cluster of any page, whoever makes its machines; nodes without an address get one."""
+    if isinstance(page.machines, ExistingSection):
+        return _made(page, ExistingSite(page, page.machines, None).topology(page), traits_of(page.machines))
+    if isinstance(page.machines, AwsSection):
+        return _made(page, AwsSite(page, page.machines, "test").topology(page), Traits(container=False))
+    given = {node.address for node in page.nodes}
+    network = IPv4Network(page.machines.known_subnet or "172.28.0.0/16")
+    free = (number for number in range(3, 250) if str(network[number]) not in given)
+    hosts = {node.name: next(free) for node in page.nodes if node.address is None}
+    topology = plan(page, MachineNetwork(str(network), hosts), ("127.0.0.1", 7443))
+    return _made(page, topology, Traits(container=True))
 
 
 def _made(page: Page, topology: Topology, traits: Traits) -> Cluster:

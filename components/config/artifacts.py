@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from components.config.names import Url, is_domain, is_ipv4, is_network, url_problem
+from components.config.names import Url, is_domain, is_ipv4, is_network, is_number, url_problem
 from components.config.section import Choice, Rule, Section
 
 
 def _registry_problem(value: str) -> str | None:
     host, colon, port = value.partition(":")
     known = is_domain(host) or is_ipv4(host)
-    in_range = port.isdecimal() and 1 <= int(port) <= 65535
+    in_range = is_number(port) and 1 <= int(port) <= 65535
     return None if known and (in_range or not colon) else "is not a registry host"
 
 

@@ -60,8 +60,9 @@ class Versions(Section):
     """API server, controller manager, scheduler and kubectl; kubelet and kube-proxy where `kubelet` is unset."""
     kubelet: Annotated[str, _version_rule(minors=KUBERNETES_MINORS)] | None = None
     """kubelet and kube-proxy, if they stay older than the control plane for a while. Unset: as `kubernetes`."""
-    etcd: Annotated[str, _version_rule(least=(3, 5), example="3.7.2")] = "3.7.2"
-    """etcd, etcdctl and etcdutl. Kubernetes documents 3.5 as the oldest version that it works with."""
+    # 3.5.8 brought --listen-client-http-urls and --tls-min-version, 3.5.10 `etcdutl snapshot restore --bump-revision`.
+    etcd: Annotated[str, _version_rule(least=(3, 5, 10), example="3.7.2")] = "3.7.2"
+    """etcd, etcdctl and etcdutl. Older versions than 3.5.10 lack flags that every member and a restore need."""
     # Not 1.x: Kubernetes 1.35 is the last that runs on it, and its configuration has another format (version 2).
     containerd: Annotated[str, _version_rule(least=(2, 0), example="2.4.1")] = "2.4.1"
     """Container runtime on every node with a kubelet."""

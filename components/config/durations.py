@@ -8,7 +8,8 @@ from components.config.section import Rule
 
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
-_LONGEST = timedelta(days=365 * 100)
+LONGEST = timedelta(days=365 * 100)
+"""A century: the longest time that the page accepts anywhere."""
 
 
 def parse(text: str) -> timedelta | None:
@@ -39,7 +40,7 @@ def _lifetime_rule(least: timedelta) -> Rule:
             return "is not a whole number of hours"
         if duration < least:
             return f"is shorter than {text(least)}"
-        return "is longer than 100 years" if duration > _LONGEST else None
+        return "is longer than 100 years" if duration > LONGEST else None
 
     wanted = f"whole hours or days with their unit, such as 8760h or 30d, at least {text(least)}"
     return Rule("duration", wanted, check, convert=parse, unit="h or d", quote="it needs a unit")

@@ -38,8 +38,10 @@ def path_of(parts: Iterable[str | int]) -> str:
     for part in parts:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif re.search(r'[.\[\]"\s]', part) or not part:
-            text += '["' + part.replace('"', '\\"') + '"]'
+        elif re.search(r'[.\[\]"\s]', part) or not part.isprintable() or not part:
+            # A finding is one line, whatever a key of the page contains.
+            plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in part)
+            text += '["' + plain.replace('"', '\\"') + '"]'
         else:
             text += f".{part}" if text else part
     return text

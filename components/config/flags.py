@@ -74,7 +74,8 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
         requestheader-group-headers requestheader-username-headers proxy-client-cert-file proxy-client-key-file
         shutdown-delay-duration shutdown-send-retry-after endpoint-reconciler-type
         etcd-prefix etcd-servers-overrides storage-media-type service-account-lookup
-        service-account-extend-token-expiration""",
+        service-account-extend-token-expiration service-account-signing-endpoint
+        authorization-policy-file authorization-webhook-config-file admission-control version""",
         **dict.fromkeys(_OIDC, "access.oidc"),
         secure_port="api.port",
         service_cluster_ip_range="network.serviceCidr",
@@ -88,7 +89,7 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
         cluster-signing-kubelet-client-cert-file cluster-signing-kubelet-client-key-file
         cluster-signing-kubelet-serving-cert-file cluster-signing-kubelet-serving-key-file
         cluster-signing-kube-apiserver-client-cert-file cluster-signing-kube-apiserver-client-key-file
-        cluster-signing-legacy-unknown-cert-file cluster-signing-legacy-unknown-key-file""",
+        cluster-signing-legacy-unknown-cert-file cluster-signing-legacy-unknown-key-file version""",
         cluster_signing_duration="pki.signingLifetime",
         cluster_cidr="network.podCidr",
         node_cidr_mask_size="network.nodeCidrMaskSize",
@@ -96,11 +97,12 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
     ),
     "kube-scheduler": _managed(
         """bind-address secure-port kubeconfig master config authentication-kubeconfig authorization-kubeconfig
-        client-ca-file leader-elect requestheader-client-ca-file tls-cert-file tls-private-key-file"""
+        client-ca-file leader-elect requestheader-client-ca-file tls-cert-file tls-private-key-file
+        write-config-to version"""
     ),
     "kubelet": _managed(
         """config config-dir kubeconfig bootstrap-kubeconfig cert-dir hostname-override node-ip
-        root-dir cloud-provider runonce""",
+        root-dir cloud-provider runonce version""",
         node_labels="nodes[].labels",
     ),
     "etcd": _managed(
@@ -109,7 +111,9 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
         force-new-cluster cert-file key-file client-cert-auth trusted-ca-file auto-tls enable-grpc-gateway
         peer-cert-file peer-key-file peer-client-cert-auth peer-trusted-ca-file peer-auto-tls discovery
         discovery-srv discovery-token discovery-endpoints strict-reconfig-check unsafe-no-fsync cors
-        host-whitelist enable-pprof""",
+        host-whitelist enable-pprof client-cert-file client-key-file peer-client-cert-file peer-client-key-file
+        client-cert-allowed-hostname peer-cert-allowed-cn peer-cert-allowed-hostname
+        peer-skip-client-san-verification""",
         data_dir="etcd.dataDir",
         wal_dir="etcd.walDir",
         heartbeat_interval="etcd.heartbeatInterval",

@@ -20,6 +20,11 @@ def is_label(text: str, longest: int = 63) -> bool:
     return len(text) <= longest and _LABEL.fullmatch(text) is not None
 
 
+def is_number(text: str) -> bool:
+    """Digits of ASCII: `str.isdecimal` is true for the digits of every script, and programs refuse most of them."""
+    return text.isascii() and text.isdecimal()
+
+
 def is_domain(text: str) -> bool:
     """DNS labels joined by dots, at most 253 characters; the last one is not all digits (that would be an address)."""
     labels = text.split(".")
@@ -71,7 +76,7 @@ def _cidr_problem(value: str) -> str | None:
     base, slash, prefix = value.partition("/")
     if is_ipv6(base):
         return _IPV6
-    if not (slash and is_ipv4(base) and prefix.isdecimal() and int(prefix) <= 32):
+    if not (slash and is_ipv4(base) and is_number(prefix) and int(prefix) <= 32):
         return "is not a network"
     network = ipaddress.IPv4Network(value, strict=False)
     if str(network) != f"{base}/{prefix}":
@@ -89,7 +94,7 @@ def _upstream_problem(value: str) -> str | None:
         return _IPV6
     if not colon:
         return None if is_ipv4(value) else "is neither an address nor a file"
-    ok = is_ipv4(host) and port.isdecimal() and 1 <= int(port) <= 65535
+    ok = is_ipv4(host) and is_number(port) and 1 <= int(port) <= 65535
     return None if ok else "is neither an address nor a file"
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from components.config.access import Access
 from components.config.artifacts import Artifacts
@@ -10,6 +10,7 @@ from components.config.authorities import Authorities
 from components.config.backup import Backup, Restore
 from components.config.cluster import Cluster, Versions
 from components.config.etcd import Etcd
+from components.config.field_values import without_nulls
 from components.config.flags import ConfigField, FlagName, FlagValue
 from components.config.machines import LocalSection
 from components.config.names import Port, San
@@ -48,9 +49,11 @@ class ExtraArgs(Section):
 class ExtraConfig(Section):
     """Further fields of configuration files. Fields that hardway sets itself are refused."""
 
-    kubelet: dict[ConfigField, Any] = Field(default_factory=dict)
+    kubelet: Annotated[dict[ConfigField, Any], BeforeValidator(without_nulls)] = Field(default_factory=dict)
     """Fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1)."""
-    kube_proxy: dict[ConfigField, Any] = Field(default_factory=dict, alias="kube-proxy")
+    kube_proxy: Annotated[dict[ConfigField, Any], BeforeValidator(without_nulls)] = Field(
+        default_factory=dict, alias="kube-proxy"
+    )
     """Fields of KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1)."""
 
 

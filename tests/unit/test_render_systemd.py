@@ -45,10 +45,10 @@ def test_flags_are_sorted_and_the_page_wins() -> None:
 
 
 def test_a_flag_of_the_page_is_one_word_of_its_unit() -> None:
-    args = {"extraArgs.kube-scheduler": {"vmodule": "a=1,b=2", "log-flush-frequency": "5 s %$"}}
+    args = {"extraArgs.kube-scheduler": {"vmodule": "a=1,b=2", "leader-elect-resource-name": "5 s %$"}}
     units = {unit.name: unit.text for unit in cluster("stacked", args).part("cp-1").units}
-    assert '\n  --log-flush-frequency="5 s %%$$" \\\n' in units["kube-scheduler.service"]
-    assert "log-flush-frequency" not in units["kube-controller-manager.service"]
+    assert '\n  --leader-elect-resource-name="5 s %%$$" \\\n' in units["kube-scheduler.service"]
+    assert "leader-elect-resource-name" not in units["kube-controller-manager.service"]
 
 
 def test_only_a_user_brings_the_sandbox() -> None:

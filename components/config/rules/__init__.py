@@ -6,10 +6,12 @@ from components.config.errors import Finding
 from components.config.page import Page
 from components.config.rules import (
     access,
+    arguments,
     authorities,
     aws,
     backup,
     existing,
+    fields,
     network,
     nodes,
     people,
@@ -73,6 +75,12 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     people.users,
     people.grants,
     settings.managed,
+    arguments.known_flags,
+    arguments.flag_values,
+    arguments.flag_contradictions,
+    fields.known_fields,
+    fields.field_values,
+    fields.field_contradictions,
     settings.mirror,
     settings.proxy,
 )

@@ -54,7 +54,8 @@ def pods_per_node(page: Page) -> Iterator[Finding]:
     """A node's part of `podCidr` has an address for each of its pods, and one for the bridge of the node."""
     mask = page.network.node_cidr_mask_size
     room = 2 ** (32 - mask) - RESERVED_IN_POD_NETWORK
-    given = page.extra_config.kubelet.get("maxPods")
+    # A kubelet takes 0 for its default.
+    given = page.extra_config.kubelet.get("maxPods") or None
     if isinstance(given, int) and given > room:
         problem = f"{given} pods do not fit into a part of podCidr of /{mask} (network.nodeCidrMaskSize)"
         yield Finding("extraConfig.kubelet.maxPods", problem, f"at most {room}, or a shorter nodeCidrMaskSize")

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from components.config.cluster import KUBERNETES_MINORS, numbers
-from components.config.durations import parse, text
+from components.config.durations import LONGEST, parse, text
 from components.config.errors import Finding
 from components.config.etcd import LONGEST_ELECTION
 from components.config.flags import MANAGED_FIELDS, MANAGED_FLAGS
+from components.config.names import is_number
 from components.config.page import Page
 from components.config.pki import Lifetime
 from components.config.rules.common import repeated
@@ -100,9 +101,11 @@ def etcd_compaction(page: Page) -> Iterator[Finding]:
     """`autoCompactionRetention` fits its mode: with a unit (h or m) when periodic, a number when revision."""
     mode, retention = page.etcd.auto_compaction_mode, page.etcd.auto_compaction_retention
     path = "etcd.autoCompactionRetention"
-    if mode == "periodic" and (retention[-1:] not in ("h", "m") or not parse(retention)):
+    given = parse(retention)
+    # Go counts the nanoseconds of a duration, and revisions, in 64 bits; a century is far below.
+    if mode == "periodic" and (retention[-1:] not in ("h", "m") or not given or given > LONGEST):
         yield Finding(path, f"{retention!r} does not fit autoCompactionMode periodic", "a duration such as 8h or 30m")
-    if mode == "revision" and not (retention.isdecimal() and int(retention) > 0):
+    if mode == "revision" and not (is_number(retention) and 0 < int(retention) < 2**63):
         yield Finding(
             path, f"{retention!r} does not fit autoCompactionMode revision", "a number of revisions such as 10000"
         )

@@ -52,6 +52,9 @@ def etcd_member(page: Page, topology: Topology, node: NodePlan) -> NodePart:
     }
     if etcd.wal_dir:
         own["wal-dir"] = etcd.wal_dir
+    if page.extra_args.etcd.get("tls-min-version") == "TLS1.3":
+        # etcd refuses suites that nobody can choose (Validate in embed/config.go).
+        del own["cipher-suites"]
     data = [path for path in (etcd.data_dir, etcd.wal_dir) if path]
     unit = service(
         description=f"etcd member {node.name}",
