@@ -1,13 +1,16 @@
 """`make access`, the preview and the policies about people, with the real engine and a real API server."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from people_world import (
     ACCESS,
+    ENGINE,
     EVERYWHERE,
     IN_SHOP,
     LIMITS,
@@ -119,6 +122,37 @@ def test_a_binding_by_hand_is_a_difference(
     assert bool([text for text in found.content["notes"] if "leads to all rights" in text]) == is_note
     assert ("cluster only" in found.text) == (differs or is_note)
     assert shown().code == 0
+
+
+ODD = ("x; touch ran #", "$(touch ran)", "a`touch ran`", "it's", "--all", "-A", "two\nlines", "\x1b[2J", "\u202enames", "ä b")
+
+
+def test_names_of_others_run_nothing_and_hide_nothing(world: World, shown: Callable[[], Shown], tmp_path: Path) -> None:
+    """Whoever has the role `admin` in a namespace chooses names that an administrator reads, and pastes into a shell."""
+    world.grant()
+    kind = {"apiGroup": "rbac.authorization.k8s.io"}
+    subject = {**kind, "kind": "User", "name": "bob\n\x1b[31mThe page and the cluster agree."}
+    reference = {**kind, "kind": "ClusterRole", "name": "view"}
+    for name in (*ODD, "harmless"):
+        body = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+        assert world.status("admin", "POST", IN_SHOP, body) == (200, ""), name
+    found = shown()
+    lines = found.text.split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert not [line for line in lines if line.startswith("The page and the cluster agree")]
+    odd = [text for text in found.differences("is not on the page") if " harmless " not in text]
+    assert len(odd) == len(ODD)
+    environment = {"PATH": f"{ENGINE.parent}:/usr/bin:/bin", "KUBECONFIG": str(world.stack.clone.kubeconfig("dev"))}
+    environment["HOME"] = str(tmp_path)
+    for text in odd:
+        command = text.partition(", or `")[2].removesuffix("`")
+        run = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, timeout=60)
+        assert run.returncode == 0, (command, run.stderr)
+    assert not (tmp_path / "ran").exists()
+    # Each command deleted one binding, and none deleted another one.
+    left = shown().content["differences"]
+    world.server.ask("DELETE", f"{IN_SHOP}/harmless")
+    assert [text.partition(" is not")[0] for text in left] == ["RoleBinding shop/harmless"]
 
 
 def test_the_label_of_kubernetes_hides_nothing(world: World, shown: Callable[[], Shown]) -> None:

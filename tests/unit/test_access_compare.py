@@ -246,3 +246,13 @@ def test_a_page_without_people_has_the_defaults(tmp_path: Path) -> None:
     page = tmp_path / "Pulumi.dev.yaml"
     page.write_text("config: {}\n")
     assert load_access(page) == Access()
+
+
+def test_limits_that_somebody_emptied_are_a_difference() -> None:
+    """An API server writes an empty list as null."""
+    page = Access.model_validate({"developers": [], "namespaces": [{"name": "shop", "limits": {"max": {"cpu": "1"}}}]})
+    place = {"name": "hardway", "namespace": "shop"}
+    for spec in ({"limits": None}, {"limits": []}):
+        emptied = {"kind": "LimitRange", "metadata": place, "spec": spec}
+        texts = compared(namespace("shop"), emptied, access=page).differences
+        assert [text for text in texts if "limits.max cpu is not set in the cluster, 1 on the page" in text]

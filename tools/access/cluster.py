@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.config.namespaces import LIMITED_BY
+from tools.access.names import deletion, shown
 from tools.access.rights import Right, rights_of
 from tools.common.answer import answer
 
@@ -30,13 +31,13 @@ class FoundBinding:
 
     def title(self) -> str:
         """Kind, namespace and name."""
-        return f"RoleBinding {self.namespace}/{self.name}" if self.namespace else f"ClusterRoleBinding {self.name}"
+        if self.namespace:
+            return f"RoleBinding {self.namespace}/{shown(self.name)}"
+        return f"ClusterRoleBinding {shown(self.name)}"
 
     def deletion(self) -> str:
         """The command that takes the rights of the binding away."""
-        if self.namespace:
-            return f"kubectl delete rolebinding {self.name} --namespace {self.namespace}"
-        return f"kubectl delete clusterrolebinding {self.name}"
+        return deletion("rolebinding" if self.namespace else "clusterrolebinding", self.name, self.namespace)
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def found(items: Iterable[Mapping[str, Any]]) -> Found:
             case "ResourceQuota" if name == LIMITED_BY:
                 quotas[namespace] = item["spec"].get("hard") or {}
             case "LimitRange" if name == LIMITED_BY:
-                limits[namespace] = next((one for one in item["spec"]["limits"] if one["type"] == "Container"), {})
+                limits[namespace] = next((one for one in item["spec"].get("limits") or () if one["type"] == "Container"), {})
     return Found(
         tuple(sorted(bindings, key=lambda one: (one.namespace, one.name))),
         roles,

@@ -8,6 +8,7 @@ from fractions import Fraction
 from components.config.namespaces import ENFORCE, LIMITED_BY
 from components.config.quantities import parse
 from tools.access.cluster import Found
+from tools.access.names import deletion
 from tools.access.wanted import Wanted
 
 Amounts = Mapping[str, str]
@@ -36,7 +37,7 @@ def unlike_namespaces(wanted: Wanted, found: Found, up: str) -> Iterator[str]:
             ],
         }
         for kind, texts in unlike.items():
-            remedy = f"`kubectl delete {kind} {LIMITED_BY} --namespace {name}`, and {up} makes it again"
+            remedy = f"`{deletion(kind, LIMITED_BY, name)}`, and {up} makes it again"
             yield from (f"namespace {name}: {text}: {remedy}" for text in texts)
 
 
