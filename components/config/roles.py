@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import model_validator
 
 from components.config.names import is_domain
 from components.config.namespaces import NAMESPACE
@@ -30,6 +33,8 @@ def _group_problem(value: str) -> str | None:
         return problem
     if "/" in value or re.fullmatch(r"v[0-9]+((alpha|beta)[0-9]+)?", value):
         return "has a version"
+    if value == "core":
+        return "is a name for the group without a name"
     return None if value == "" or is_domain(value) else "is not an API group"
 
 
@@ -86,6 +91,14 @@ class OwnRole(Section):
 class Grant(Section):
     """A role for a group or a user."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_no_place(cls, value: Any) -> Any:
+        # `namespaces:` with no line below it, because somebody took the last one away, must not be the whole cluster.
+        if isinstance(value, Mapping) and value.get("namespaces", ()) is None:
+            return {**value, "namespaces": []}
+        return value
+
     name: Annotated[str, text_rule(256)]
     """The group or user as API servers see it."""
     role: Annotated[str, ROLE]
@@ -93,8 +106,8 @@ class Grant(Section):
     namespaces: Annotated[tuple[Annotated[str, NAMESPACE], ...], listing("at least one namespace", least=1)] | None = (
         None
     )
-    """Where the role counts. The program makes these namespaces, and never deletes them. Unset: in the whole
-    cluster."""
+    """Where the role counts. The program makes these namespaces, and never deletes them. Without this
+    key: in the whole cluster. The key without a value is refused."""
 
 
 class GroupRole(Grant):

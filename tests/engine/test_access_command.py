@@ -124,11 +124,22 @@ def test_a_binding_by_hand_is_a_difference(
     assert shown().code == 0
 
 
-ODD = ("x; touch ran #", "$(touch ran)", "a`touch ran`", "it's", "--all", "-A", "two\nlines", "\x1b[2J", "\u202enames", "ä b")
+ODD = (
+    "x; touch ran #",
+    "$(touch ran)",
+    "a`touch ran`",
+    "it's",
+    "--all",
+    "-A",
+    "two\nlines",
+    "\x1b[2J",
+    "\u202enames",
+    "ä b",
+)
 
 
 def test_names_of_others_run_nothing_and_hide_nothing(world: World, shown: Callable[[], Shown], tmp_path: Path) -> None:
-    """Whoever has the role `admin` in a namespace chooses names that an administrator reads, and pastes into a shell."""
+    """Whoever has the role `admin` in a namespace chooses names that an administrator reads and pastes."""
     world.grant()
     kind = {"apiGroup": "rbac.authorization.k8s.io"}
     subject = {**kind, "kind": "User", "name": "bob\n\x1b[31mThe page and the cluster agree."}
@@ -232,7 +243,7 @@ def test_the_policies_name_roles_of_the_page_that_lead_to_all_rights(
 ) -> None:
     """With objects as the real provider plans them."""
     reads = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
-    given = {"name": "oidc:audit", "namespaces": None}
+    given = {"name": "oidc:audit"}
     world.write(
         {
             **ACCESS,

@@ -6,7 +6,23 @@ import pytest
 
 from tools.access.names import argument, deletion, shown
 
-ODD = ["$(id)", "a`id`", "x; id", "it's", 'a"b', "two\nlines", "\x1b[2J", "back\\slash", "-A", "ä", "\u202e", "!!", "~", "*", ""]
+ODD = [
+    "$(id)",
+    "a`id`",
+    "x; id",
+    "it's",
+    'a"b',
+    "two\nlines",
+    "\x1b[2J",
+    "back\\slash",
+    "-A",
+    "ä",
+    "\u202e",
+    "!!",
+    "~",
+    "*",
+    "",
+]
 
 
 @pytest.mark.parametrize("name", ODD)

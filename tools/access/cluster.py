@@ -96,7 +96,9 @@ def found(items: Iterable[Mapping[str, Any]]) -> Found:
             case "ResourceQuota" if name == LIMITED_BY:
                 quotas[namespace] = item["spec"].get("hard") or {}
             case "LimitRange" if name == LIMITED_BY:
-                limits[namespace] = next((one for one in item["spec"].get("limits") or () if one["type"] == "Container"), {})
+                limits[namespace] = next(
+                    (one for one in item["spec"].get("limits") or () if one["type"] == "Container"), {}
+                )
     return Found(
         tuple(sorted(bindings, key=lambda one: (one.namespace, one.name))),
         roles,

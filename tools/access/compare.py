@@ -152,7 +152,10 @@ def _roles(wanted: Wanted, found: Found, up: str) -> Iterator[str]:
             yield f"ClusterRole {shown(name)} has other rules than on the page: {remedy}"
     for name in wanted.roles_of_others:
         if ("", name) not in found.roles:
-            yield f"there is no ClusterRole {shown(name)}, which the page names as a role of others: its bindings give nothing"
+            yield (
+                f"there is no ClusterRole {shown(name)}, which the page names as a role of others: its bindings give "
+                "nothing"
+            )
 
 
 def _notes(wanted: Wanted, found: Found) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Names of others on a terminal and in commands.
 
 RBAC accepts every name of a binding that is one segment of a path (ValidateRBACName in
-k8s.io/kubernetes/pkg/apis/rbac/validation), and every text as the name of a user or group. Whoever may make a binding in
-one namespace chooses such names, and an administrator reads them, and copies commands with them.
+k8s.io/kubernetes/pkg/apis/rbac/validation), and every text as the name of a user or group. Whoever may make a binding
+in one namespace chooses such names; an administrator reads them, and copies commands with them.
 """
 
 from __future__ import annotations
