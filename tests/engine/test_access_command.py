@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ from people_world import (
 
 from components.addons.bindings import binding_name
 from components.config.namespaces import ENFORCE, LIMITED_BY
+from components.pki.leaves import ADMIN_GROUP
 from tools.access.show import show
+from tools.common.errors import ToolError
 from tools.common.paths import this_clone
 
 
@@ -223,6 +226,17 @@ def test_what_is_missing_or_changed_is_told_and_mended_as_told(world: World, sho
     assert world.stack.up(["--refresh"]) == 0
     world.grant()
     assert shown().content["differences"] == []
+
+
+def test_a_kubeconfig_that_has_ended_is_told(world: World) -> None:
+    kubeconfig, server = world.stack.clone.kubeconfig("dev"), world.server
+    valid = kubeconfig.read_text()
+    kubeconfig.write_text(server.kubeconfig("hardway:admin", ADMIN_GROUP, ends=-timedelta(hours=1)))
+    try:
+        with pytest.raises(ToolError, match=r"has ended, .*: `make up STACK=dev` writes another one"):
+            show(world.stack, as_json=False)
+    finally:
+        kubeconfig.write_text(valid)
 
 
 def test_the_page_wins_over_a_change_by_hand(world: World) -> None:

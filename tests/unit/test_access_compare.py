@@ -256,3 +256,37 @@ def test_limits_that_somebody_emptied_are_a_difference() -> None:
         emptied = {"kind": "LimitRange", "metadata": place, "spec": spec}
         texts = compared(namespace("shop"), emptied, access=page).differences
         assert [text for text in texts if "limits.max cpu is not set in the cluster, 1 on the page" in text]
+
+
+@pytest.mark.parametrize(
+    ("spec", "scopes"),
+    [
+        ({"scopes": ["Terminating"]}, "Terminating"),
+        (
+            {
+                "scopeSelector": {
+                    "matchExpressions": [{"operator": "In", "scopeName": "PriorityClass", "values": ["x"]}]
+                }
+            },
+            "PriorityClass",
+        ),
+    ],
+)
+def test_a_quota_that_counts_only_some_pods_is_a_difference(spec: Any, scopes: str) -> None:
+    page = Access.model_validate({"developers": [], "namespaces": [{"name": "shop", "quota": {"pods": "1"}}]})
+    meta = {"name": "hardway", "namespace": "shop"}
+    level = {"pod-security.kubernetes.io/enforce": "restricted"}
+    quota = {"kind": "ResourceQuota", "metadata": meta, "spec": {"hard": {"pods": "1"}}}
+    assert compared(namespace("shop", **level), quota, access=page).differences == ()
+    quota["spec"] = {"hard": {"pods": "1"}, **spec}
+    (text,) = compared(namespace("shop", **level), quota, access=page).differences
+    assert f"quota scopes is {scopes} in the cluster, not set on the page" in text
+
+
+def test_an_old_version_of_the_level_is_a_difference() -> None:
+    page = Access.model_validate({"developers": [], "namespaces": [{"name": "shop"}]})
+    label = "pod-security.kubernetes.io/enforce"
+    for version, differs in (("latest", False), ("v1.0", True)):
+        found = compared(namespace("shop", **{label: "restricted", f"{label}-version": version}), access=page)
+        texts = [text for text in found.differences if f"`kubectl label namespace shop {label}-version-`" in text]
+        assert bool(texts) == bool(found.differences) == differs

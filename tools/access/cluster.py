@@ -42,7 +42,10 @@ class FoundBinding:
 
 @dataclass(frozen=True)
 class FoundNamespace:
-    """A namespace: its labels, `hard` of the quota and the item for containers of the LimitRange of hardway."""
+    """A namespace: its labels, `hard` of the quota and the item for containers of the LimitRange of hardway.
+
+    A quota that counts only some pods has the entry `scopes`.
+    """
 
     labels: Mapping[str, str]
     quota: Mapping[str, str] = field(default_factory=dict)
@@ -94,7 +97,7 @@ def found(items: Iterable[Mapping[str, Any]]) -> Found:
             case "Namespace":
                 namespaces[name] = FoundNamespace(labels)
             case "ResourceQuota" if name == LIMITED_BY:
-                quotas[namespace] = item["spec"].get("hard") or {}
+                quotas[namespace] = (item["spec"].get("hard") or {}) | _scopes(item["spec"])
             case "LimitRange" if name == LIMITED_BY:
                 limits[namespace] = next(
                     (one for one in item["spec"].get("limits") or () if one["type"] == "Container"), {}
@@ -107,3 +110,10 @@ def found(items: Iterable[Mapping[str, Any]]) -> Found:
             for name, one in namespaces.items()
         },
     )
+
+
+def _scopes(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Which pods a quota counts, if it does not count all: `scopes` and `scopeSelector` of a ResourceQuota."""
+    selected = (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
+    names = [*(spec.get("scopes") or ()), *(one["scopeName"] for one in selected)]
+    return {"scopes": ", ".join(names)} if names else {}
