@@ -230,7 +230,11 @@ def test_what_a_plan_does_not_show_is_told() -> None:
         ({"typo": 1}, "hardway:access.typo: 'typo' is not a known key"),
         ({"users": [{"name": "bob", "role": "view"}]}, "hardway:access.users[0].name: neither an issuer nor"),
         ({"developers": [{"name": "a", "namespace": "default"}]}, "'default' belongs to Kubernetes"),
-        (5, "5 is not a mapping"),
+        (
+            {"developers": [{"name": "admin", "namespace": "shop"}]},
+            "access.developers[0].name: 'admin' is the cluster's",
+        ),
+        (5, "hardway:access: 5 is not a mapping"),
     ],
 )
 def test_a_wrong_page_is_one_error(tmp_path: Path, access: Any, problem: str) -> None:
