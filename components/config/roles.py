@@ -10,7 +10,6 @@ from pydantic import model_validator
 
 from components.config.names import is_domain
 from components.config.namespaces import NAMESPACE
-from components.config.pki import text_rule
 from components.config.section import Rule, Section, listing
 from components.rights import VERBS, WILDCARD, is_escalating
 
@@ -19,9 +18,18 @@ _RESOURCE = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z][a-z0-9]*)*")
 
 def _role_problem(value: str) -> str | None:
     # ValidateRBACName: the name is one segment of a path (k8s.io/kubernetes/pkg/apis/rbac/validation).
-    if value in (".", "..") or re.search(r"[/%\s\x00-\x1f\x7f]", value):
+    if value in (".", "..") or re.search(r"[/%\s]", value) or not value.isprintable():
         return "is not the name of a role"
     return None if 0 < len(value) <= 253 else f"has {len(value)} characters"
+
+
+def _subject_problem(value: str) -> str | None:
+    # Not printable are also characters that show others in another order, and spaces that look like one.
+    if not value.isprintable():
+        return "has control characters"
+    if value != value.strip():
+        return "begins or ends with a space"
+    return None if 0 < len(value) <= 256 else f"has {len(value)} characters"
 
 
 def _wildcard(value: str) -> str | None:
@@ -53,6 +61,7 @@ def _verb_problem(value: str) -> str | None:
 ROLE = Rule(
     "role", "the name of a ClusterRole, such as view, edit, admin or cluster-admin, without '/' and '%'", _role_problem
 )
+_SUBJECT = Rule("text", "1 to 256 characters, no control characters, no space at either end", _subject_problem)
 _API_GROUP = Rule(
     "API group", "an API group without a version, such as apps or networking.k8s.io; '' for pods", _group_problem
 )
@@ -99,7 +108,7 @@ class Grant(Section):
             return {**value, "namespaces": []}
         return value
 
-    name: Annotated[str, text_rule(256)]
+    name: Annotated[str, _SUBJECT]
     """The group or user as API servers see it."""
     role: Annotated[str, ROLE]
     """`view`, `edit`, `admin`, `cluster-admin`, or a name in `access.roles`."""
@@ -113,13 +122,13 @@ class Grant(Section):
 class GroupRole(Grant):
     """A role for all members of a group."""
 
-    name: Annotated[str, text_rule(256)]
+    name: Annotated[str, _SUBJECT]
     """The group as API servers see it: with the prefix of its issuer, such as `oidc:platform`."""
 
 
 class UserRole(Grant):
     """A role for one user."""
 
-    name: Annotated[str, text_rule(256)]
+    name: Annotated[str, _SUBJECT]
     """The user as API servers see it: with the prefix of the issuer, such as `oidc:4f1c`, or the name of a
     developer."""
