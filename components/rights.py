@@ -32,7 +32,9 @@ BOUNDS = {"": ("resourcequotas", "limitranges", "namespaces")}
 
 # In the whole cluster, so also in kube-system: (groups and resources, verbs).
 _LEADS_TO_ALL: tuple[tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]], ...] = (
-    ({"": ("secrets",)}, READ_VERBS),
+    # The answer to a patch is the whole Secret, and the answer to deletecollection has all of them, also with dryRun. A
+    # new Secret can be a bootstrap token, with which its holder becomes a node.
+    ({"": ("secrets",)}, tuple(verb for verb in VERBS if verb != "delete")),
     (_WORKLOADS, _CHANGES),
     ({"": ("pods/exec", "pods/attach")}, ("create", "get")),
     ({"": ("pods/ephemeralcontainers",)}, ("update", "patch")),
@@ -43,6 +45,8 @@ _LEADS_TO_ALL: tuple[tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]], ...]
     # Whoever labels a namespace decides which pods its admission lets through.
     ({"": ("namespaces",)}, ("update", "patch")),
     ({"certificates.k8s.io": ("certificatesigningrequests/approval",)}, ("update", "patch")),
+    # Requests of the holder for the certificate of any node are approved at once.
+    ({"certificates.k8s.io": ("certificatesigningrequests/nodeclient",)}, ("create",)),
     (
         {
             "admissionregistration.k8s.io": (

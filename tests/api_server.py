@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -116,11 +117,13 @@ class ApiServer:
             process.wait(10)
         self._running.clear()
 
-    def kubeconfig(self, user: str, *groups: str, server: str = "", server_name: str = "") -> str:
-        """A kubeconfig with the certificate of a user."""
+    def kubeconfig(
+        self, user: str, *groups: str, server: str = "", server_name: str = "", ends: timedelta = timedelta(days=1)
+    ) -> str:
+        """A kubeconfig with the certificate of a user, which ends after `ends`."""
         subject = ",".join([*(f"O={group}" for group in groups), f"CN={user}"])
-        made = make(subject, self.clients, authority=False, signs=False)
-
+        begins = min(-timedelta(days=1), 2 * ends)
+        made = make(subject, self.clients, authority=False, signs=False, begins=begins, ends=ends)
         return embedded(
             cluster="scratch",
             server=server or self.url,

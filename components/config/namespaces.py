@@ -17,6 +17,8 @@ from components.config.section import Choice, Rule, Section
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 """The label with the level of Pod Security: https://kubernetes.io/docs/concepts/security/pod-security-admission/."""
+ENFORCE_VERSION = f"{ENFORCE}-version"
+"""The label with the version of the level. Without it, the version is that of the API servers."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": "hardway"}
 """The label of namespaces that are or were on the page."""
 LIMITED_BY = "hardway"

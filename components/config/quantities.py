@@ -13,7 +13,9 @@ from typing import Annotated
 
 from components.config.section import Rule
 
-_QUANTITY = re.compile(r"\+?(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<suffix>[EPTGMk]|[EPTGMK]i|[num]|[eE][+-]?\d{1,3}|)")
+_QUANTITY = re.compile(
+    r"\+?(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?P<suffix>[EPTGMk]|[EPTGMK]i|[num]|[eE][+-]?[0-9]{1,3}|)"
+)
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 MOST = Fraction(2**63 - 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pulumi_policy import EnforcementLevel, Policy, Severity
 
-from components.rights import dangers
+from components.rights import BUILT_IN_ROLES, dangers
 from policies.item import Item
 from policies.patterns import matches
 from policies.rule import About, Setting, Settings, resource_rule, stack_rule
@@ -20,6 +20,13 @@ _ENFORCE = "pod-security.kubernetes.io/enforce"
 _ALL = "cluster-admin"
 _UNREADABLE = "what it gives cannot be read"
 _LESS = "Give a role in namespaces, or view, where that is enough."
+
+_OF_NODES = (
+    ("system:node-bootstrapper", "system:bootstrappers"),
+    ("system:certificates.k8s.io:certificatesigningrequests:nodeclient", "system:bootstrappers"),
+    ("system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", "system:nodes"),
+)
+"""Roles of Kubernetes that a new node needs, each with its group. Anybody else could become a node with them."""
 
 _BROAD = Setting(["cluster-admin", "admin", "edit"], "Names of roles that lead to all rights.")
 _SUBJECTS = Setting(
@@ -93,7 +100,7 @@ def rights_of_roles(items: Sequence[Item], settings: Settings) -> Iterator[tuple
         elif role in roles:
             for danger in _dangers(roles[role], whole_cluster=everywhere):
                 yield item.urn, f"{given}, and the role allows {danger}: that leads to all rights. {_LESS}"
-        elif not matches(role, settings["known"]):
+        elif not matches(role, settings["known"]) and not all((role, name) in _OF_NODES for name in subjects):
             look = f"`kubectl describe clusterrole {role}`"
             yield item.urn, f"{given}, and the plan does not show what the role allows. Look at it: {look}."
     if unreadable:
@@ -165,10 +172,7 @@ RULES: list[Policy] = [
             "A plan shows which roles of people lead to all rights by their rules.",
             {
                 "known": Setting(
-                    [
-                        *("view", "edit", "admin", "cluster-admin", "system:node-bootstrapper"),
-                        "system:certificates.k8s.io:certificatesigningrequests:*nodeclient",
-                    ],
+                    [*BUILT_IN_ROLES],
                     "Names of roles that are not in the plan and need no look. all-rights tells the broad ones.",
                 ),
                 "subjects": _SUBJECTS,

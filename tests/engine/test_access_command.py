@@ -1,13 +1,17 @@
 """`make access`, the preview and the policies about people, with the real engine and a real API server."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from people_world import (
     ACCESS,
+    ENGINE,
     EVERYWHERE,
     IN_SHOP,
     LIMITS,
@@ -25,7 +29,9 @@ from people_world import (
 
 from components.addons.bindings import binding_name
 from components.config.namespaces import ENFORCE, LIMITED_BY
+from components.pki.leaves import ADMIN_GROUP
 from tools.access.show import show
+from tools.common.errors import ToolError
 from tools.common.paths import this_clone
 
 
@@ -121,6 +127,48 @@ def test_a_binding_by_hand_is_a_difference(
     assert shown().code == 0
 
 
+ODD = (
+    "x; touch ran #",
+    "$(touch ran)",
+    "a`touch ran`",
+    "it's",
+    "--all",
+    "-A",
+    "two\nlines",
+    "\x1b[2J",
+    "\u202enames",
+    "ä b",
+)
+
+
+def test_names_of_others_run_nothing_and_hide_nothing(world: World, shown: Callable[[], Shown], tmp_path: Path) -> None:
+    """Whoever has the role `admin` in a namespace chooses names that an administrator reads and pastes."""
+    world.grant()
+    kind = {"apiGroup": "rbac.authorization.k8s.io"}
+    subject = {**kind, "kind": "User", "name": "bob\n\x1b[31mThe page and the cluster agree."}
+    reference = {**kind, "kind": "ClusterRole", "name": "view"}
+    for name in (*ODD, "harmless"):
+        body = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+        assert world.status("admin", "POST", IN_SHOP, body) == (200, ""), name
+    found = shown()
+    lines = found.text.split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert not [line for line in lines if line.startswith("The page and the cluster agree")]
+    odd = [text for text in found.differences("is not on the page") if " harmless " not in text]
+    assert len(odd) == len(ODD)
+    environment = {"PATH": f"{ENGINE.parent}:/usr/bin:/bin", "KUBECONFIG": str(world.stack.clone.kubeconfig("dev"))}
+    environment["HOME"] = str(tmp_path)
+    for text in odd:
+        command = text.partition(", or `")[2].removesuffix("`")
+        run = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, timeout=60)
+        assert run.returncode == 0, (command, run.stderr)
+    assert not (tmp_path / "ran").exists()
+    # Each command deleted one binding, and none deleted another one.
+    left = shown().content["differences"]
+    world.server.ask("DELETE", f"{IN_SHOP}/harmless")
+    assert [text.partition(" is not")[0] for text in left] == ["RoleBinding shop/harmless"]
+
+
 def test_the_label_of_kubernetes_hides_nothing(world: World, shown: Callable[[], Shown]) -> None:
     """An added subject stays when an API server starts; and anybody can write a label."""
     world.grant()
@@ -180,6 +228,17 @@ def test_what_is_missing_or_changed_is_told_and_mended_as_told(world: World, sho
     assert shown().content["differences"] == []
 
 
+def test_a_kubeconfig_that_has_ended_is_told(world: World) -> None:
+    kubeconfig, server = world.stack.clone.kubeconfig("dev"), world.server
+    valid = kubeconfig.read_text()
+    kubeconfig.write_text(server.kubeconfig("hardway:admin", ADMIN_GROUP, ends=-timedelta(hours=1)))
+    try:
+        with pytest.raises(ToolError, match=r"has ended, .*: `make up STACK=dev` writes another one"):
+            show(world.stack, as_json=False)
+    finally:
+        kubeconfig.write_text(valid)
+
+
 def test_the_page_wins_over_a_change_by_hand(world: World) -> None:
     """A field that kubectl has written belongs to kubectl, and an ordinary change of it would be a conflict."""
     world.kubectl("label", "namespace", "shop", f"{ENFORCE}=privileged", "--overwrite")
@@ -198,7 +257,7 @@ def test_the_policies_name_roles_of_the_page_that_lead_to_all_rights(
 ) -> None:
     """With objects as the real provider plans them."""
     reads = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
-    given = {"name": "oidc:audit", "namespaces": None}
+    given = {"name": "oidc:audit"}
     world.write(
         {
             **ACCESS,

@@ -1,15 +1,18 @@
 """Namespaces and roles of the page: people do what they may, and are refused the rest, by a real API server."""
 
+import base64
 import json
 import urllib.error
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from api_server import MERGE
 from people_world import LIMITS, NAMESPACES, QUOTA, RBAC, SHOP, WORKERS, World, eventually, people_world, pod
 from test_oidc import ask
 
 from components.config.namespaces import COUNTED, ENFORCE, MEASURED
+from components.rights import VERBS, dangers
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +156,42 @@ def test_why_the_page_refuses_cluster_admin_in_a_namespace(world: World) -> None
     eventually(lambda: world.status("stranger", "GET", path)[0] == 200, "the binding counts")
     assert world.status("stranger", "PATCH", path, {"metadata": {"labels": {ENFORCE: "privileged"}}})[0] == 200
     world.server.ask("DELETE", f"{RBAC}/namespaces/open/rolebindings/x")
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "watch"])
+def test_why_almost_every_verb_for_secrets_leads_to_all_rights(world: World, verb: str) -> None:
+    """A patch answers with the Secret, and deletecollection with all Secrets, also if it deletes nothing."""
+    path, group = f"{NAMESPACES}/kube-system/secrets", {"apiGroup": "rbac.authorization.k8s.io"}
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": [verb]}
+    world.server.ask("POST", path, {"metadata": {"name": "read-me"}, "stringData": {"key": "value"}})
+    world.server.ask("POST", f"{RBAC}/clusterroles", {"metadata": {"name": "tried"}, "rules": [rule]})
+    binding = {
+        "metadata": {"name": "tried"},
+        "roleRef": {**group, "kind": "ClusterRole", "name": "tried"},
+        "subjects": [{**group, "kind": "User", "name": "oidc:6"}],
+    }
+    world.server.ask("POST", f"{RBAC}/clusterrolebindings", binding)
+    new = {"metadata": {"name": "new"}, "type": "bootstrap.kubernetes.io/token"}
+    requests: dict[str, tuple[str, str, Any]] = {
+        "get": ("GET", f"{path}/read-me", None),
+        "list": ("GET", path, None),
+        "create": ("POST", f"{path}?dryRun=All", new),
+        "update": ("PUT", f"{path}/read-me?dryRun=All", {"metadata": {"name": "read-me"}, "stringData": {"key": "x"}}),
+        "patch": ("PATCH", f"{path}/read-me?dryRun=All", {}),
+        "delete": ("DELETE", f"{path}/read-me?dryRun=All", None),
+        "deletecollection": ("DELETE", f"{path}?dryRun=All", None),
+    }
+    try:
+        eventually(lambda: world.status("stranger", *requests[verb])[0] == 200, f"the right to {verb} counts")
+        method, where, body = requests[verb]
+        kind = MERGE if method == "PATCH" else "application/json"
+        answer = str(world.server.ask(method, where, body, kind, {"Impersonate-User": "oidc:6"}))
+    finally:
+        world.server.ask("DELETE", f"{RBAC}/clusterrolebindings/tried")
+        world.server.ask("DELETE", f"{RBAC}/clusterroles/tried")
+        world.server.ask("DELETE", f"{path}/read-me")
+    assert (base64.b64encode(b"value").decode() in answer) == (verb not in ("create", "update", "delete"))
+    assert bool([*dangers([rule], whole_cluster=True)]) == (verb != "delete")
 
 
 @pytest.mark.parametrize("name", [*COUNTED, *MEASURED, "count/deployments.apps", "requests.example.com/gpu"])

@@ -125,6 +125,7 @@ def test_a_privileged_namespace_is_told() -> None:
     ("one", "danger"),
     [
         (rule([""], ["secrets"], ["get"]), "get secrets"),
+        (rule([""], ["secrets"], ["patch"]), "patch secrets"),
         (rule(["apps"], ["deployments"], ["create"]), "create deployments"),
         (rule([""], ["nodes/proxy"], ["get"]), "get nodes/proxy"),
         (rule([""], ["serviceaccounts/token"], ["create"]), "create serviceaccounts/token"),
@@ -154,6 +155,11 @@ def test_a_role_that_is_not_in_the_plan_is_told() -> None:
         (of_kubernetes,) = of_stack(made(type_, "bound", binding("system:kubelet-api-admin", "oidc:shop")))
         assert "kubectl describe clusterrole system:kubelet-api-admin" in of_kubernetes
         assert not of_stack(made(type_, "bound", binding("view", "oidc:shop")))
+    # What new nodes need lets anybody else become a node.
+    for name in ("system:node-bootstrapper", "system:certificates.k8s.io:certificatesigningrequests:nodeclient"):
+        assert not of_stack(made(BINDING, "bound", binding(name, "system:bootstrappers")))
+        assert len(of_stack(made(BINDING, "bound", binding(name, "oidc:shop")))) == 1
+        assert len(of_stack(made(BINDING, "bound", binding(name, "system:nodes")))) == 1
 
 
 def test_what_the_engine_does_not_show_is_told_once() -> None:

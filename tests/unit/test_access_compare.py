@@ -230,7 +230,11 @@ def test_what_a_plan_does_not_show_is_told() -> None:
         ({"typo": 1}, "hardway:access.typo: 'typo' is not a known key"),
         ({"users": [{"name": "bob", "role": "view"}]}, "hardway:access.users[0].name: neither an issuer nor"),
         ({"developers": [{"name": "a", "namespace": "default"}]}, "'default' belongs to Kubernetes"),
-        (5, "5 is not a mapping"),
+        (
+            {"developers": [{"name": "admin", "namespace": "shop"}]},
+            "access.developers[0].name: 'admin' is the cluster's",
+        ),
+        (5, "hardway:access: 5 is not a mapping"),
     ],
 )
 def test_a_wrong_page_is_one_error(tmp_path: Path, access: Any, problem: str) -> None:
@@ -246,3 +250,47 @@ def test_a_page_without_people_has_the_defaults(tmp_path: Path) -> None:
     page = tmp_path / "Pulumi.dev.yaml"
     page.write_text("config: {}\n")
     assert load_access(page) == Access()
+
+
+def test_limits_that_somebody_emptied_are_a_difference() -> None:
+    """An API server writes an empty list as null."""
+    page = Access.model_validate({"developers": [], "namespaces": [{"name": "shop", "limits": {"max": {"cpu": "1"}}}]})
+    place = {"name": "hardway", "namespace": "shop"}
+    for spec in ({"limits": None}, {"limits": []}):
+        emptied = {"kind": "LimitRange", "metadata": place, "spec": spec}
+        texts = compared(namespace("shop"), emptied, access=page).differences
+        assert [text for text in texts if "limits.max cpu is not set in the cluster, 1 on the page" in text]
+
+
+@pytest.mark.parametrize(
+    ("spec", "scopes"),
+    [
+        ({"scopes": ["Terminating"]}, "Terminating"),
+        (
+            {
+                "scopeSelector": {
+                    "matchExpressions": [{"operator": "In", "scopeName": "PriorityClass", "values": ["x"]}]
+                }
+            },
+            "PriorityClass",
+        ),
+    ],
+)
+def test_a_quota_that_counts_only_some_pods_is_a_difference(spec: Any, scopes: str) -> None:
+    page = Access.model_validate({"developers": [], "namespaces": [{"name": "shop", "quota": {"pods": "1"}}]})
+    meta = {"name": "hardway", "namespace": "shop"}
+    level = {"pod-security.kubernetes.io/enforce": "restricted"}
+    quota = {"kind": "ResourceQuota", "metadata": meta, "spec": {"hard": {"pods": "1"}}}
+    assert compared(namespace("shop", **level), quota, access=page).differences == ()
+    quota["spec"] = {"hard": {"pods": "1"}, **spec}
+    (text,) = compared(namespace("shop", **level), quota, access=page).differences
+    assert f"quota scopes is {scopes} in the cluster, not set on the page" in text
+
+
+def test_an_old_version_of_the_level_is_a_difference() -> None:
+    page = Access.model_validate({"developers": [], "namespaces": [{"name": "shop"}]})
+    label = "pod-security.kubernetes.io/enforce"
+    for version, differs in (("latest", False), ("v1.0", True)):
+        found = compared(namespace("shop", **{label: "restricted", f"{label}-version": version}), access=page)
+        texts = [text for text in found.differences if f"`kubectl label namespace shop {label}-version-`" in text]
+        assert bool(texts) == bool(found.differences) == differs

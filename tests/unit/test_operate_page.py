@@ -18,6 +18,8 @@ from tools.operate import page
         ("config:\n  # provider: aws\n  hardway:nodes: []\n", True),
         ("config:\n  hardway:cluster: {provider: aws}\n", True),
         ("config:\n  hardway:machines:\n    secure: AAAB\n", True),
+        ('config:\n  hardway:machines: \'{"provider": "aws"}\'\n', False),
+        ("config:\n  hardway:machines: '{'\n", True),
         ('{"config": {"hardway:machines": {"region": "x",\n  "provider": "aws"}}}', False),
         ("", True),
     ],

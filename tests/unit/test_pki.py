@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 from clusters import NAMES, cluster
 
+from components.addons.bindings import cluster_bindings
 from components.config.durations import hours
 from components.config.pki import Profiles, Subject
+from components.config.rules.settings import COMPONENTS
 from components.pki import kubeconfig
 from components.pki.inventory import CertificateEntry, entry
 from components.pki.keys import leaf_uses, private_key_args
@@ -47,6 +49,16 @@ def test_nobody_is_beyond_rbac_and_the_program_has_a_group_of_its_own(name: str)
     assert [leaf.name for leaf in leaves if leaf.organization == ADMIN_GROUP] == ["admin"]
     assert [leaf.name for leaf in leaves if leaf.profile == "deployer"] == ["deployer"]
     assert "admin" in {leaf.name for leaf in leaves if leaf.profile == "admin"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_developer_can_have_the_name_of_a_component(name: str) -> None:
+    """RBAC knows users by their common names alone. A node is a user with a prefix."""
+    made = cluster(name)
+    own = {node.name for node in made.topology.nodes} | {one.name for one in made.page.access.developers}
+    names = {leaf.common_name for leaf in plan_leaves(made.page, made.topology)}
+    assert {one for one in names - own if ":" not in one} <= {*COMPONENTS}
+    assert all(":" in one.subject or one.subject in COMPONENTS for one in cluster_bindings())
 
 
 def test_the_credential_with_all_rights_lives_for_days() -> None:

@@ -200,6 +200,7 @@ def test_what_is_no_preview_is_refused(text: str) -> None:
         ("a\n\n@team <b>", "`a @team <b>`"),
         ("", "` (empty) `"),
         ("x" * 400, f"`{'x' * 299}…`"),
+        ("\u202eview\u2066x", "`view x`"),
     ],
 )
 def test_foreign_text_is_one_code_span(text: str, written: str) -> None:

@@ -35,6 +35,21 @@ def test_a_namespace_bounds_what_a_cluster_does_not() -> None:
         assert found(group, resource, verb, whole_cluster=True) == [f"{verb} {resource}"]
 
 
+@pytest.mark.parametrize("verb", ["get", "list", "watch", "create", "update", "patch", "deletecollection"])
+def test_almost_every_verb_reads_secrets_or_makes_bootstrap_tokens(verb: str) -> None:
+    """tests/engine/test_people.py shows it with an API server."""
+    assert found("", "secrets", verb, whole_cluster=True) == [f"{verb} secrets"]
+    assert not found("", "secrets", "delete", whole_cluster=True)
+    assert not found("", "secrets", verb, whole_cluster=False)
+
+
+def test_requests_that_are_approved_at_once_make_their_holder_a_node() -> None:
+    group, resource = "certificates.k8s.io", "certificatesigningrequests"
+    assert found(group, f"{resource}/nodeclient", "create", whole_cluster=True)
+    assert not found(group, f"{resource}/selfnodeclient", "create", whole_cluster=True)
+    assert not found(group, resource, "create", whole_cluster=True)
+
+
 def test_reading_is_no_danger() -> None:
     for resource in ("pods", "pods/log", "configmaps", "resourcequotas", "namespaces", "nodes"):
         for verb in ("get", "list", "watch"):

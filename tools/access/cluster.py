@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.config.namespaces import LIMITED_BY
+from tools.access.names import deletion, shown
 from tools.access.rights import Right, rights_of
 from tools.common.answer import answer
 
@@ -30,18 +31,21 @@ class FoundBinding:
 
     def title(self) -> str:
         """Kind, namespace and name."""
-        return f"RoleBinding {self.namespace}/{self.name}" if self.namespace else f"ClusterRoleBinding {self.name}"
+        if self.namespace:
+            return f"RoleBinding {self.namespace}/{shown(self.name)}"
+        return f"ClusterRoleBinding {shown(self.name)}"
 
     def deletion(self) -> str:
         """The command that takes the rights of the binding away."""
-        if self.namespace:
-            return f"kubectl delete rolebinding {self.name} --namespace {self.namespace}"
-        return f"kubectl delete clusterrolebinding {self.name}"
+        return deletion("rolebinding" if self.namespace else "clusterrolebinding", self.name, self.namespace)
 
 
 @dataclass(frozen=True)
 class FoundNamespace:
-    """A namespace: its labels, `hard` of the quota and the item for containers of the LimitRange of hardway."""
+    """A namespace: its labels, `hard` of the quota and the item for containers of the LimitRange of hardway.
+
+    A quota that counts only some pods has the entry `scopes`.
+    """
 
     labels: Mapping[str, str]
     quota: Mapping[str, str] = field(default_factory=dict)
@@ -93,9 +97,11 @@ def found(items: Iterable[Mapping[str, Any]]) -> Found:
             case "Namespace":
                 namespaces[name] = FoundNamespace(labels)
             case "ResourceQuota" if name == LIMITED_BY:
-                quotas[namespace] = item["spec"].get("hard") or {}
+                quotas[namespace] = (item["spec"].get("hard") or {}) | _scopes(item["spec"])
             case "LimitRange" if name == LIMITED_BY:
-                limits[namespace] = next((one for one in item["spec"]["limits"] if one["type"] == "Container"), {})
+                limits[namespace] = next(
+                    (one for one in item["spec"].get("limits") or () if one["type"] == "Container"), {}
+                )
     return Found(
         tuple(sorted(bindings, key=lambda one: (one.namespace, one.name))),
         roles,
@@ -104,3 +110,10 @@ def found(items: Iterable[Mapping[str, Any]]) -> Found:
             for name, one in namespaces.items()
         },
     )
+
+
+def _scopes(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Which pods a quota counts, if it does not count all: `scopes` and `scopeSelector` of a ResourceQuota."""
+    selected = (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
+    names = [*(spec.get("scopes") or ()), *(one["scopeName"] for one in selected)]
+    return {"scopes": ", ".join(names)} if names else {}

@@ -12,6 +12,7 @@ from components.rights import BUILT_IN_ROLES, dangers
 from tools.access.built_in import LABEL, built_in_rights
 from tools.access.cluster import Found, FoundBinding, FoundRole
 from tools.access.limits import unlike_namespaces
+from tools.access.names import deletion, shown
 from tools.access.rights import Right
 from tools.access.wanted import Wanted
 from tools.operate.revoked import grant_again
@@ -145,13 +146,16 @@ def _roles(wanted: Wanted, found: Found, up: str) -> Iterator[str]:
     for name, rules in wanted.own_roles.items():
         role = found.roles.get(("", name))
         if role is None:
-            yield f"ClusterRole {name} of the page is not in the cluster: {up} makes it"
+            yield f"ClusterRole {shown(name)} of the page is not in the cluster: {up} makes it"
         elif role.rules != rules:
-            remedy = f"`kubectl delete clusterrole {name}`, and {up} makes it again"
-            yield f"ClusterRole {name} has other rules than on the page: {remedy}"
+            remedy = f"`{deletion('clusterrole', name)}`, and {up} makes it again"
+            yield f"ClusterRole {shown(name)} has other rules than on the page: {remedy}"
     for name in wanted.roles_of_others:
         if ("", name) not in found.roles:
-            yield f"there is no ClusterRole {name}, which the page names as a role of others: its bindings give nothing"
+            yield (
+                f"there is no ClusterRole {shown(name)}, which the page names as a role of others: its bindings give "
+                "nothing"
+            )
 
 
 def _notes(wanted: Wanted, found: Found) -> Iterator[str]:
@@ -159,12 +163,12 @@ def _notes(wanted: Wanted, found: Found) -> Iterator[str]:
         if MANAGED_BY.items() <= namespace.labels.items() and name not in wanted.namespaces:
             yield (
                 f"namespace {name} was on the page, and stays with all that is in it: "
-                f"`kubectl delete namespace {name}` deletes it"
+                f"`{deletion('namespace', name)}` deletes it"
             )
     for (place, name), role in sorted(found.roles.items(), key=lambda entry: entry[0]):
         targets = _aggregated(role)
         if not place and targets and role.labels.get(LABEL[0]) != LABEL[1]:
-            yield f"ClusterRole {name} adds its rules to {', '.join(targets)}"
+            yield f"ClusterRole {shown(name)} adds its rules to {', '.join(targets)}"
 
 
 def _aggregated(role: FoundRole) -> list[str]:
@@ -181,8 +185,8 @@ def _plus(judged: Judged, more: tuple[Known, ...]) -> Judged:
 
 
 def _gives(right: Right) -> str:
-    return f"{right.who()} has the role {right.role} in the {right.where()}"
+    return f"{right.who()} has the role {right.what()} in the {right.where()}"
 
 
 def _takes(right: Right) -> str:
-    return f"{right.who()} does not have the role {right.role} in the {right.where()}"
+    return f"{right.who()} does not have the role {right.what()} in the {right.where()}"

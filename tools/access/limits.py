@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from components.config.namespaces import ENFORCE, LIMITED_BY
+from components.config.namespaces import ENFORCE, ENFORCE_VERSION, LIMITED_BY
 from components.config.quantities import parse
 from tools.access.cluster import Found
+from tools.access.names import deletion
 from tools.access.wanted import Wanted
 
 Amounts = Mapping[str, str]
+_LATEST = "latest"
 _FIELDS = ("default", "defaultRequest", "max", "min")
 
 
@@ -26,6 +28,9 @@ def unlike_namespaces(wanted: Wanted, found: Found, up: str) -> Iterator[str]:
             label = f"{ENFORCE}={want.level}" if want.level else f"{ENFORCE}-"
             remedy = f"`kubectl label namespace {name} {label} --overwrite`"
             yield f"namespace {name}: the level of Pod Security is {_both(level, want.level)}: {remedy}"
+        if (version := have.labels.get(ENFORCE_VERSION, _LATEST)) != _LATEST:
+            remedy = f"`kubectl label namespace {name} {ENFORCE_VERSION}-`"
+            yield f"namespace {name}: the version of the level of Pod Security is {_both(version, '')}: {remedy}"
         wanted_limits = with_defaults(want.limits)
         unlike = {
             "resourcequota": _unlike("quota", want.quota, have.quota),
@@ -36,7 +41,7 @@ def unlike_namespaces(wanted: Wanted, found: Found, up: str) -> Iterator[str]:
             ],
         }
         for kind, texts in unlike.items():
-            remedy = f"`kubectl delete {kind} {LIMITED_BY} --namespace {name}`, and {up} makes it again"
+            remedy = f"`{deletion(kind, LIMITED_BY, name)}`, and {up} makes it again"
             yield from (f"namespace {name}: {text}: {remedy}" for text in texts)
 
 

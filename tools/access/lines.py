@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from components.config.namespaces import ENFORCE
 from tools.access.cluster import Found
 from tools.access.compare import Comparison, Known, by_namespace
+from tools.access.names import shown
 from tools.access.wanted import Wanted
 
 _KINDS = (("PERSON", "User"), ("GROUP", "Group"), ("SERVICE ACCOUNT", "ServiceAccount"))
@@ -38,7 +39,7 @@ def lines(compared: Comparison, wanted: Wanted, found: Found) -> Iterator[str]:
 
 def _row(known: Known) -> tuple[str, ...]:
     right = known.right
-    return right.subject, right.role, right.where(), known.source
+    return shown(right.subject), right.what(), right.where(), known.source
 
 
 def _certificates(wanted: Wanted) -> Iterator[tuple[str, ...]]:
@@ -66,7 +67,7 @@ def _namespaces(compared: Comparison, wanted: Wanted, found: Found) -> Iterator[
         yield f"NAMESPACE {name}: {'; '.join(limits)}"
         roles: dict[str, list[str]] = {}
         for one in known:
-            roles.setdefault(one.right.role, []).append(one.right.subject)
+            roles.setdefault(one.right.what(), []).append(shown(one.right.subject))
         width = max(map(len, roles), default=0)
         for role, subjects in sorted(roles.items()):
             yield f"  {role.ljust(width)}  {', '.join(dict.fromkeys(subjects))}"

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tools.access.names import shown
+
 UNREADABLE = "(cannot be read)"
 """In the place of a name that a plan does not show."""
 WHOLE_CLUSTER = "whole cluster"
+_OF_NAMESPACE = "Role "
 
 
 @dataclass(frozen=True, order=True)
@@ -28,7 +31,12 @@ class Right:
         """The subject with its kind, as a person writes it."""
         if self.kind == UNREADABLE:
             return UNREADABLE
-        return f"{'service account' if self.kind == 'ServiceAccount' else self.kind.lower()} {self.subject}"
+        return f"{'service account' if self.kind == 'ServiceAccount' else self.kind.lower()} {_name(self.subject)}"
+
+    def what(self) -> str:
+        """The role, as a person writes it."""
+        name = self.role.removeprefix(_OF_NAMESPACE)
+        return _name(name) if name == self.role else f"{_OF_NAMESPACE}{_name(name)}"
 
     def where(self) -> str:
         """The place."""
@@ -52,7 +60,11 @@ def role_of(binding: Mapping[str, Any]) -> str:
     """The role that a binding names: a ClusterRole, or `Role NAME`."""
     reference = _mapping(binding.get("roleRef"))
     name = _text(reference, "name")
-    return f"Role {name}" if reference.get("kind") == "Role" else name
+    return f"{_OF_NAMESPACE}{name}" if reference.get("kind") == "Role" else name
+
+
+def _name(text: str) -> str:
+    return text if text == UNREADABLE else shown(text)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

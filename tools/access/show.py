@@ -16,6 +16,8 @@ from tools.operate import kubectl
 from tools.operate.stack import Stack
 
 _REQUEST_SECONDS = 10
+_REFUSED = "Unauthorized"
+_ENDED = "the certificate in the kubeconfig has ended, or its authority is not trusted any more"
 
 
 def show(stack: Stack, *, as_json: bool) -> int:
@@ -30,7 +32,8 @@ def show(stack: Stack, *, as_json: bool) -> int:
     try:
         found = cluster.ask(command, _REQUEST_SECONDS)
     except NoAnswerError as error:
-        raise ToolError(f"stack {stack.name}: the API does not say who has rights: {error}") from None
+        advice = f"; {_ENDED}: `make up STACK={stack.name}` writes another one" if _REFUSED in str(error) else ""
+        raise ToolError(f"stack {stack.name}: the API does not say who has rights: {error}{advice}") from None
     compared = compare(want, found, stack.name)
     if as_json:
         print(json.dumps(document(stack.name, compared, want, found), indent=2))

@@ -20,7 +20,7 @@ from components.config.access import Access
 from components.config.errors import ConfigError, Finding
 from components.config.findings import findings_of
 from components.config.page import Page
-from components.config.rules import people
+from components.config.rules import people, settings
 from components.pki.leaves import (
     ADMIN_GROUP,
     ADMIN_USER,
@@ -33,7 +33,10 @@ from tools.access.rights import Right
 from tools.common.errors import ToolError
 from tools.operate.page import read, section
 
-_RULES = (people.namespaces, people.quotas, people.container_limits, people.roles, people.groups, people.users)
+_RULES = (
+    *(people.namespaces, people.quotas, people.container_limits, settings.developers),
+    *(people.roles, people.groups, people.users, people.grants),
+)
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,18 @@ def load_access(path: Path) -> Access:
     try:
         access = Access.model_validate({} if given is None else given)
     except ValidationError as error:
-        found = [Finding(f"access.{one.path}", one.problem, one.allowed) for one in findings_of(error, Access, ())]
+        found = [Finding(_inside(one.path), one.problem, one.allowed) for one in findings_of(error, Access, ())]
         raise ToolError(f"{path.name}: {ConfigError(found)}") from None
     # The rules look at nothing else of the page.
     page = Page.model_construct(access=access)  # type: ignore[call-arg]
-    if found := [finding for rule in (*_RULES, people.grants) for finding in rule(page)]:
+    if found := [finding for rule in _RULES for finding in rule(page)]:
         raise ToolError(f"{path.name}: {ConfigError(found)}")
     return access
+
+
+def _inside(path: str) -> str:
+    """The path of a finding in the section as a path of the page."""
+    return f"access{'.' if path and path[0] != '[' else ''}{path}"
 
 
 def wanted(access: Access) -> Wanted:

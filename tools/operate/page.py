@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,9 +32,16 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def section(page: dict[str, Any], name: str) -> Any:
-    """The value of a top-level key of the page, such as `machines`. None if the page does not set the key."""
+    """The value of a top-level key of the page, such as `machines`. None if the page does not set the key.
+
+    A text that is JSON, as `pulumi config set KEY '{...}'` writes it, is the value for the program, too.
+    """
     config = page.get("config")
-    return config.get(f"hardway:{name}") if isinstance(config, dict) else None
+    value = config.get(f"hardway:{name}") if isinstance(config, dict) else None
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        with suppress(ValueError):
+            return json.loads(value)
+    return value
 
 
 def drain_timeout(path: Path) -> timedelta:

@@ -11,7 +11,8 @@ LIMIT = 60_000
 
 _LONGEST = 300
 _FOLD = 12
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+# The last ones show text in another order than it is: https://www.unicode.org/reports/tr9/#Directional_Formatting_Codes.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from components.config.roles import Grant
 from components.config.rules.common import repeated
 from components.rights import BOUNDS, BUILT_IN_ROLES, READ_VERBS, dangers
 
+OWN = "hardway-"
+"""The beginning of the names of all ClusterRoles and bindings that the program makes."""
+
 
 def namespaces(page: Page) -> Iterator[Finding]:
     """Each namespace in `access.namespaces` comes once."""
@@ -106,6 +109,9 @@ def roles(page: Page) -> Iterator[Finding]:
             yield Finding(
                 f"{path}.name", f"{role.name!r} begins with 'system:', as roles of Kubernetes", "another name"
             )
+        elif role.name.startswith(OWN):
+            # A ClusterRole of hardway: another line makes it, or it is for programs.
+            yield Finding(f"{path}.name", f"{role.name!r} begins with {OWN!r}, as roles of hardway", "another name")
         for number, rule in enumerate(role.rules or ()):
             if found := ", ".join(dangers([rule.as_rule()], whole_cluster=False)):
                 problem = f"allows {found}, so people could lift the limits of their namespace"

@@ -15,6 +15,11 @@ from components.config.pki import Lifetime
 from components.config.rules.common import repeated
 
 ADMIN_NAME = "admin"
+COMPONENTS = (
+    *("kube-apiserver-kubelet-client", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+    *("kube-apiserver-etcd-client", "front-proxy-client"),
+)
+"""Common names of components without a prefix such as `system:`. RBAC knows the first one as a user."""
 _NOT_FOR_DATA = {
     **dict.fromkeys(("/run", "/var/run", "/tmp", "/var/tmp", "/dev"), "is emptied by a boot"),  # noqa: S108
     **dict.fromkeys(("/proc", "/sys"), "belongs to the kernel"),
@@ -118,7 +123,7 @@ def extra_sans(page: Page) -> Iterator[Finding]:
 
 
 def developers(page: Page) -> Iterator[Finding]:
-    """Developers' names are unique and not `admin`: each is a user name and the name of a kubeconfig."""
+    """Developers' names are unique, and not those of the admin or of a component with rights of its own."""
     people = page.access.developers
     for index, first, name in repeated(person.name for person in people):
         problem = f"{name!r} is also the name of access.developers[{first}]"
@@ -128,6 +133,9 @@ def developers(page: Page) -> Iterator[Finding]:
             yield Finding(
                 f"access.developers[{index}].name", f"{ADMIN_NAME!r} is the cluster's admin", "any other name"
             )
+        elif person.name in COMPONENTS:
+            problem = f"{person.name!r} is a component of the cluster, so the developer would have its rights"
+            yield Finding(f"access.developers[{index}].name", problem, "any other name")
 
 
 def managed(page: Page) -> Iterator[Finding]:
