@@ -119,7 +119,9 @@ is_empty() { grep -q '^Fatal:.*\(does not exist\|/config: no such file or direct
 list() {
     errors=$(mktemp)
     trap 'rm -f "$errors"' EXIT
-    all_snapshots "$errors" || fail "cannot list the snapshots of $BACKUP_REPOSITORY: $(because "$errors")"
+    if all_snapshots "$errors"; then return; fi
+    is_empty || fail "cannot list the snapshots of $BACKUP_REPOSITORY: $(because "$errors")"
+    say "$BACKUP_REPOSITORY has no snapshots yet"
 }
 
 # The state of Pulumi has that this was done, so that an upgrade which goes on takes no further snapshot.
