@@ -168,7 +168,7 @@ NOT_AT_THE_CHECK = {
     # The program ignores it.
     *("field with a typing error", "directory of logs of pods that is relative", "option of a policy that is not on"),
     # The program ends, or does nothing, after the check of its settings.
-    "TLS version as etcd writes it",
+    *("TLS version as etcd writes it", "cipher suite that Go does not have"),
     *("no request may come in", "controller without workers", "lock of the leader that there is not"),
     *("renewal of the lease that is too slow", "retries that are too slow for the renewal"),
     *("log level of etcd that there is not", "metrics of etcd that there are not"),
