@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from conftest import DATA, Values, page_values
 from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
+from hypothesis.internal.conjecture import providers
 
 from components.config import Page, accepted
 from components.config.flag_limits import is_file, limit_of
@@ -16,6 +18,13 @@ from components.config.limits import Limit
 from components.config.nodes import Node
 from components.config.patterns import pattern_of
 from components.config.section import Choice, Rule
+
+# The tables that hypothesis makes of all characters; else a folder in the working directory has them.
+set_hypothesis_home_dir(DATA.parents[1] / ".cache/hypothesis")
+# Hypothesis takes numbers and texts also from the modules that are loaded: the pages would depend on the tests that ran
+# before in the same process. There is no public switch.
+assert callable(providers.is_local_module_file)
+providers.is_local_module_file = lambda path: False
 
 BASES = tuple(sorted(path.stem for path in (DATA / "pages").glob("*.yaml")))
 VERSIONS = {"kube-proxy": "1.37.1", "etcd": "3.7.2"}

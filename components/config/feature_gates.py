@@ -64,5 +64,10 @@ def is_on(product: str, version: str, given: Mapping[str, bool], name: str) -> b
     return bool(given.get(_GROUPS.get(gate["stage"], ""), gate["on"]))
 
 
+def is_off(product: str, version: str, given: Mapping[str, bool], name: str) -> bool:
+    """Whether a gate of the version is off. False for a gate that the version has no more, and if nobody knows."""
+    return name in accepted.gates(product, version) and not is_on(product, version, given, name)
+
+
 def _word(value: bool) -> str:
     return str(value).lower()

@@ -12,6 +12,7 @@ import posixpath
 import re
 from typing import Any
 
+from components.config.flag_limits import SUITES
 from components.config.flag_values import is_quantity, seconds
 from components.config.limits import POSITIVE, Limit, all_of, number, one_of, time
 from components.config.names import is_ipv4
@@ -92,7 +93,9 @@ LIMITS: dict[str, dict[str, Limit]] = {
         "configMapAndSecretChangeDetectionStrategy": one_of("", "Get", "Cache", "Watch"),
         "containerLogMaxFiles": number(2),
         "containerLogMaxSize": Limit(
-            lambda v: v == "" or (is_quantity(v) and not v.startswith("-")), "a quantity such as 10Mi"
+            # A negative size means that logs are not rotated (container_log_manager.go).
+            lambda v: v == "" or is_quantity(v),
+            "a quantity such as 10Mi",
         ),
         "containerLogMaxWorkers": number(1),
         "containerLogMonitorInterval": time("3s"),
@@ -128,11 +131,8 @@ LIMITS: dict[str, dict[str, Limit]] = {
         ),
         "reservedSystemCPUs": Limit(_is_cpu_set, "numbers and ranges of processors, such as 0,2-3"),
         "runOnce": Limit(lambda v: v is False, "false"),
-        "tlsCipherSuites[]": all_of(
-            r"TLS_(AES|CHACHA20|ECDHE_(ECDSA|RSA)_WITH_(AES_(128|256)_(GCM|CBC)|CHACHA20))(_\w+)?",
-            "names of Go's cipher suites with ECDHE",
-        ),
-        "tlsMinVersion": one_of("VersionTLS12", "VersionTLS13"),
+        "tlsCipherSuites[]": all_of(SUITES, "names of Go's cipher suites"),
+        "tlsMinVersion": one_of("VersionTLS12", "VersionTLS13").or_empty(),
         "topologyManagerPolicy": one_of("", "none", "best-effort", "restricted", "single-numa-node"),
         "topologyManagerScope": one_of("", "container", "pod"),
         "tracing.endpoint": Limit(

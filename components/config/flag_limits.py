@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import re
 
-from components.config.flag_values import csv_pairs, pairs, seconds
+from components.config.flag_values import assignments, csv_pairs, is_bool, items, seconds
 from components.config.limits import POSITIVE, Limit, above, all_of, number, one_of, time
 
 _COUNT = number(0)
 _SOME = number(1)
-_SUITES = r"TLS_(AES|CHACHA20|ECDHE_(ECDSA|RSA)_WITH_(AES_(128|256)_(GCM|CBC)|CHACHA20))(_\w+)?"
+# CIS Benchmarks recommend suites without forward secrecy, too.
+SUITES = (
+    "TLS_(AES_128_GCM_SHA256|AES_256_GCM_SHA384|CHACHA20_POLY1305_SHA256|"
+    "(ECDHE_ECDSA|ECDHE_RSA|RSA)_WITH_(AES_128_(CBC_SHA|CBC_SHA256|GCM_SHA256)|AES_256_(CBC_SHA|GCM_SHA384))|"
+    "ECDHE_(ECDSA|RSA)_WITH_CHACHA20_POLY1305(_SHA256)?|(ECDHE_RSA|RSA)_WITH_3DES_EDE_CBC_SHA|"
+    "(ECDHE_ECDSA|ECDHE_RSA|RSA)_WITH_RC4_128_SHA)"
+)
+"""The names of cipher suites that Go has (crypto/tls)."""
+_VERSIONS = all_of(r"(kube=)?v?\d+\.\d+(\.0)?", "MAJOR.MINOR, such as 1.36")
 _COMMON = {
     "logging-format": one_of("text", "json"),
     "log-flush-frequency": POSITIVE,
@@ -26,11 +34,11 @@ _COMMON = {
         "METRIC,LABEL=VALUE",
     ),
     "disabled-metrics": all_of("[a-zA-Z_:][a-zA-Z0-9_:]*", "whole names of metrics, with commas between them"),
-    "emulated-version": all_of(r"(kube=)?v?\d+\.\d+", "MAJOR.MINOR, such as 1.36"),
-    "min-compatibility-version": all_of(r"(kube=)?v?\d+\.\d+", "MAJOR.MINOR, such as 1.36"),
-    # README: TLS 1.2 or newer, and only suites with forward secrecy. Kubernetes itself would accept others.
-    "tls-min-version": one_of("VersionTLS12", "VersionTLS13"),
-    "tls-cipher-suites": all_of(_SUITES, "names of Go's cipher suites with ECDHE, with commas between them"),
+    "emulated-version": _VERSIONS,
+    "min-compatibility-version": _VERSIONS,
+    # README: TLS 1.2 or newer. Kubernetes itself would accept others. Without a value, Go takes 1.2.
+    "tls-min-version": one_of("VersionTLS12", "VersionTLS13").or_empty(),
+    "tls-cipher-suites": all_of(SUITES, "names of Go's cipher suites, with commas between them"),
     "tls-curve-preferences": all_of("23|24|25|29|4587|4588|4589", "numbers of curves that Go knows, such as 29"),
     "tls-sni-cert-key": Limit(lambda value: "," in value, "CERTIFICATE,KEY or CERTIFICATE,KEY:DOMAIN"),
     "requestheader-uid-headers": Limit(
@@ -41,12 +49,10 @@ _COMMON = {
 _AUDIT = {
     "mode": one_of("batch", "blocking", "blocking-strict"),
     "version": one_of("audit.k8s.io/v1"),
-    "truncate-max-event-size": _SOME,
-    "batch-buffer-size": _SOME,
-    "batch-max-size": _SOME,
-    "batch-throttle-burst": _SOME,
-    "batch-throttle-qps": above(0),
 }
+BATCH = {"buffer-size": _SOME, "max-size": _SOME}
+THROTTLE = {"throttle-qps": above(0), "throttle-burst": _SOME}
+"""Limits of `audit-BACKEND-batch-...`, which kube-apiserver checks only if it uses the values."""
 _API_SERVER = {
     **dict.fromkeys(("audit-log-maxage", "audit-log-maxbackup", "audit-log-maxsize", "min-request-timeout"), _COUNT),
     **dict.fromkeys(("max-requests-inflight", "max-mutating-requests-inflight"), _COUNT),
@@ -54,8 +60,9 @@ _API_SERVER = {
     "shutdown-watch-termination-grace-period": time("0s"),
     **{f"audit-{backend}-{name}": limit for backend in ("log", "webhook") for name, limit in _AUDIT.items()},
     "audit-log-format": one_of("legacy", "json"),
-    "cors-allowed-origins": all_of(
-        r"(\^.*|.*//.*)(\$|:.*)", "regular expressions that begin with '^' or have '//', and end with '$' or have ':'"
+    "cors-allowed-origins": Limit(
+        lambda value: all(re.search(r"\^|//", one) and re.search(r"[$:]", one) for one in items(value)),
+        "regular expressions with '^' or '//', and with '$' or ':'",
     ),
     "goaway-chance": number(0, 0.02),
     "service-account-jwks-uri": Limit(lambda value: value == "" or value.startswith("https://"), "a https URL"),
@@ -69,7 +76,7 @@ _API_SERVER = {
     "watch-cache-sizes": all_of(r"[^#]+#\d+", "RESOURCE#SIZE, several with commas between them"),
     "runtime-config": Limit(
         lambda value: all(
-            ("/" in key or key == "v1") and state in ("", "true", "false") for key, state in pairs(value) or ()
+            ("/" in key or key == "v1") and (state == "" or is_bool(state)) for key, state in assignments(value)
         ),
         "GROUP/VERSION=true or false, api/all, api/ga, api/beta or api/alpha",
     ),
@@ -77,7 +84,12 @@ _API_SERVER = {
 # The health check of the unit asks /healthz without a certificate.
 _HEALTH = {
     "authorization-always-allow-paths": Limit(
-        lambda value: "/healthz" in [path.strip() for path in value.split(",")], "paths with /healthz among them"
+        # k8s.io/apiserver/pkg/authorization/path: the first '/' may be missing, a '*' at the end stands for any rest.
+        lambda value: any(
+            "healthz".startswith(path[:-1]) if path.endswith("*") else path == "healthz"
+            for path in (item.strip().removeprefix("/") for item in items(value))
+        ),
+        "paths with /healthz among them",
     ),
 }
 _LEASES = {f"leader-elect-{name}": POSITIVE for name in ("lease-duration", "renew-deadline", "retry-period")}
@@ -111,22 +123,24 @@ _CONTROLLER_MANAGER = {
     **dict.fromkeys(("max-endpoints-per-slice", "mirroring-max-endpoints-per-subset"), number(1, 1000)),
     "kube-api-burst": _COUNT,
 }
-_LOG = "default|stdout|stderr|systemd/journal"
+_LOG = "default|stdout|stderr|systemd/journal|/.+"
+_LEVELS = ("debug", "info", "warn", "error", "dpanic", "panic", "fatal")
 _ETCD = {
-    "auth-token": Limit(lambda value: value == "simple" or value.startswith("jwt,"), "simple, or jwt,KEY=VALUE"),
+    "auth-token": Limit(lambda value: value in ("simple", "") or value.startswith("jwt,"), "simple, or jwt,KEY=VALUE"),
     "backend-bbolt-freelist-type": one_of("array", "map"),
-    "bcrypt-cost": number(4, 31),
     "compact-hash-check-time": POSITIVE,
     "discovery-fallback": one_of("exit"),
     "distributed-tracing-sampling-rate": number(0, 1000000),
     "log-format": one_of("json", "console"),
-    "log-level": one_of("debug", "info", "warn", "error", "panic", "fatal"),
-    # The sandbox of the unit lets etcd write to its data only, and journald has the rest.
-    "log-outputs": all_of(_LOG, "default, stdout, stderr, systemd/journal").but_not_empty(),
-    "enable-log-rotation": one_of("false"),
+    # zapcore reads a level in any letters.
+    "log-level": Limit(lambda value: value == "" or value.lower() in _LEVELS, ", ".join(_LEVELS)),
+    # The sandbox of the unit lets etcd write to its data only; the first machine finds a path beside the data.
+    "log-outputs": all_of(
+        _LOG, "default, stdout, stderr, systemd/journal, or an absolute path in the data of etcd"
+    ).but_not_empty(),
     "logger": one_of("zap"),
-    "metrics": one_of("basic", "extensive"),
-    "tls-min-version": one_of("TLS1.2", "TLS1.3"),
+    "metrics": one_of("basic", "extensive").or_empty(),
+    "tls-min-version": one_of("TLS1.2", "TLS1.3").or_empty(),
     "tls-max-version": one_of("", "TLS1.2", "TLS1.3"),
     "v2-deprecation": one_of("write-only", "write-only-skip-check", "write-only-drop-data", "gone"),
 }
@@ -139,6 +153,8 @@ LIMITS: dict[str, dict[str, Limit]] = {
     "etcd": _ETCD,
 }
 """Limits by component and flag."""
+RECORDED_ONLY = {"etcd": ("discovery-fallback", "v2-deprecation")}
+"""Flags of which versions that nobody recorded accept more: the defaults of etcd 3.5 are proxy and not-yet."""
 FILE = Limit(lambda value: value == "" or value.startswith("/"), "an absolute path on the machine")
 _FILES = ("-file", "-manifest", "-dir")
 

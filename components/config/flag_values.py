@@ -60,6 +60,27 @@ def _is_decimal(text: str) -> bool:
     return _DECIMAL.fullmatch(text) is not None and math.isfinite(float(text))
 
 
+def is_true(text: str) -> bool:
+    """Whether a program takes the text of a flag for true. Anything else is false."""
+    return text in _BOOLS[:6]
+
+
+def is_bool(text: str) -> bool:
+    """Whether the text is one that Go's strconv.ParseBool knows."""
+    return text in _BOOLS
+
+
+def items(text: str) -> list[str]:
+    """The items of a list with commas between them; an item in quotes may have commas itself. No item in no text."""
+    return next(csv.reader([text]), []) if text else []
+
+
+def assignments(text: str) -> list[tuple[str, str]]:
+    """`a=b,c` as pairs, as the type ConfigurationMap of k8s.io/component-base reads it: `c` has no value."""
+    found = [part.partition("=") for part in text.split(",") if part]
+    return [(key.strip(), value.strip()) for key, _, value in found]
+
+
 def pairs(text: str) -> list[tuple[str, str]] | None:
     """`a=b,c=d` as pairs. None if a part has no '='."""
     found = [part.strip().partition("=") for part in text.split(",") if part.strip()]
@@ -92,7 +113,8 @@ def _are_levels(text: str) -> bool:
 
 def _are_strings(text: str) -> bool:
     # encoding/csv of Go: a quote is allowed around a whole item only.
-    return all(re.fullmatch(r'[^"]*|"[^"]*"', part) is not None for part in text.split(","))
+    item = r'([^",]*|"([^"]|"")*")'
+    return re.fullmatch(rf"{item}(,{item})*", text) is not None
 
 
 def _whole(bits: int, signed: bool = True) -> Kind:
@@ -104,7 +126,6 @@ def _whole(bits: int, signed: bool = True) -> Kind:
 
 
 _FLOAT = Kind(_is_decimal, "a number", "a number such as 0.5")
-_PAIRS = Kind(lambda text: pairs(text) is not None, "a list of pairs", "KEY=VALUE, several with commas between them")
 _GATES = Kind(_are_gates, "a list of feature gates", "NAME=true or NAME=false, several with commas between them")
 KINDS = {
     "bool": Kind(lambda text: text in _BOOLS, "true or false", "true or false"),
@@ -128,7 +149,6 @@ KINDS = {
         "a list of whole numbers",
         "whole numbers with commas between them",
     ),
-    "mapStringString": _PAIRS,
     "stringToString": Kind(
         _are_csv_pairs, "a list of pairs", "KEY=VALUE, several as CSV with commas between them and quotes around each"
     ),

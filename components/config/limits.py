@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from components.config.flag_values import seconds
+from components.config.flag_values import items, seconds
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,10 @@ class Limit:
     def but_not_empty(self) -> Limit:
         """The same limit, which refuses the empty text."""
         return Limit(lambda value: value != "" and self.accepts(value), self.allowed)
+
+    def or_empty(self) -> Limit:
+        """The same limit, which accepts the empty text, too: the program takes its default."""
+        return Limit(lambda value: value == "" or self.accepts(value), self.allowed)
 
 
 def number(least: float, most: float | None = None, unit: str = "") -> Limit:
@@ -58,6 +62,6 @@ def all_of(pattern: str, allowed: str) -> Limit:
     shape = re.compile(pattern, re.A)
 
     def accepts(value: str) -> bool:
-        return value == "" or all(shape.fullmatch(part.strip()) for part in value.split(","))
+        return value == "" or all(shape.fullmatch(part.strip()) for part in items(value))
 
     return Limit(accepts, allowed)

@@ -25,6 +25,7 @@ EXAMPLES = int(os.environ.get("HARDWAY_FUZZ_EXAMPLES", "60"))
 BUILT = {"1.36": "1.36.4", "1.37": "1.37.1"}
 """The version of Kubernetes that is built of each minor version."""
 ETCD = "3.7"
+RECOMMENDED = yaml.safe_load((DATA / "recommended.yaml").read_text())
 
 
 def minor(version: str) -> str:
@@ -122,6 +123,22 @@ def test_programs_accept_what_fields_and_flags_become(path: str, value: Values) 
     assert said(page, "cp-1") == []
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("version", BUILT.values())
+@pytest.mark.parametrize(
+    ("section", "component"), [(section, name) for section, names in RECOMMENDED.items() for name in names]
+)
+def test_programs_accept_what_people_recommend(version: str, section: str, component: str) -> None:
+    """The page accepts each of these values, too: tests/unit/test_recommended_values.py."""
+    refused = []
+    for value in RECOMMENDED[section][component]:
+        change = {"versions.kubernetes": version, "extraArgs": {}, "extraConfig": {}, f"{section}.{component}": value}
+        files = [text for text in value.values() if str(text).startswith("/") or ",/" in str(text)]
+        if not files or component == "kubelet":
+            refused += said(load(changed(page_values("stacked"), change)), "cp-1", component)
+    assert refused == []
+
+
 def judged() -> list[Values]:
     """The wrong pages whose flags or fields are wrong for a program, and not because hardway sets them itself."""
     ours = (
@@ -146,12 +163,12 @@ SECTIONS = {"extraArgs": "extra_args", "extraConfig": "extra_config"}
 NOT_AT_THE_CHECK = {
     # Promises of hardway.
     "health check that needs a right",
-    *("TLS that is too old", "TLS of the kubelet that is too old", "cipher suite without forward secrecy"),
+    *("TLS that is too old", "TLS of the kubelet that is too old"),
     *("address of kube-proxy of IPv6", "number that Go would read as octal", "path that is relative"),
     # The program ignores it.
     *("field with a typing error", "directory of logs of pods that is relative", "option of a policy that is not on"),
     # The program ends, or does nothing, after the check of its settings.
-    "TLS version as etcd writes it",
+    *("TLS version as etcd writes it", "cipher suite that Go does not have"),
     *("no request may come in", "controller without workers", "lock of the leader that there is not"),
     *("renewal of the lease that is too slow", "retries that are too slow for the renewal"),
     *("log level of etcd that there is not", "metrics of etcd that there are not"),

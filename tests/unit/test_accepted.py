@@ -22,7 +22,11 @@ from components.config.flags import MANAGED_FIELDS, MANAGED_FLAGS
 from tools.from_source import accepted as recorder
 
 FLAG = re.compile(r'^(?:ExecStart=\S+)? *"?--([a-z0-9-]+)=', re.M)
-FREE_TEXT = {"string", "stringArray", "portRange", "namedCertKey", "version", "reserved-memory", "[]v1.Taint"}
+FREE_TEXT = {
+    *("string", "stringArray", "portRange", "namedCertKey", "version", "reserved-memory", "[]v1.Taint"),
+    # The type of runtime-config, whose keys may stand alone.
+    "mapStringString",
+}
 """Types of which every text is a value, or that only flags have that hardway refuses."""
 
 
@@ -33,7 +37,12 @@ def test_the_tables_are_what_the_programs_say() -> None:
     for component in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"):
         for version, text in recorder.built(component).items():
             found += 1
-            assert accepted.flags(component, version) == recorder.flags_in(text), (component, version)
+            table, listed = dict(accepted.flags(component, version)), recorder.flags_in(text)
+            assert {name: kind for name, kind in table.items() if name in listed} == listed, (component, version)
+            left_out = sorted(set(table) - set(listed))
+            path = recorder.programs(component)[version]
+            assert [name for name in left_out if not recorder.knows(path, name)] == [], (component, version)
+            assert not recorder.knows(path, "no-such-flag")
     for version, text in recorder.built("etcd").items():
         assert set(accepted.flags("etcd", version)) <= set(recorder.flags_of_etcd(text, text, strict=False))
         assert accepted.gates("etcd", version) == recorder.gates_of_etcd(text)

@@ -8,9 +8,12 @@ from __future__ import annotations
 import copy
 import json
 import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +29,7 @@ from components.config.errors import NAMESPACE
 from components.config.introspect import keys
 from components.config.schema import schema
 
+TESTS = Path(__file__).parents[1]
 EXAMPLES = int(os.environ.get("HARDWAY_FUZZ_EXAMPLES", "200"))
 VALIDATOR = Draft7Validator(schema())
 HIDDEN = "hunter2-hunter2"
@@ -45,6 +49,33 @@ def each(strategy: st.SearchStrategy[Any], examples: int = EXAMPLES) -> Callable
         suppress_health_check=list(HealthCheck),
     )
     return lambda test: profile(given(strategy)(test))
+
+
+def test_the_pages_are_the_same_in_every_process_and_leave_no_files(tmp_path: Path) -> None:
+    """Hypothesis would take values from modules that other tests have loaded."""
+    program = """if True:
+        import hashlib, sys
+        for name in sys.argv[1:]:
+            __import__(name)
+        from test_generated_pages import each, broken
+        pages = []
+        each(broken(), 20)(lambda values: pages.append(repr(values)))()
+        print(hashlib.sha256("".join(pages).encode()).hexdigest())
+    """
+    path = os.pathsep.join([str(TESTS.parent), str(TESTS), str(TESTS / "unit")])
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program, *modules],
+            cwd=tmp_path,
+            env={"PYTHONPATH": path, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for modules in ((), ("tools.cli", "tools.doctor", "policies"))
+    }
+    assert len(said) == 1 and said != {""}
+    assert list(tmp_path.iterdir()) == []
 
 
 def loaded(values: Values, secret: tuple[str, ...] = SECRET) -> Page | None:

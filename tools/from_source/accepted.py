@@ -1,10 +1,11 @@
 """What the programs of Kubernetes and etcd accept: `python -m tools.from_source.accepted`.
 
-It writes `components/config/accepted.json` again: flags with their types (`--help` of the built programs, and etcd's
-sources), fields of the configuration files of kubelet and kube-proxy (the Go types of k8s.io/kubelet and
-k8s.io/kube-proxy), and feature gates (the list that Kubernetes generates). All come from programs in the shared cache
-and from modules in Go's cache: `make from-source KUBERNETES="1.36.4 1.37.1"` brings both; for the fields of an older
-minor version, `go mod download k8s.io/kubelet@v0.34.4` and the same for kube-proxy and component-base.
+It writes `components/config/accepted.json` again: flags with their types (`--help` of the built programs, and sources
+for deprecated flags and for etcd), fields of the configuration files of kubelet and kube-proxy (the Go types of
+k8s.io/kubelet and k8s.io/kube-proxy), and feature gates (the list that Kubernetes generates). All come from programs in
+the shared cache and from modules in Go's cache: `make from-source KUBERNETES="1.36.4 1.37.1"` brings both; for the
+fields of an older minor version, `go mod download k8s.io/kubelet@v0.34.4`, and the same for kube-proxy and
+component-base.
 """
 
 import json
@@ -29,6 +30,15 @@ _NAMED = re.compile(r"(?m)^type (\w+) (\[?[\w\]\[.]+)$")
 _FIELD = re.compile(r'(?m)^\t(?:(\w+) +)?(\S+) +`json:"([^",]*)')
 _CLIENT_GATE = re.compile(r"(?m)^\t(\w+): \{\n((?:\t\t\{Version: .*\n)+)")
 _CLIENT_SPEC = re.compile(r'MustParse\("([\d.]+)"\), Default: (\w+), PreRelease: (\w+)(.*)')
+# Deprecated flags are not in the help, and programs still take them.
+_HIDDEN = re.compile(r'\bMark(?:Deprecated|Hidden)\("([a-z0-9-]+)"')
+_VAR = re.compile(r'\b\w+\.(\w+?)VarP?\(&?[\w.]+, "([a-z0-9-]+)"')
+_HIDDEN_SOURCES = {
+    "kubernetes@v{}": ("cmd/kube-*/app/options", "cmd/kubelet/app/options", "pkg/**/options"),
+    "apiserver@v0.{}": ("pkg/server/options",),
+    "cloud-provider@v0.{}": ("options",),
+    "component-base@v0.{}": ("logs/**", "metrics", "config/options"),
+}
 _NEEDS = re.compile(r"(?m)^\t(?:\w+\.)?(\w+): +\{(\w.*)\},")
 _ETCD_GATE = re.compile(r"(?m)^ +(\w+)=true\|false \((\w+) - default=(\w+)\)")
 _BASIC = {
@@ -80,6 +90,26 @@ def flags_of_etcd(text: str, source: str, *, strict: bool = True) -> dict[str, s
         name for name in _ETCD_HELP.findall(text) if not strict or f'"{name}"' in source or name == "feature-gates"
     ]
     return {name: kinds.get(name, "string") for name in names}
+
+
+def knows(program: Path, flag: str) -> bool:
+    """Whether a program knows a flag. A second flag, which no program knows, ends the program at once."""
+    words = [str(program), f"--{flag}=", "--no-flag-of-any-program"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    return f"unknown flag: --{flag}" not in done.stdout + done.stderr
+
+
+def hidden_flags(program: Path, version: str) -> dict[str, str]:
+    """The flags that `--help` of a program leaves out because they are deprecated, with their types."""
+    listed = flags_in(_help(program))
+    found: dict[str, str] = {}
+    for module, folders in _HIDDEN_SOURCES.items():
+        base = modules() / "k8s.io" / module.format(version if "kubernetes" in module else version.removeprefix("1."))
+        for path in sorted(path for folder in folders for path in base.glob(f"{folder}/*.go")):
+            source = path.read_text()
+            kinds = {flag: _GO_KINDS.get(kind, kind.lower()) for kind, flag in _VAR.findall(source)}
+            found |= {flag: kinds[flag] for flag in _HIDDEN.findall(source) if flag in kinds and flag not in listed}
+    return {flag: kind for flag, kind in found.items() if knows(program, flag)}
 
 
 def fields_in(texts: Mapping[str, str], of: str) -> Any:
@@ -165,17 +195,27 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
+def programs(name: str) -> dict[str, Path]:
+    """Each built version of a program."""
+    paths = sorted((shared_cache() / "store").glob(f"{name}-[0-9]*/{name}"))
+    return {path.parent.name.removeprefix(f"{name}-").split("-")[0]: path for path in paths}
+
+
 def built(name: str) -> dict[str, str]:
-    """What `--help` of each built version of a program prints, by minor version."""
-    found = {}
-    for path in sorted((shared_cache() / "store").glob(f"{name}-[0-9]*/{name}")):
-        done = subprocess.run([path, "--help"], capture_output=True, text=True, check=False, timeout=60)
-        found[path.parent.name.removeprefix(f"{name}-").split("-")[0]] = done.stdout + done.stderr
-    return found
+    """What `--help` of each built version of a program prints."""
+    return {version: _help(path) for version, path in programs(name).items()}
+
+
+def _help(program: Path) -> str:
+    done = subprocess.run([program, "--help"], capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout + done.stderr
 
 
 def _flags() -> dict[str, dict[str, dict[str, str]]]:
-    found = {name: {minor(one): flags_in(text) for one, text in built(name).items()} for name in PROGRAMS}
+    found = {
+        name: {minor(one): flags_in(_help(path)) | hidden_flags(path, one) for one, path in programs(name).items()}
+        for name in PROGRAMS
+    }
     etcd = modules() / "go.etcd.io/etcd/server"
     return found | {
         "etcd": {

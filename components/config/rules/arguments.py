@@ -12,13 +12,12 @@ from difflib import get_close_matches
 from components.config import accepted, feature_gates
 from components.config.cluster import numbers
 from components.config.errors import Finding, shown
-from components.config.flag_limits import limit_of
-from components.config.flag_values import KINDS, pairs, seconds
+from components.config.flag_limits import BATCH, RECORDED_ONLY, THROTTLE, limit_of
+from components.config.flag_values import KINDS, assignments, is_true, items, pairs, seconds
 from components.config.flags import MANAGED_FLAGS
 from components.config.page import Page
 
 _CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-_TRUE = ("1", "t", "T", "TRUE", "true", "True")
 # Each is longer than the next. Sources: validateCoordinatedLeadershipFlags in
 # k8s.io/kubernetes/pkg/controlplane/apiserver/options, and client-go's NewLeaderElector.
 _COORDINATED = {"lease-duration": "15s", "renew-deadline": "10s", "retry-period": "2s"}
@@ -70,6 +69,8 @@ def _wrong_values(component: str, version: str, flags: Mapping[str, str]) -> Ite
     for name, value in flags.items():
         path = f"extraArgs.{component}.{name}"
         kind, limit = KINDS.get(accepted.flag_type(component, version, name)), limit_of(component, name)
+        if name in RECORDED_ONLY.get(component, ()) and not accepted.flags(component, version):
+            limit = None
         if kind is not None and not kind.is_valid(value):
             yield Finding(path, f"{shown(value)} is not {kind.name}", kind.allowed)
         elif limit is not None and not limit.accepts(value):
@@ -100,11 +101,18 @@ def flag_contradictions(page: Page) -> Iterator[Finding]:
 def gates_of(flags: Mapping[str, str]) -> dict[str, bool]:
     """The feature gates in the flag `feature-gates`; a gate may have the name of a component before it."""
     found = pairs(flags.get("feature-gates", "")) or []
-    return {name.rpartition(":")[2]: value in _TRUE for name, value in found}
+    return {name.rpartition(":")[2]: is_true(value) for name, value in found}
+
+
+def emulated(version: str, flags: Mapping[str, str]) -> str:
+    """The version whose feature gates a program has: `emulated-version`, if the flag is given."""
+    given = flags.get("emulated-version", "").rpartition(",")[2].rpartition("=")[2].strip().removeprefix("v")
+    return given or version
 
 
 def _gates(path: str, component: str, version: str, flags: Mapping[str, str]) -> Iterator[Finding]:
     product = "etcd" if component == "etcd" else "kubernetes"
+    version = emulated(version, flags)
     for name, problem, allowed in feature_gates.problems(product, version, gates_of(flags)):
         yield Finding(f"{path}.feature-gates", f"{name} {problem}", allowed)
 
@@ -115,7 +123,9 @@ def _logs(path: str, component: str, version: str, flags: Mapping[str, str]) -> 
         yield Finding(f"{path}.vmodule", "is for the logging-format text, and the format is json", "one of both flags")
     for name in (f"log-{kind}-{what}" for kind in ("text", "json") for what in ("split-stream", "info-buffer-size")):
         needs = flags.get(name, "0") not in ("0", "false", "f", "F", "False", "FALSE")
-        if needs and not feature_gates.is_on("kubernetes", version, gates_of(flags), "LoggingAlphaOptions"):
+        if needs and feature_gates.is_off(
+            "kubernetes", emulated(version, flags), gates_of(flags), "LoggingAlphaOptions"
+        ):
             allowed = f"feature-gates of {component} with LoggingAlphaOptions=true, or no {name}"
             yield Finding(f"{path}.{name}", "needs the feature gate LoggingAlphaOptions", allowed)
 
@@ -140,7 +150,7 @@ def _emulation(path: str, version: str, flags: Mapping[str, str]) -> Iterator[Fi
     newest: tuple[int, ...] = (major, minor)
     for name in ("emulated-version", "min-compatibility-version"):
         for text in filter(None, flags.get(name, "").split(",")):
-            given = numbers(text.strip().rpartition("=")[2].removeprefix("v"))
+            given = numbers(text.strip().rpartition("=")[2].removeprefix("v"))[:2]
             if not oldest <= given <= newest:
                 allowed = f"{'.'.join(map(str, oldest))} to {'.'.join(map(str, newest))}"
                 yield Finding(f"{path}.{name}", f"{shown(text)} is no version that {version} can stand in for", allowed)
@@ -152,23 +162,29 @@ def _api_server(path: str, page: Page, flags: Mapping[str, str]) -> Iterator[Fin
     version = page.versions.kubernetes
     yield from _leases(path, "coordinated-leadership", flags, 1)
     for backend in ("log", "webhook"):
+        if backend == "webhook" and not flags.get("audit-webhook-config-file"):
+            # The program checks the settings of a backend that is on. hardway always writes a log.
+            continue
+        yield from _batches(path, backend, flags)
         event = flags.get(f"audit-{backend}-truncate-max-event-size", _MOST_EVENT)
+        if int(event) < 1:
+            yield Finding(f"{path}.audit-{backend}-truncate-max-event-size", f"{event} is no size", "at least 1")
         batch = flags.get(f"audit-{backend}-truncate-max-batch-size", _MOST_BATCH)
         if int(batch) < int(event):
             problem = f"{batch} is less than audit-{backend}-truncate-max-event-size ({event})"
             yield Finding(f"{path}.audit-{backend}-truncate-max-batch-size", problem, f"at least {event}")
     inflight = [flags.get(f"max-{kind}requests-inflight", "1") for kind in ("", "mutating-")]
-    if not any(int(number) for number in inflight) and flags.get("enable-priority-and-fairness", "true") in _TRUE:
+    if not any(int(number) for number in inflight) and is_true(flags.get("enable-priority-and-fairness", "true")):
         problem = "0 together with max-mutating-requests-inflight 0 lets no request in"
         yield Finding(f"{path}.max-requests-inflight", problem, "a number above 0 for one of both")
     for name in ("emulation-forward-compatible", "runtime-config-emulation-forward-compatible"):
-        if flags.get(name) in _TRUE and not flags.get("emulated-version"):
+        if is_true(flags.get(name, "")) and not flags.get("emulated-version"):
             yield Finding(
                 f"{path}.{name}", "is true without an older emulated-version", "false, or an emulated-version"
             )
     for name in _PEER:
         gate = "UnknownVersionInteroperabilityProxy"
-        if flags.get(name) and not feature_gates.is_on("kubernetes", version, gates_of(flags), gate):
+        if flags.get(name) and feature_gates.is_off("kubernetes", emulated(version, flags), gates_of(flags), gate):
             yield Finding(f"{path}.{name}", f"needs the feature gate {gate}", f"feature-gates with {gate}=true")
     port = int(flags.get("kubernetes-service-node-port", "0"))
     if port and port not in page.network.node_ports:
@@ -177,13 +193,25 @@ def _api_server(path: str, page: Page, flags: Mapping[str, str]) -> Iterator[Fin
     yield from _runtime_config(path, flags)
 
 
+def _batches(path: str, backend: str, flags: Mapping[str, str]) -> Iterator[Finding]:
+    """Source: validateBackendBatchOptions in k8s.io/apiserver/pkg/server/options/audit.go."""
+    is_webhook = backend == "webhook"
+    if flags.get(f"audit-{backend}-mode", "batch" if is_webhook else "blocking") != "batch":
+        return
+    throttles = is_true(flags.get(f"audit-{backend}-batch-throttle-enable", str(is_webhook).lower()))
+    for name, limit in (BATCH | THROTTLE if throttles else BATCH).items():
+        value = flags.get(flag := f"audit-{backend}-batch-{name}")
+        if value is not None and not limit.accepts(value):
+            yield Finding(f"{path}.{flag}", f"{shown(value)} is not accepted", limit.allowed)
+
+
 def _runtime_config(path: str, flags: Mapping[str, str]) -> Iterator[Finding]:
     """APIEnablementOptions.Validate, validateAPIPriorityAndFairness."""
-    given = dict(pairs(flags.get("runtime-config", "")) or [])
+    given = dict(assignments(flags.get("runtime-config", "")))
     if given == {"api/all": "false"}:
         yield Finding(f"{path}.runtime-config", "api/all=false alone leaves no API", "APIs that are true beside it")
         return
-    if flags.get("enable-priority-and-fairness", "true") not in _TRUE:
+    if not is_true(flags.get("enable-priority-and-fairness", "true")):
         return
     for name in ("flowcontrol.apiserver.k8s.io/v1", "api/ga", "api/all"):
         if given.get(name) == "false":
@@ -208,7 +236,12 @@ def _leases(path: str, prefix: str, flags: Mapping[str, str], jitter: float) -> 
 
 
 def _etcd(path: str, flags: Mapping[str, str]) -> Iterator[Finding]:
-    """Validate in go.etcd.io/etcd/server/embed/config.go."""
+    """Validate in go.etcd.io/etcd/server/embed/config.go, setupLogRotation in config_logging.go."""
+    outputs = items(flags.get("log-outputs", "default"))
+    files = [output for output in outputs if output not in ("default", "stderr", "stdout")]
+    if is_true(flags.get("enable-log-rotation", "")) and (len(files) > 1 or (not files and len(outputs) == 1)):
+        problem = f"is true, and log-outputs has {len(files) or 'no'} files"
+        yield Finding(f"{path}.enable-log-rotation", problem, "false, or log-outputs with one absolute path")
     if flags.get("tls-max-version") == "TLS1.2" and flags.get("tls-min-version") == "TLS1.3":
         yield Finding(f"{path}.tls-min-version", "TLS1.3 is newer than tls-max-version TLS1.2", "TLS1.2")
     if flags.get("tls-min-version") == "TLS1.3" and flags.get("cipher-suites"):

@@ -103,9 +103,7 @@ def field_contradictions(page: Page) -> Iterator[Finding]:
 
 
 def _is_on(page: Page, fields: Mapping[str, Any], gate: str) -> bool:
-    version = page.versions.of_kubelet
-    given = fields.get("featureGates", {})
-    return not accepted.gates("kubernetes", version) or feature_gates.is_on("kubernetes", version, given, gate)
+    return not feature_gates.is_off("kubernetes", page.versions.of_kubelet, fields.get("featureGates", {}), gate)
 
 
 def _logging(path: str, version: str, logging: Mapping[str, Any], gates: Mapping[str, bool]) -> Iterator[Finding]:
@@ -115,9 +113,7 @@ def _logging(path: str, version: str, logging: Mapping[str, Any], gates: Mapping
     for index, item in enumerate(logging.get("vmodule", ())):
         if not item.get("filePattern"):
             yield Finding(f"{path}.vmodule[{index}].filePattern", "is missing", "a pattern such as kubelet*")
-    if not accepted.gates("kubernetes", version) or feature_gates.is_on(
-        "kubernetes", version, gates, "LoggingAlphaOptions"
-    ):
+    if not feature_gates.is_off("kubernetes", version, gates, "LoggingAlphaOptions"):
         return
     for kind, options in logging.get("options", {}).items():
         for name, value in options.items():
@@ -184,7 +180,8 @@ def _shutdown(path: str, page: Page, fields: Mapping[str, Any]) -> Iterator[Find
 
 def _allocatable(path: str, page: Page, fields: Mapping[str, Any]) -> Iterator[Finding]:
     name = "enforceNodeAllocatable"
-    given = fields.get(name, ["pods"])
+    # The program takes an empty list for its default.
+    given = fields.get(name) or ["pods"]
     for index, item in enumerate(given):
         if item in given[:index]:
             yield Finding(f"{path}.{name}[{index}]", f"{item!r} is listed twice", "each word once")
