@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from authorities import CLIENTS_ONLY, intermediate, make, pem, root
 from scratch_machine import ScratchMachine
-from test_generations_script import token_of
+from test_kubelet_renew_script import token_of
 
 UNIT = """\
 ExecStart=/opt/kubernetes/bin/kube-apiserver \\

@@ -39,8 +39,9 @@ all_know() {
 
 is_expired() { [ "$(date +%s)" -ge "$(cat "$root/ssl/kubelet/bootstrap-token-end")" ]; }
 
-# A node that has joined has a certificate.
-if [ ! -e "$sysroot/var/lib/kubelet/pki/kubelet-client-current.pem" ]; then
+# A node that has joined has a certificate, or kubelet_renew.sh has just put it aside.
+current=$sysroot/var/lib/kubelet/pki/kubelet-client-current.pem
+if [ ! -e "$current" ] && [ ! -L "$current.before" ]; then
     until is_expired; do
         ! all_know || { choose "$token" && exit; }
         sleep 0.5
