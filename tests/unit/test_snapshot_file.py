@@ -1,5 +1,6 @@
 """A snapshot that is a file here: what is accepted, and its way to the machine that restores."""
 
+import hashlib
 import io
 import shlex
 import shutil
@@ -155,8 +156,11 @@ def test_a_database_without_metadata_is_refused(tmp_path: Path) -> None:
         ("sh -c 'cat >/dev/null; echo file-0123456789abcdef'", "the machine has another file"),
     ],
 )
-def test_a_file_that_does_not_arrive_is_an_error(tmp_path: Path, command: str, said: str) -> None:
-    (tmp_path / "etcd.db").write_bytes(b"")
-    (tmp_path / "metadata").write_text(METADATA.format(EMPTY))
+@pytest.mark.parametrize("size", [0, 1_000_000])
+def test_a_file_that_does_not_arrive_is_an_error(tmp_path: Path, command: str, said: str, size: int) -> None:
+    """A file that does not fit into the buffer of a pipe meets the end of the other side while it is written."""
+    content = b"x" * size
+    (tmp_path / "etcd.db").write_bytes(content)
+    (tmp_path / "metadata").write_text(METADATA.format(hashlib.sha256(content).hexdigest()))
     with pytest.raises(ToolError, match=said):
         read(tmp_path / "etcd.db").send(command)

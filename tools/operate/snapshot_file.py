@@ -93,6 +93,8 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], bytes]]:
                 raise ToolError(f"{path}: there is no file {METADATA} beside the snapshot: docs/backup.md")
             with path.open("rb") as database:
                 yield database, beside.read_bytes()[:_MOST_METADATA]
+    except BrokenPipeError:
+        raise  # of whoever reads from here and writes elsewhere
     except (OSError, tarfile.TarError) as error:
         raise ToolError(f"{path}: cannot be read: {error}") from None
 
