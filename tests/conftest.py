@@ -2,12 +2,18 @@
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+
+from components.config import durations
+
+if TYPE_CHECKING:
+    from real_etcd import EtcdCluster
 
 DATA = Path(__file__).parent / "data"
 _STEP = re.compile(r'\["(?P<quoted>[^"]*)"\]|\[(?P<index>\d+)\]|\.?(?P<key>[^.\[\]]+)')
@@ -33,6 +39,15 @@ def page_values(name: str) -> Values:
     return values
 
 
+def written(value: Any) -> Any:
+    """Values of a page as a file has them."""
+    if isinstance(value, dict):
+        return {key: written(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [written(item) for item in value]
+    return durations.text(value) if isinstance(value, timedelta) else value
+
+
 def _steps(path: str) -> list[str | int]:
     found = [match.groupdict() for match in _STEP.finditer(path)]
     return [int(step["index"]) if step["index"] else step["quoted"] or step["key"] for step in found]
@@ -42,3 +57,12 @@ def _steps(path: str) -> list[str | int]:
 def stacked() -> Values:
     """Three nodes with etcd and control plane, two workers."""
     return page_values("stacked")
+
+
+@pytest.fixture(scope="module")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[EtcdCluster]":
+    """A real etcd with one member, and a quota of 50 MB."""
+    from real_etcd import running
+
+    with running(tmp_path_factory.mktemp("etcd"), 1, 50_000_000) as made:
+        yield made

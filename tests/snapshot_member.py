@@ -11,7 +11,6 @@ from clusters import cluster
 from real_etcd import EtcdCluster
 from scratch_machine import ReleaseMachine
 
-QUOTA = 50_000_000
 needs_restic = pytest.mark.skipif(shutil.which("restic") is None, reason="no restic on this machine")
 # Pretends to be another user without another user's rights, and to give directories to another user.
 RUNUSER = 'shift 3\nexec "$@"\n'

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_kubernetes as k8s
 
 from components.addons.bindings import (
     MAINTENANCE_NAME,
+    Binding,
     bindings_of_people,
     cluster_bindings,
     maintenance_binding,
@@ -36,27 +39,11 @@ class Rbac(pulumi.ComponentResource):
     def __init__(self, name: str, access: Access, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:addons:Rbac", name, {}, opts)
         child = child_of(self, opts)
-        self.bindings = [
-            k8s.rbac.v1.ClusterRoleBinding(
-                binding.resource,
-                metadata={"name": binding.name},
-                role_ref=binding.role_ref(),
-                subjects=binding.subjects(),
-                opts=child,
-            )
-            for binding in cluster_bindings()
-        ]
+        self.bindings = [_bind(binding, child) for binding in cluster_bindings()]
         role = k8s.rbac.v1.ClusterRole(
             MAINTENANCE_NAME, metadata={"name": MAINTENANCE_NAME}, rules=list(_MAINTAINS), opts=child
         )
-        binding = maintenance_binding()
-        self.maintenance = k8s.rbac.v1.ClusterRoleBinding(
-            binding.resource,
-            metadata={"name": binding.name},
-            role_ref=binding.role_ref(),
-            subjects=binding.subjects(),
-            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[role])),
-        )
+        self.maintenance = _bind(maintenance_binding(), child, [role])
         _make_people(access, child)
         self.register_outputs({})
 
@@ -82,20 +69,18 @@ def _make_people(access: Access, opts: pulumi.ResourceOptions) -> None:
     for binding in bindings_of_people(access):
         needs = [*(namespaces[binding.namespace] if binding.namespace else everywhere)]
         needs += [roles[binding.role]] if binding.role in roles else []
-        own = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needs))
-        if binding.namespace:
-            k8s.rbac.v1.RoleBinding(
-                binding.resource,
-                metadata={"name": binding.name, "namespace": binding.namespace},
-                role_ref=binding.role_ref(),
-                subjects=binding.subjects(),
-                opts=own,
-            )
-        else:
-            k8s.rbac.v1.ClusterRoleBinding(
-                binding.resource,
-                metadata={"name": binding.name},
-                role_ref=binding.role_ref(),
-                subjects=binding.subjects(),
-                opts=own,
-            )
+        _bind(binding, opts, needs)
+
+
+def _bind(binding: Binding, opts: pulumi.ResourceOptions, needs: Sequence[pulumi.Resource] = ()) -> pulumi.Resource:
+    """The object of a binding. `needs` are made before."""
+    kind = k8s.rbac.v1.RoleBinding if binding.namespace else k8s.rbac.v1.ClusterRoleBinding
+    place = {"namespace": binding.namespace} if binding.namespace else {}
+    made: pulumi.Resource = kind(
+        binding.resource,
+        metadata={"name": binding.name, **place},
+        role_ref=binding.role_ref(),
+        subjects=binding.subjects(),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(needs))),
+    )
+    return made

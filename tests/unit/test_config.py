@@ -3,12 +3,11 @@
 import copy
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 import pulumi
 import pytest
 import yaml
-from conftest import DATA, Values, changed, page_values
+from conftest import DATA, Values, changed, page_values, written
 from pydantic import ValidationError
 
 from components.config import ConfigError, Page, durations, from_pulumi, load
@@ -133,14 +132,6 @@ def test_defaults_would_be_accepted_as_values(stacked: Values) -> None:
     """A default is not validated by the models; written down on a page it has to be."""
     page = load(stacked)
     dumped = page.model_dump(by_alias=True)
-
-    def written(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: written(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [written(item) for item in value]
-        return durations.text(value) if isinstance(value, timedelta) else value
-
     assert load(written(dumped)) == page
 
 

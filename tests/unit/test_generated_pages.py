@@ -12,19 +12,18 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clusters import cluster_of
-from conftest import Values
+from conftest import Values, written
 from generated_pages import broken, containers, likely, whole
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from components.config import ConfigError, Page, durations, load
+from components.config import ConfigError, Page, load
 from components.config.errors import NAMESPACE
 from components.config.introspect import keys
 from components.config.schema import schema
@@ -160,12 +159,3 @@ def message(values: Values) -> str:
     except ConfigError as error:
         return str(error)
     return ""
-
-
-def written(value: Any) -> Any:
-    """Values of a page as a file has them."""
-    if isinstance(value, dict):
-        return {key: written(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [written(item) for item in value]
-    return durations.text(value) if isinstance(value, timedelta) else value

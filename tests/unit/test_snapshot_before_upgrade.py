@@ -2,22 +2,14 @@
 
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_etcd import EtcdCluster, needs_etcd, running
-from snapshot_member import QUOTA, Member, needs_restic
+from real_etcd import EtcdCluster, needs_etcd
+from snapshot_member import Member, needs_restic
 
 pytestmark = [needs_etcd, needs_restic]
 OLD, NEW = ("3.7.2", "1.36.4"), ("3.7.3", "1.37.1")
-
-
-@pytest.fixture(scope="module")
-def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
-    """One member."""
-    with running(tmp_path_factory.mktemp("etcd"), 1, QUOTA) as made:
-        yield made
 
 
 @pytest.fixture

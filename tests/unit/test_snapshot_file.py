@@ -5,12 +5,12 @@ import io
 import shlex
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from real_etcd import EtcdCluster, needs_etcd, running
-from snapshot_member import QUOTA, Member, needs_restic
+from real_etcd import EtcdCluster, needs_etcd
+from snapshot_member import Member, needs_restic
 
 from components.config.backup import is_snapshot
 from tools.common.errors import ToolError
@@ -20,13 +20,6 @@ VERSIONS = ("3.7.2", "1.37.1")
 METADATA = "format 1\ncluster c\nsha256 {}\n"
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 """The SHA-256 of nothing."""
-
-
-@pytest.fixture(scope="module")
-def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
-    """One member."""
-    with running(tmp_path_factory.mktemp("etcd"), 1, QUOTA) as made:
-        yield made
 
 
 @pytest.fixture

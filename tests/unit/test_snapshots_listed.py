@@ -1,20 +1,12 @@
 """`make backups` on a member, with a real etcd and a real restic."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_etcd import EtcdCluster, needs_etcd, running
-from snapshot_member import QUOTA, Member, needs_restic
+from real_etcd import EtcdCluster, needs_etcd
+from snapshot_member import Member, needs_restic
 
 pytestmark = [needs_etcd, needs_restic]
-
-
-@pytest.fixture(scope="module")
-def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
-    """One member."""
-    with running(tmp_path_factory.mktemp("etcd"), 1, QUOTA) as made:
-        yield made
 
 
 @pytest.fixture

@@ -90,11 +90,15 @@ def _replaced(stack: Stack, machines: str) -> list[str]:
     if not machines:
         return []
     state = stack.state()
-    names = re.split(r"[,\s]+", machines.strip())
+    names = _names(machines)
     urns = [*replace.machines(state).values()] if machines == ALL else [replace.machine(state, name) for name in names]
     if not urns:
         raise ToolError("Pulumi did not make the machines of this stack: reinstall the hosts, and leave out MACHINES")
     return [argument for urn in urns for argument in ("--replace", urn)]
+
+
+def _names(machines: str) -> list[str]:
+    return re.split(r"[,\s]+", machines.strip())
 
 
 def _file(name: str) -> snapshot_file.SnapshotFile:
@@ -111,7 +115,7 @@ def _sender(stack: Stack, machines: str) -> str:
         'bring the snapshot to the place of the snapshots with restic: docs/backup.md, "A snapshot that is a file"'
     )
     for node, command in commands.items():
-        if machines == ALL or node in re.split(r"[,\s]+", machines):
+        if machines == ALL or node in _names(machines):
             raise ToolError(
                 f"MACHINES={machines}: the machine {node}, which restores, does not have the file: {way_out}"
             )
