@@ -23,8 +23,8 @@ class AuthorizationWebhook(Webhook):
     """A service that API servers ask about people, after Node and RBAC. It can allow, and take nothing away."""
 
     failure_policy: Annotated[Literal["NoOpinion", "Deny"], Choice()] = "NoOpinion"
-    """What an API server does if the service does not answer. Both refuse the request, because nobody is asked after
-    the service; `Deny` says so in the answer."""
+    """What an API server concludes if the service does not answer. With both, the request fails with status 500: nobody
+    is asked after the service."""
     timeout: Annotated[timedelta, between_rule("1s", "30s")] = timedelta(seconds=3)
     """How long an API server waits for one answer."""
     authorized_ttl: Annotated[timedelta, _TTL] = timedelta(minutes=5)

@@ -130,4 +130,5 @@ class TokenWebhook(Webhook):
     """The beginning of the names of all users and groups from the service. The service puts it there: API servers do
     not check it."""
     cache_ttl: Annotated[timedelta, span_rule("1s", "2m or 30s", "s, m or h")] = timedelta(minutes=2)
-    """How long API servers keep an answer, and so how long a token is valid after the service has refused it."""
+    """How long API servers keep an answer. A token stays valid for up to 10 s more after the service has refused it,
+    because API servers keep what they know of every token for 10 s."""
