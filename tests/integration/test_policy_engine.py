@@ -162,3 +162,21 @@ def test_plans_that_take_machines_away(tmp_path: Path) -> None:
     two = stack.preview(env={"MACHINES": '{"cp-1": "2", "cp-3": "2"}'})
     assert two.code != 0
     assert two.mandatory == {"control-plane-replacement", "etcd-quorum"}
+
+
+RELEASE = """
+import pulumi
+
+shown = {"digest": "x", "flags": {"kube-apiserver.service": {"token-auth-file": "/opt/kubernetes/x.csv"}}}
+pulumi.ComponentResource("hardway:node:NodeRelease", "cp-1", shown)
+"""
+
+
+def test_the_engine_shows_the_flags_of_a_release_to_the_rule(tmp_path: Path) -> None:
+    """A release is a component, not a resource of a provider."""
+    stack = policy_engine.make("cluster", tmp_path / "stack")
+    (stack.folder / "__main__.py").write_text(RELEASE)
+    found = stack.preview()
+    assert found.code == 0, found.output
+    (message,) = found.policies["outside-trust", "advisory"]
+    assert message.startswith("cp-1: access.tokens: ")
