@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from components.architecture import ARCHITECTURES
 from tools.common.errors import ToolError
 from tools.common.paths import shared_cache, this_clone
 
@@ -299,14 +300,14 @@ def build(kubernetes: tuple[str, ...], stack: str, aws: bool, metrics_server: bo
 @commands.command()
 @_for_stack
 @click.option(
-    "--architecture", multiple=True, type=click.Choice(["amd64", "arm64"]), help="Of the nodes; repeatable. amd64."
+    "--architecture", multiple=True, type=click.Choice(ARCHITECTURES), help="Besides those of the nodes; repeatable."
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def mirror(stack: str, architecture: tuple[str, ...], folder: Path) -> None:
     """Fill a folder for an air gap with release files and images of upstream: all that the nodes of a stack need."""
     from tools.mirror import carried
 
-    carried.fill_folder(this_clone(), stack, folder.absolute(), architecture or ("amd64",))
+    carried.fill_folder(this_clone(), stack, folder.absolute(), architecture)
 
 
 @commands.command()

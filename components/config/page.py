@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from components.architecture import AMD64
 from components.config.access import Access
 from components.config.artifacts import Artifacts
 from components.config.authorities import Authorities
@@ -94,3 +95,12 @@ class Page(Section):
     """Further fields of configuration files."""
     artifacts: Artifacts = Artifacts()
     """Where nodes get binaries and images from."""
+
+    def architecture_of(self, node: Node) -> str:
+        """The architecture of the machine of a node."""
+        return self.machines.architecture_of(node.roles) or node.architecture or AMD64
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """The architectures of all nodes, each once, sorted."""
+        return tuple(sorted({self.architecture_of(node) for node in self.nodes}))

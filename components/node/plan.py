@@ -31,10 +31,11 @@ from components.topology import NodePlan, Topology
 class NodeEnvironment:
     """What files of a node depend on besides the page: the pinned pause image, mirror URLs by registry, traits.
 
-    `closed_mirrors` are the URLs of mirrors that nodes reach without leaving the host (local machines).
+    `pause_images` has the image for each architecture of the page. `closed_mirrors` are the URLs of mirrors that nodes
+    reach without leaving the host (local machines).
     """
 
-    pause_image: str
+    pause_images: Mapping[str, str]
     registry_mirrors: Mapping[str, str]
     traits: Traits
     closed_mirrors: frozenset[str] = frozenset()
@@ -75,7 +76,7 @@ def _parts(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvi
         # For people on the machine and for drain.sh.
         yield NodePart(artifacts=("kubectl",))
         yield container_runtime(
-            environment.pause_image,
+            environment.pause_images[node.architecture],
             environment.registry_mirrors,
             environment.traits,
             proxy_file(page),

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.architecture import ARCHITECTURES
 from tools.common.errors import ToolError
 from tools.common.progress import say
 from tools.common.store import write_atomically
 from tools.from_source import catalogue
 from tools.from_upstream import published
-
-ARCHITECTURES = ("amd64", "arm64")
 
 
 @dataclass(frozen=True)
