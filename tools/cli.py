@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from components.architecture import ARCHITECTURES
 from tools.common.errors import ToolError
 from tools.common.paths import shared_cache, this_clone
 
@@ -300,7 +299,10 @@ def build(kubernetes: tuple[str, ...], stack: str, aws: bool, metrics_server: bo
 @commands.command()
 @_for_stack
 @click.option(
-    "--architecture", multiple=True, type=click.Choice(ARCHITECTURES), help="Besides those of the nodes; repeatable."
+    "--architecture",
+    multiple=True,
+    type=click.Choice(["amd64", "arm64"]),
+    help="Besides those of the nodes; repeatable.",
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def mirror(stack: str, architecture: tuple[str, ...], folder: Path) -> None:
