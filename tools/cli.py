@@ -302,7 +302,7 @@ def build(kubernetes: tuple[str, ...], stack: str, aws: bool, metrics_server: bo
     "--architecture",
     multiple=True,
     type=click.Choice(["amd64", "arm64"]),
-    help="Besides those of the nodes; repeatable.",
+    help="Besides those of nodes; repeatable.",
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def mirror(stack: str, architecture: tuple[str, ...], folder: Path) -> None:
