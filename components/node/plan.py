@@ -20,6 +20,7 @@ from components.node.render.kube_proxy import kube_proxy
 from components.node.render.kubelet import kubelet
 from components.node.render.maintenance import maintenance
 from components.node.render.operating_system import kernel_settings, swap_off
+from components.node.render.probe import patient
 from components.node.render.proxy import proxy_file
 from components.node.render.restore import with_restore
 from components.node.render.vip import virtual_address
@@ -48,7 +49,7 @@ def plan_node(page: Page, topology: Topology, node: NodePlan, environment: NodeE
     part = merge(_parts(page, topology, node, environment))
     if page.restore:
         part = with_restore(part, page.restore, node)
-    return merge((part, generations_file(page.pki.generations, part)))
+    return patient(merge((part, generations_file(page.pki.generations, part))), page.rollout.answer_timeout)
 
 
 def _parts(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvironment) -> Iterator[NodePart]:

@@ -58,6 +58,7 @@ def stage_nodes(args: StagingArgs) -> dict[str, StagedNode]:
                 artifacts=choose_artifacts(args.page, args.lock, part.artifacts, args.topology.node(name).architecture),
                 material=material,
                 mirror=machines.mirror,
+                health_timeout=args.page.rollout.health_timeout,
                 after=[*machines.ready, *args.after],
             ),
         ).staged

@@ -12,7 +12,7 @@ from tools.operate.foreground import temporary_folder
 
 @pytest.fixture(params=["Linux", "macOS"])
 def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """macOS has no /proc."""
+    """There is no /proc on macOS."""
     exists = Path.exists
     if request.param == "macOS":
         monkeypatch.setattr(Path, "exists", lambda path: not str(path).startswith("/proc") and exists(path))

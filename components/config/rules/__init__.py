@@ -83,6 +83,7 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     fields.known_fields,
     fields.field_values,
     fields.field_contradictions,
+    settings.waiting,
     settings.mirror,
     settings.proxy,
 )
