@@ -26,7 +26,7 @@ def choose_lock(page: Page) -> Lock:
 
 def checked_lock(page: Page, lock: Lock) -> Lock:
     """The lock, if it has everything that the page needs, for the architecture of every node. Raises LockError."""
-    if not lock.upstream and (problem := not_built(page, lock.architectures)):
+    if not lock.upstream and lock.architectures and (problem := not_built(page, lock.architectures)):
         raise LockError(f"{lock.path}: {problem}")
     missing: dict[str, MissingError] = {}
     for architecture in page.architectures:
@@ -38,7 +38,7 @@ def checked_lock(page: Page, lock: Lock) -> Lock:
                     missing.setdefault(error.problem, error)
     if missing:
         raise all_missing(list(missing.values()))
-    _one_image(page, lock, "coredns")
+    choose_image(page, lock, "coredns")
     return lock
 
 
@@ -62,16 +62,6 @@ def choose_artifacts(page: Page, lock: Lock, names: Iterable[str], architecture:
 
 def choose_image(page: Page, lock: Lock, name: str) -> str:
     """The pinned reference of an image that any node may run. Raises LockError if the lock lacks it."""
-    return _one_image(page, lock, name)
-
-
-def choose_images(page: Page, lock: Lock, name: str) -> Mapping[str, str]:
-    """The pinned reference of an image for each architecture of the page. Raises LockError if the lock lacks one."""
-    version = image_versions(page)[name]
-    return {architecture: lock.image(name, version, architecture) for architecture in page.architectures}
-
-
-def _one_image(page: Page, lock: Lock, name: str) -> str:
     found = choose_images(page, lock, name)
     if len(set(found.values())) > 1:
         version = image_versions(page)[name]
@@ -81,6 +71,12 @@ def _one_image(page: Page, lock: Lock, name: str) -> str:
             "the internet: that finds the digest of the index"
         )
     return next(iter(found.values()))
+
+
+def choose_images(page: Page, lock: Lock, name: str) -> Mapping[str, str]:
+    """The pinned reference of an image for each architecture of the page. Raises LockError if the lock lacks one."""
+    version = image_versions(page)[name]
+    return {architecture: lock.image(name, version, architecture) for architecture in page.architectures}
 
 
 def artifact_versions(page: Page) -> dict[str, str]:

@@ -218,7 +218,8 @@ class AwsSection(MachinesSection):
 
     def kinds(self) -> Iterator[tuple[str, AwsRole | AwsBastion]]:
         """Everything that has an instance type, with its path on the page."""
-        yield from (("machines.controlPlane", self.control_plane), ("machines.etcd", self.etcd))
+        yield "machines.controlPlane", self.control_plane
+        yield "machines.etcd", self.etcd
         yield "machines.worker", self.worker
         if self.bastion:
             yield "machines.bastion", self.bastion
