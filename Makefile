@@ -170,8 +170,13 @@ JOBS       ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 # LONG=no leaves out tests with the marker `long`, and `make test` does.
 test: LONG  = no
 BRIEF       = $(if $(filter no,$(LONG)),-m 'not long')
-unit: lint ## run lint and every test that needs no machine
-	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(BRIEF) $(ARGS) tests/engine tests/policies tests/program tests/unit
+PARALLEL    = $(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(BRIEF) $(ARGS)
+unit: lint ## run lint, and the tests of single parts: a minute
+	$(PARALLEL) tests/policies tests/unit
+
+.PHONY: integration
+integration: venv ## run the tests of the whole program, and of real programs without machines
+	$(PARALLEL) tests/integration tests/program
 
 # The suite has two stacks, each of which waits most of the time.
 AT_ONCE     = $(if $(filter aws,$(NAMES)),-n 2)
@@ -184,7 +189,7 @@ FAILURES    = $(CURDIR)/.cache/e2e-failures.txt
 test-programs: venv
 	@$(TOOLS) test-programs
 
-test: from-source test-programs unit docs ## run every check but suites and tests that take long: docs/testing.md
+test: from-source test-programs unit integration docs ## run every check but suites and tests that take long: docs/testing.md
 	@rm -f $(FAILURES); failed=; export HARDWAY_E2E_FAILURES=$(FAILURES); \
 	for suite in $(SUITES); do $(MAKE) --no-print-directory e2e SUITE=$$suite LONG=$(LONG) || failed="$$failed $$suite"; done; \
 	if [ "$$failed" ]; then cat $(FAILURES) >&2 || true; echo "failed:$$failed" >&2; exit 1; fi

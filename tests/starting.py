@@ -65,7 +65,8 @@ class Node:
         for file in self.part.files:
             path = self.folder / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self._placed(self._text(file.content)))
+            text = self._text(file.content).replace("@RESERVED_CPU@", "100")
+            path.write_text(self._placed(re.sub(r"@RESERVED_MEMORY\+(\d+)@", r"\1", text)))
         (self.folder / "cfg/kubelet.d").mkdir(parents=True, exist_ok=True)
         (self.folder / "log/kube-apiserver").mkdir(parents=True, exist_ok=True)
         return self

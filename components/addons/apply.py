@@ -58,8 +58,8 @@ class Addons(pulumi.ComponentResource):
         # Tokens come after the rules that approve certificate requests: a request without approval waits. All other
         # objects come after the tokens, because new nodes wait for the tokens.
         tokens = bootstrap_tokens(args.tokens, _after(child, rbac.bindings))
-        child = _after(child, [*tokens, *args.after])
-        Nodes("nodes", topology, args.kubeconfig, child)
+        Nodes("nodes", topology, args.kubeconfig, tokens, _after(child, args.after))
+        child = _after(child, [*tokens.values(), *args.after])
         # A pod reads the trust bundle of the API when it starts. Therefore a change of the bundle replaces these pods.
         trust = _trust_annotation(page.pki.generations.kubernetes)
         network = plugin_of(page).make_objects(

@@ -10,14 +10,14 @@ import pulumi_kubernetes as k8s
 from components.pki.bootstrap_token import BootstrapToken
 
 
-def bootstrap_tokens(tokens: Mapping[str, BootstrapToken], opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-    """One Secret for the token of each node, in the form that the bootstrap-token authenticator reads.
+def bootstrap_tokens(tokens: Mapping[str, BootstrapToken], opts: pulumi.ResourceOptions) -> dict[str, pulumi.Resource]:
+    """By node, a Secret for its token, in the form that the bootstrap-token authenticator reads.
 
     https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#bootstrap-token-secret-format. After the
     end of a token, the API refuses the token, and the controller-manager (tokencleaner) deletes its Secret.
     """
-    return [
-        k8s.core.v1.Secret(
+    return {
+        node: k8s.core.v1.Secret(
             f"{node}-bootstrap-token",
             metadata={"name": pulumi.Output.concat("bootstrap-token-", token.id), "namespace": "kube-system"},
             type="bootstrap.kubernetes.io/token",
@@ -32,4 +32,4 @@ def bootstrap_tokens(tokens: Mapping[str, BootstrapToken], opts: pulumi.Resource
             opts=opts,
         )
         for node, token in tokens.items()
-    ]
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -16,6 +18,7 @@ class Nodes(pulumi.ComponentResource):
 
     A kubelet may not give itself a role (NodeRestriction), and finds its object here when it registers. The object
     goes when its machine leaves the page, and creation ends when the node is Ready. `kubeconfig` may change nodes.
+    `tokens` are what new kubelets wait for, by node.
     """
 
     objects: dict[str, k8s.core.v1.Node]
@@ -25,6 +28,7 @@ class Nodes(pulumi.ComponentResource):
         name: str,
         topology: Topology,
         kubeconfig: pulumi.Output[str],
+        tokens: Mapping[str, pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("hardway:addons:Nodes", name, {}, opts)
@@ -44,7 +48,12 @@ class Nodes(pulumi.ComponentResource):
                 spec={"taints": [taint.as_dict() for taint in node.taints]},
                 opts=pulumi.ResourceOptions.merge(
                     child_of(self, opts),
-                    pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="5m"), hooks=hooks),
+                    pulumi.ResourceOptions(
+                        # Not the tokens of all nodes: that would be 250,000 dependencies for 500 nodes.
+                        depends_on=[tokens[node.name]],
+                        custom_timeouts=pulumi.CustomTimeouts(create="5m"),
+                        hooks=hooks,
+                    ),
                 ),
             )
             for node in topology.kubelet_nodes

@@ -1,8 +1,8 @@
 """Values of fields that kubelet or kube-proxy refuses at its start although they have the right type.
 
 Sources: pkg/kubelet/apis/config/validation and cmd/kubelet/app/server.go, pkg/proxy/apis/config/validation, all in
-k8s.io/kubernetes; k8s.io/component-base/logs/api/v1. tests/engine/test_programs_accept.py compares the limits with the
-programs.
+k8s.io/kubernetes; k8s.io/component-base/logs/api/v1. tests/integration/test_programs_accept.py compares the limits with
+the programs.
 """
 
 from __future__ import annotations

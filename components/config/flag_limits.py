@@ -3,7 +3,7 @@
 The source of a limit is the check in the program: for kube-apiserver k8s.io/apiserver/pkg/server/options and
 k8s.io/kubernetes/pkg/controlplane/apiserver/options, for kube-controller-manager and kube-scheduler the folder
 `app/options` of the command, for etcd `Validate` in server/embed/config.go, for logs and metrics k8s.io/component-base.
-tests/engine/test_programs_accept.py compares the limits with the programs.
+tests/integration/test_programs_accept.py compares the limits with the programs.
 """
 
 from __future__ import annotations

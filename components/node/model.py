@@ -81,10 +81,10 @@ def scheduled(name: str, service: str, timer: str) -> tuple[Unit, Unit]:
 
 @dataclass(frozen=True)
 class Remnant:
-    """What a network plugin leaves on a machine outside of releases; the script that cleans the machine removes it.
+    """What a program leaves on a machine outside of releases; the script that cleans the machine removes it.
 
     `name` is the name of an interface (shell patterns are allowed), of an nftables table in the families ip and ip6,
-    the prefix of the names of iptables chains, a network (CIDR) whose routes are removed, or a directory.
+    the prefix of the names of iptables chains, a network (CIDR) whose routes are removed, or a directory or file.
     """
 
     kind: Literal["interface", "nftables", "chain", "routes", "directory"]

@@ -104,7 +104,7 @@ def test_an_ordinary_role_is_not_told() -> None:
 
 
 def test_all_rights_in_a_namespace_are_told() -> None:
-    """This role may change what limits the namespace: tests/engine/test_people.py."""
+    """This role may change what limits the namespace: tests/integration/test_people.py."""
     (message,) = found(binding("cluster-admin", "oidc:platform"), IN_NAMESPACE)
     assert "may change the quota" in message
     for properties in ({}, binding(UNKNOWN, "oidc:platform")):

@@ -301,6 +301,7 @@ class Hooks:
 
 def main(project: Path, target: Path, preview: bool) -> None:
     """Run the program of a folder and write the recording, which includes an error of the program."""
+    before = set(sys.modules)
     sys.path.insert(0, str(project))
     engine = FakeEngine(preview)
     # The SDK takes both from the environment when the real engine starts the program.
@@ -320,5 +321,11 @@ def main(project: Path, target: Path, preview: bool) -> None:
         outputs = json_format.MessageToDict(_sync_await(rpc.serialize_properties(stack.outputs, {})))
     except Exception as raised:
         error = {"type": type(raised).__name__, "text": str(raised)}
-    recording = {"resources": engine.registered, "components": engine.outputs, "outputs": outputs, "error": error}
+    recording = {
+        "resources": engine.registered,
+        "components": engine.outputs,
+        "outputs": outputs,
+        "error": error,
+        "imported": sorted(set(sys.modules) - before),
+    }
     target.write_text(json.dumps(recording))

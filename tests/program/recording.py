@@ -94,6 +94,8 @@ class Recording:
     """What components registered as outputs, by URN."""
     outputs: Values
     error: Mapping[str, str] | None
+    imported: tuple[str, ...]
+    """Modules that were imported by this run, and not before by the engine that is kept warm."""
 
     @cached_property
     def by_urn(self) -> dict[str, Resource]:
@@ -187,7 +189,7 @@ def _read(data: Values) -> Recording:
         )
         for r in sorted(data["resources"], key=lambda found: str(found["urn"]))
     )
-    return Recording(resources, data["components"], data["outputs"], data["error"])
+    return Recording(resources, data["components"], data["outputs"], data["error"], tuple(data["imported"]))
 
 
 def page(name: str, change: Mapping[str, Any] | None = None) -> Values:

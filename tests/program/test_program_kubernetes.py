@@ -88,7 +88,7 @@ def test_every_machine_with_a_kubelet_is_a_node(name: str) -> None:
         own |= {"app.kubernetes.io/managed-by": "hardway"}
         assert inputs["metadata"]["labels"] == own | role | dict(node.labels)
         assert inputs["spec"]["taints"] == [taint.as_dict() for taint in node.taints]
-        # tests/engine/test_node_objects.py says why.
+        # tests/integration/test_node_objects.py says why.
         assert run.named("kubernetes:core/v1:Node", f"node-{node.name}").before_update == ("remove-taints",)
 
 

@@ -184,3 +184,19 @@ def test_another_random_value_is_another_release() -> None:
         assert differing <= random | {"ssl/kubelet/bootstrap-token", "ssl/kubelet/bootstrap-token-end"}
         assert ("cfg/encryption.json" in differing) == ("cfg/encryption.json" in before), component.name
         assert ("ssl/kubelet/bootstrap-token" in differing) == ("ssl/kubelet/bootstrap-token" in before), component.name
+
+
+def test_dependencies_grow_with_the_number_of_nodes_and_not_with_its_square() -> None:
+    """The state has every dependency, and the SDK walks over the graph for each."""
+
+    def dependencies(workers: int) -> int:
+        nodes = [
+            *({"name": f"cp-{number}", "roles": ["etcd", "control-plane"]} for number in (1, 2, 3)),
+            *({"name": f"worker-{number}", "roles": ["worker"]} for number in range(workers)),
+        ]
+        found = run(page("stacked", {"nodes": nodes}), lock=lock_data(cluster("stacked").page))
+        assert found.error is None, found.error
+        return sum(len(resource.dependencies) for resource in found.resources)
+
+    few, more, most = (dependencies(workers) for workers in (4, 8, 12))
+    assert most - more == more - few

@@ -114,7 +114,7 @@ def test_the_order_of_a_step() -> None:
     )
     for node in NODES:
         renewal = made.named(REMOTE, f"{node}-credentials")
-        assert {settle.urn, made.named(REMOTE, f"{node}-activate").urn, *ready} <= set(renewal.dependencies)
+        assert {settle.urn, made.named(REMOTE, f"{node}-activate").urn, *ready} <= made.behind[renewal.urn]
         assert renewal.inputs["create"].endswith(
             "kubelet_renew.sh kubernetes 2 service-account 2 change rotation-begun-id"
         )

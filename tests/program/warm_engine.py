@@ -1,13 +1,15 @@
 """Runs the fake engine several times, each time in a separate process.
 
-The import of the SDKs takes longer than a run of the program. So one process imports the SDKs, but no module of the
-program, and forks for each run. It reads a line of JSON for each run, and answers with the exit code of the run.
+The imports of the SDKs and of the program's modules take longer than a run of the program. So one process imports
+them, and forks for each run, which runs `__main__.py`. The process reads a line of JSON for each run, and answers with
+the exit code of the run.
 """
 
 import gc
 import importlib
 import json
 import os
+import pkgutil
 import select
 import subprocess
 import sys
@@ -17,10 +19,14 @@ from pathlib import Path
 
 import fake_engine
 
+_PROJECT = Path(__file__).parents[2]
 _SDKS = (
     *("pulumi_command.local", "pulumi_command.remote", "pulumi_tls", "pydantic"),
-    *(f"pulumi_kubernetes.{part}" for part in ("apps.v1", "core.v1", "policy.v1", "rbac.v1")),
-    *(f"pulumi_aws.{part}" for part in ("ec2", "ebs", "iam", "lb", "ssm", "vpc")),
+    *(
+        f"pulumi_kubernetes.{part}"
+        for part in ("admissionregistration.v1", "apps.v1", "core.v1", "meta.v1", "policy.v1", "rbac.v1")
+    ),
+    *(f"pulumi_aws.{part}" for part in ("ec2", "ebs", "iam", "lb", "s3", "ssm", "vpc")),
 )
 # A loose limit, so that a busy host does not fail a test.
 _LIMIT_SECONDS = 300
@@ -52,8 +58,11 @@ def _warm() -> subprocess.Popen[str]:
 
 def _serve() -> None:
     for name in _SDKS:
-        # The SDKs import some modules only at the first use of an attribute.
-        dir(importlib.import_module(name))
+        # The SDKs import a module only at the first use of one of its attributes.
+        getattr(importlib.import_module(name), "__all__", None)
+    sys.path.insert(0, str(_PROJECT))
+    for module in pkgutil.walk_packages([str(_PROJECT / "components")], "components."):
+        importlib.import_module(module.name)
     # Garbage collection in a child would copy the memory of all imported modules.
     gc.disable()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""`make access`: bindings of Kubernetes, the page, and the text. tests/engine/test_access_command.py runs all of it."""
+"""`make access`: bindings of Kubernetes, the page, and the text. tests/integration/test_access_command.py runs it."""
 
 import json
 import shutil
@@ -70,7 +70,7 @@ def modules() -> Path | None:
 
 @pytest.mark.parametrize("version", ["1.36.4", "1.37.1"])
 def test_each_binding_of_kubernetes_is_known(version: str) -> None:
-    """The bindings as the tests of Kubernetes have them. tests/engine/test_access_command.py asks a real API server."""
+    """The bindings as the tests of Kubernetes have them. tests/integration/test_access_command.py asks a real API."""
     folder = modules()
     data = folder / f"k8s.io/kubernetes@v{version}" / TESTDATA if folder else Path("/nonexistent")
     if not data.is_dir():
@@ -198,7 +198,7 @@ def test_amounts_are_compared_and_not_texts() -> None:
 
 
 def test_defaults_of_an_api_server() -> None:
-    """SetDefaults_LimitRangeItem; tests/engine/test_access_command.py compares with a real API server."""
+    """SetDefaults_LimitRangeItem; tests/integration/test_access_command.py compares with a real API server."""
     filled = with_defaults({"max": {"cpu": "2"}, "default": {"memory": "1Gi"}, "min": {"cpu": "1", "memory": "1Mi"}})
     assert filled["default"] == {"cpu": "2", "memory": "1Gi"}
     assert filled["defaultRequest"] == {"cpu": "2", "memory": "1Gi"}

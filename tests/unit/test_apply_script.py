@@ -315,6 +315,28 @@ def test_facts_of_the_machine(tmp_path: Path, filesystem: str, driver: str, syst
     assert "@" not in toml.replace("@sha256:", "")
 
 
+@pytest.mark.parametrize(
+    ("kib", "processors", "node", "cpu", "memory"),
+    [
+        (2_000_000, 1, "worker-2", "60m", "488Mi"),
+        (2_000_000, 2, "cp-2", "70m", "1000Mi"),
+        (16 << 20, 4, "worker-2", "80m", "2662Mi"),
+        (256 << 20, 64, "worker-2", "230m", "12165Mi"),
+    ],
+)
+def test_a_machine_keeps_a_part_of_itself_from_its_pods(
+    tmp_path: Path, kib: int, processors: int, node: str, cpu: str, memory: str
+) -> None:
+    """A quarter of the first 4 GiB, a fifth of the next 4 GiB and so on; 512 MiB more for etcd and API servers."""
+    release = lay_out(cluster("dedicated_etcd").payload(node), tmp_path / "release")
+    (tmp_path / "proc").mkdir(exist_ok=True)
+    (tmp_path / "proc/meminfo").write_text(f"MemTotal:       {kib} kB\nMemFree: 1 kB\n")
+    done = call(tmp_path, f"getconf() {{ echo {processors}; }}\nsysroot={tmp_path}\nwrite_facts {release}")
+    assert done.returncode == 0, done.stderr
+    reserved = json.loads((release / "cfg/kubelet.d/20-reserved.conf").read_text())
+    assert (reserved["kind"], reserved["kubeReserved"]) == ("KubeletConfiguration", {"cpu": cpu, "memory": memory})
+
+
 def test_a_machine_without_kubelet_needs_no_facts(tmp_path: Path) -> None:
     release = lay_out(cluster("dedicated_etcd").payload("etcd-1"), tmp_path / "release")
     assert call(tmp_path, f"write_facts {release}").returncode == 0

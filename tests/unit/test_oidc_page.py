@@ -142,7 +142,7 @@ def test_an_address_in_an_expression_needs_email_verified(expression: str) -> No
     "rule", ["claims['email_verified']", "true // claims.email_verified", "'claims.email_verified' == ''"]
 )
 def test_only_a_field_of_claims_counts_as_email_verified(rule: str) -> None:
-    """As for API servers: tests/engine/test_oidc.py."""
+    """As for API servers: tests/integration/test_oidc.py."""
     mappings = {"username": {"expression": "'oidc:' + claims .email", "prefix": "oidc:"}}
     with pytest.raises(ConfigError, match="email_verified"):
         page_of(claimMappings=mappings, claimValidationRules=[{"expression": rule}])

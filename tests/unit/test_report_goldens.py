@@ -6,7 +6,7 @@ written for the recording reported findings. `changed-names` was recorded twice:
 `pulumi preview --json`. `certificates-due` is the recording `no-op` with an output `certificates` in the old state of
 the stack: the other recordings were trimmed before the report read that output. For the same reason, bindings and
 namespaces that a recording makes or deletes got what the program gives them: roles, subjects, labels, and
-`retainOnDelete`. tests/engine/test_access_command.py reads these from a real preview.
+`retainOnDelete`. tests/integration/test_access_command.py reads these from a real preview.
 """
 
 import json

@@ -37,7 +37,7 @@ def test_a_namespace_bounds_what_a_cluster_does_not() -> None:
 
 @pytest.mark.parametrize("verb", ["get", "list", "watch", "create", "update", "patch", "deletecollection"])
 def test_almost_every_verb_reads_secrets_or_makes_bootstrap_tokens(verb: str) -> None:
-    """tests/engine/test_people.py shows it with an API server."""
+    """tests/integration/test_people.py shows it with an API server."""
     assert found("", "secrets", verb, whole_cluster=True) == [f"{verb} secrets"]
     assert not found("", "secrets", "delete", whole_cluster=True)
     assert not found("", "secrets", verb, whole_cluster=False)

@@ -7,9 +7,10 @@ from typing import Any
 
 from components.config import Page
 from components.config.ports import KUBELET
-from components.node.model import ROOT, Directory, NodeFile, NodePart, Ref, Unit
+from components.node.model import ROOT, Directory, NodeFile, NodePart, Ref, Unit, merge
 from components.node.render.documents import merged
 from components.node.render.haproxy import api_servers, kubernetes_ca
+from components.node.render.kubelet_on_machine import configuration, kubelet_on_machine
 from components.node.render.probe import CURL
 from components.node.render.systemd import flags, service
 from components.node.render.tls import CIPHER_SUITES, MIN_VERSION
@@ -77,7 +78,8 @@ def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> N
         ],
     )
     config = json.dumps(_configuration(page, topology, node, traits), indent=2, sort_keys=True) + "\n"
-    return NodePart(
+    machine = NodePart() if traits.container else kubelet_on_machine(page, node)
+    part = NodePart(
         files=(
             NodeFile("cfg/kubelet.json", config, mode=0o600),
             NodeFile("cfg/kubelet-token.kubeconfig", token),
@@ -105,6 +107,7 @@ def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> N
                     "cfg/kubelet-token.kubeconfig",
                     "cfg/kubelet-identity.kubeconfig",
                     kubernetes_ca().path,
+                    *(file.path for file in machine.files),
                 ),
                 # Without its first certificate the kubelet cannot be healthy. The RBAC rules that allow its signing are
                 # created through the API, after the control plane is up.
@@ -116,6 +119,7 @@ def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> N
         directories=(Directory(DATA, mode=0o700),),
         commands=("openssl",),
     )
+    return merge((part, machine))
 
 
 def _configuration(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> dict[str, Any]:
@@ -147,4 +151,6 @@ def _configuration(page: Page, topology: Topology, node: NodePlan, traits: Trait
         # Swap belongs to the host; pods get no swap.
         config |= {"failSwapOn": False, "memorySwap": {"swapBehavior": "NoSwap"}, "oomScoreAdj": 0}
         config |= _SHARED_DISK
+    else:
+        config |= configuration(page)
     return merged(config, page.extra_config.kubelet)

@@ -6,6 +6,7 @@ https://kubernetes.io/docs/setup/production-environment/container-runtimes/
 from __future__ import annotations
 
 from components.node.model import ROOT, NodeFile, NodePart, Unit
+from components.node.render.kubelet_on_machine import SYSCTLS
 from components.node.traits import Traits
 
 MODULES = ("overlay", "br_netfilter")
@@ -18,6 +19,7 @@ OF_THE_KERNEL = {
     # Every kubelet and every container watches files. The kernel's default limits are too low.
     "fs.inotify.max_user_instances": "8192",
     "fs.inotify.max_user_watches": "524288",
+    **SYSCTLS,
 }
 
 

@@ -185,6 +185,25 @@ write_facts() {
     echo "{\"apiVersion\": \"kubelet.config.k8s.io/v1beta1\", \"kind\": \"KubeletConfiguration\", $cgroup$resolver}" \
         >"$1/cfg/kubelet.d/10-machine.conf"
     sed -i "s/@SYSTEMD_CGROUP@/$systemd_cgroup/" "$1/cfg/containerd.toml"
+    [ ! -e "$1/cfg/kubelet.d/20-reserved.conf" ] || write_reserved "$1/cfg/kubelet.d/20-reserved.conf"
+}
+
+# What a machine keeps from its pods, in MiB and in thousandths of a processor: the shares that managed clusters keep,
+# https://cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes
+write_reserved() {
+    services=$(sed -n 's/.*@RESERVED_MEMORY+\([0-9]*\)@.*/\1/p' "$1")
+    memory=$(awk -v services="$services" '
+        function of(from, to, share) { return mib <= from ? 0 : ((mib < to ? mib : to) - from) * share }
+        $1 == "MemTotal:" {
+            mib = $2 / 1024
+            printf "%d", services + of(0, 4096, .25) + of(4096, 8192, .2) + of(8192, 16384, .1) \
+                + of(16384, 131072, .06) + of(131072, mib, .02)
+        }' "$sysroot/proc/meminfo")
+    processors=$(getconf _NPROCESSORS_ONLN)
+    cpu=$(awk -v n="$processors" 'BEGIN {
+        printf "%d", 60 + (n > 1 ? 10 : 0) + (n > 2 ? ((n < 4 ? n : 4) - 2) * 5 : 0) + (n > 4 ? (n - 4) * 2.5 : 0) }')
+    [ -n "$memory" ] || fail "$sysroot/proc/meminfo does not say how much memory this machine has"
+    sed -i "s/@RESERVED_CPU@/$cpu/; s/@RESERVED_MEMORY+[0-9]*@/$memory/" "$1"
 }
 
 # Whether a certificate of the release $1 has ended. A file that openssl cannot read has not ended.

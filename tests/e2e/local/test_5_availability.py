@@ -12,6 +12,7 @@ from components.node.render.etcd import etcdctl
 from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubeconfig import Credentials, unpack
+from tests.e2e.support.long import long
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.probing import probing
 from tests.e2e.support.progress import Say, stopwatch
@@ -30,7 +31,7 @@ def credentials(cluster: Cluster) -> Credentials:
     return unpack(cluster.stack.kubeconfig, cluster.stack.folder / "admin")
 
 
-@pytest.mark.parametrize("name", ["cp-1", "cp-2", "cp-3"])
+@pytest.mark.parametrize("name", ["cp-1", long("cp-2"), long("cp-3")])
 def test_control_plane_machine_dies_and_comes_back(
     cluster: Cluster, namespace: str, credentials: Credentials, say: Say, name: str
 ) -> None:
@@ -67,7 +68,7 @@ def test_control_plane_machine_dies_and_comes_back(
     cluster.kubectl("delete", "deployment", deployment, f"--namespace={namespace}").ok()
 
 
-@pytest.mark.parametrize("name", ["cp-1", "worker-1", "worker-2"])
+@pytest.mark.parametrize("name", ["cp-1", "worker-1", long("worker-2")])
 def test_restarted_machine_keeps_its_data(cluster: Cluster, namespace: str, say: Say, name: str) -> None:
     """The machine keeps its certificate, its etcd member and its pods. Nothing is bootstrapped again."""
     machine = cluster.machines[name]

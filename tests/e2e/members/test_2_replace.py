@@ -10,6 +10,7 @@ from tests.e2e.changes.conftest import Probes, Web
 from tests.e2e.members.test_1_scale import _ready
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.etcd import voters
+from tests.e2e.support.long import long
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.units import invocations, restarted_beside
@@ -17,7 +18,7 @@ from tests.e2e.support.units import invocations, restarted_beside
 CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
 
-@pytest.mark.parametrize("name", ["worker-1", "cp-3"])
+@pytest.mark.parametrize("name", [long("worker-1"), "cp-3"])
 def test_healthy_machine_is_replaced(cluster: Cluster, probes: Probes, say: Say, name: str) -> None:
     """The machine is drained and shut down in order, so no request fails."""
     before = invocations(cluster)
@@ -31,7 +32,7 @@ def test_healthy_machine_is_replaced(cluster: Cluster, probes: Probes, say: Say,
     assert set(voters(cluster.machines["cp-2"])) == {"cp-1", "cp-2", "cp-3"}
 
 
-@pytest.mark.parametrize("name", ["cp-1", "worker-2"])
+@pytest.mark.parametrize("name", ["cp-1", long("worker-2")])
 def test_lost_machine_is_replaced(cluster: Cluster, web: Web, probes: Probes, say: Say, name: str) -> None:
     """Container and volume are gone. After one command, the member has joined and the kubelet has a new certificate."""
     # Puts one web server on each worker: an earlier drain has moved both to the same worker.

@@ -19,7 +19,7 @@ def _kubectl(user: Connected, *arguments: str) -> str:
 def test_the_lock_gets_what_is_published(user: Connected) -> None:
     """`make lock`: digests from checksum files and manifests, through redirects and with tokens.
 
-    The stand-ins sign nothing: tests/unit/test_from_upstream_signatures.py has the signatures.
+    The stand-ins sign nothing: tests/integration/test_from_upstream_signatures.py has the signatures.
     """
     run = user.make("lock", SIGNATURES="no")
     assert run.code == 0, run.tail()

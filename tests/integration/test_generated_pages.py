@@ -61,7 +61,7 @@ def test_the_pages_are_the_same_in_every_process_and_leave_no_files(tmp_path: Pa
         each(broken(), 20)(lambda values: pages.append(repr(values)))()
         print(hashlib.sha256("".join(pages).encode()).hexdigest())
     """
-    path = os.pathsep.join([str(TESTS.parent), str(TESTS), str(TESTS / "unit")])
+    path = os.pathsep.join([str(TESTS.parent), str(TESTS), str(TESTS / "integration")])
     said = {
         subprocess.run(
             [sys.executable, "-c", program, *modules],
