@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from tools.operate.failures import errors
 
-# The end of the message of Go's HTTP client, which the Kubernetes plugin passes on.
-_TOO_LATE = "Client.Timeout exceeded"
+# Messages of Go's HTTP client about a request whose time was over, which the Kubernetes plugin passes on.
+_TOO_LATE = re.compile(r'"https?://[^"]*": .*(context deadline exceeded|Client\.Timeout exceeded)')
 
 
 def sentences(events: str, stack: str) -> list[str]:
     """One sentence if an answer of the API came too late, else none. `events` is the text of the event log of a run."""
-    late = any(_TOO_LATE in message for urn, message in errors(events) if "kubernetes:" in urn)
+    late = any(_TOO_LATE.search(message) for urn, message in errors(events) if "kubernetes:" in urn)
     if not late:
         return []
     return [
