@@ -43,7 +43,7 @@ help: ## list the targets
 	@echo '  STACK=$(STACK)  the stack   SUITE=$(SUITE)  the e2e suite   ARGS=  more arguments for pulumi or pytest'
 	@echo '  KUBERNETES="1.36.4 1.37.1"  versions to build'
 	@echo '  DIR=FOLDER  ARCHITECTURES="amd64 arm64"  for make mirror'
-	@echo '  ADD="kubernetes=1.37.1"  versions to add with make lock   HARDWAY_CACHE=  the shared cache'
+	@echo '  ADD="kubernetes=1.37.1"  SIGNATURES=no  for make lock   HARDWAY_CACHE=  the shared cache'
 	@echo '  HARDWAY_ENGINE=podman|docker  HARDWAY_DEBIAN_MIRROR=URL  for the image of local machines'
 	@echo '  POLICIES=  LIMITS=policies/config/prod.json  the policies that judge a plan, and their settings'
 
@@ -138,7 +138,7 @@ host-keys: ## print the SSH host keys of existing hosts, for review: make host-k
 	@$(TOOLS) host-keys --stack $(STACK)
 
 lock: ## add missing digests of upstream's release files to the lock; CHECK=1 compares all (on a connected machine)
-	@$(TOOLS) lock $(addprefix --add ,$(ADD)) $(if $(CHECK),--check)
+	@$(TOOLS) lock $(addprefix --add ,$(ADD)) $(if $(CHECK),--check) $(if $(filter no,$(SIGNATURES)),--no-signatures)
 
 # Copies, because Sphinx needs one folder in which the links of README.md, docs/ and examples/ work as in a clone.
 PAGES       = README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md LICENSE docs docs/site/index.md examples
@@ -151,7 +151,7 @@ docs: venv ## write the documentation pages to .cache/site; a broken link is an 
 
 # ARGS=--upgrade chooses the newest allowed versions. The files do not name the package index of this host.
 COMPILE     = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
-              --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock-python' $(ARGS)
+              --no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock-python' $(ARGS)
 .PHONY: lock-python
 lock-python: venv ## write the locked Python packages, requirements*.txt, from requirements*.in
 	$(COMPILE) --output-file requirements.txt requirements.in

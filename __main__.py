@@ -70,7 +70,7 @@ rotation = Rotation(
 )
 
 # Through the API of the new cluster
-provider = cluster_provider(page.cluster.name, control_plane, granted)
+provider = cluster_provider(page.cluster.name, control_plane, granted, page.rollout.api_timeout)
 addons = Addons(
     "addons",
     AddonsArgs(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from components.architecture import AMD64
 from components.config.errors import ConfigError, Finding
 from components.config.names import is_ipv4
 from components.config.nodes import CONTROL_PLANE_KEY, Node
@@ -48,6 +49,8 @@ class NodePlan:
     roles: tuple[str, ...]
     labels: Mapping[str, str] = field(hash=False)
     taints: tuple[TaintPlan, ...]
+    architecture: str = AMD64
+    """The architecture of the processor, as release files name it."""
 
     @property
     def is_etcd(self) -> bool:
@@ -196,7 +199,7 @@ def plan(
     Raises ConfigError if an address of the page does not fit the local network, or if a node has no address.
     """
     nodes = tuple(
-        NodePlan(node.name, address, node.roles, node.labels, _taints(node))
+        NodePlan(node.name, address, node.roles, node.labels, _taints(node), page.architecture_of(node))
         for node, address in zip(page.nodes, _addresses(page, lab, addresses), strict=True)
     )
     services = ipaddress.IPv4Network(page.network.service_cidr)

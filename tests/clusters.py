@@ -14,8 +14,8 @@ from typing import Any
 
 from conftest import changed, page_values
 
-from components.artifacts.choice import choose_artifacts
-from components.artifacts.lock import Lock
+from components.artifacts.choice import choose_artifacts, choose_images
+from components.artifacts.lock import Artifact, Lock
 from components.config import Page, load
 from components.config.aws import AwsSection
 from components.config.existing import ExistingSection
@@ -58,15 +58,25 @@ def sha256(text: str) -> str:
 
 
 def lock_data(page: Page) -> dict[str, Any]:
-    """A lock with everything that a page needs, in the form of the lock file. Digests are the digests of names."""
+    """A lock with everything that a page needs, in the form of the lock file. Digests are the digests of names.
 
-    def source(name: str, version: str, archive: str | None, files: Mapping[str, str]) -> dict[str, Any]:
+    Programs for another architecture than amd64 have its name in theirs. Images have the digest of an index.
+    """
+
+    def sources(version: str, archive: str | None, groups: list[dict[str, str]]) -> dict[str, Any]:
+        return {
+            architecture: [source(next(iter(files)), version, archive, files, architecture) for files in groups]
+            for architecture in page.architectures
+        }
+
+    def source(name: str, version: str, archive: str | None, files: dict[str, str], architecture: str) -> Any:
+        name = name if architecture == "amd64" else f"{name}-{architecture}"
         url = f"{{mirror}}/files/{sha256(name)}/{name}-{version}"
-        return {"url": url, "sha256": sha256(f"{name} {version}"), "archive": archive, "files": dict(files)}
+        return {"url": url, "sha256": sha256(f"{name} {version}"), "archive": archive, "files": files}
 
     versions = page.versions
     artifacts = {
-        name: {version: {"amd64": [source(name, version, None, {name: ""})]}}
+        name: {version: sources(version, None, [{name: ""}])}
         for name in KUBERNETES
         for version in (versions.of_kubelet if name in ("kubelet", "kube-proxy") else versions.kubernetes,)
     }
@@ -74,7 +84,7 @@ def lock_data(page: Page) -> dict[str, Any]:
         version = getattr(versions, field)
         # Without an archive there is one file for each program.
         groups = [files] if archive else [{program: path} for program, path in files.items()]
-        artifacts[name] = {version: {"amd64": [source(next(iter(g)), version, archive, g) for g in groups]}}
+        artifacts[name] = {version: sources(version, archive, groups)}
     images = {
         name: {getattr(versions, name): {"reference": f"{reference}{getattr(versions, name)}", "digest": _digest(name)}}
         for name, reference in IMAGES.items()
@@ -103,13 +113,19 @@ class Cluster:
         """The release of a node. `renewed` names changed material, such as `cp-1-apiserver:cert`."""
         part = self.part(node)
         identities = {ref: f"{ref} is {'new' if ref in set(renewed) else 'old'}" for ref in refs(part)}
-        return describe(part, choose_artifacts(self.page, self.lock, part.artifacts), identities)
+        return describe(part, self.artifacts(node), identities)
+
+    def artifacts(self, node: str) -> dict[str, Artifact]:
+        """The artifacts of a node, for its architecture."""
+        architecture = self.topology.node(node).architecture
+        return choose_artifacts(self.page, self.lock, self.part(node).artifacts, architecture)
 
     def payload(self, node: str, mirror: str = "http://mirror", secret: str = "") -> str:
         """The payload for a node. The content of each material is its name and `secret`."""
         part, release = self.part(node), self.release(node)
-        artifacts = choose_artifacts(self.page, self.lock, part.artifacts)
-        return release_payload(part, release, artifacts, {ref: f"{ref}{secret}\n" for ref in refs(part)}, mirror)
+        return release_payload(
+            part, release, self.artifacts(node), {ref: f"{ref}{secret}\n" for ref in refs(part)}, mirror
+        )
 
 
 def cluster(name: str, change: Mapping[str, Any] | None = None, secret: Collection[str] = ()) -> Cluster:
@@ -146,5 +162,6 @@ def _made(page: Page, topology: Topology, traits: Traits) -> Cluster:
     lock = Lock(Path("a.lock.json"), lock_data(page))
     local = dict.fromkeys(("docker.io", "registry.k8s.io"), "http://10.89.3.2:5000")
     mirrors = dict(page.artifacts.registry_mirrors) or local
-    environment = NodeEnvironment(lock.image("pause", page.versions.pause), mirrors, traits, frozenset(local.values()))
+    pause = choose_images(page, lock, "pause")
+    environment = NodeEnvironment(pause, mirrors, traits, frozenset(local.values()))
     return Cluster(page, topology, environment, lock)

@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from components.architecture import of_this_machine
 from tools.common.paths import shared_cache
 from tools.common.store import Store
 from tools.from_source import node_image
-from tools.from_source.gobuild import architecture
 from tools.from_source.images import LIBRARIES, LOADERS
 
 
@@ -23,10 +23,10 @@ def command(folder: Path) -> list[str] | None:
     tar = Store(shared_cache() / "store").path("machine", node_image.digest()) / node_image.TAR
     if not tar.is_file():
         return None
-    libraries = LIBRARIES[architecture()]
+    libraries = LIBRARIES[of_this_machine()]
     wanted = ["./usr/sbin/nginx", f"./{libraries}"]
     subprocess.run(["tar", "-xf", str(tar), "-C", str(folder), *wanted], check=True)
-    loader = folder / libraries / Path(LOADERS[architecture()]).name
+    loader = folder / libraries / Path(LOADERS[of_this_machine()]).name
     return [str(loader), "--library-path", str(folder / libraries), str(folder / "usr/sbin/nginx")]
 
 

@@ -23,13 +23,13 @@ from authorities import make
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from signing_service import free_port
 
+from components.architecture import of_this_machine
 from components.node.model import ROOT, NodePart, Ref
 from components.pki.encryption import encryption_config
 from components.pki.names import ENCRYPTION_CONFIG
 from tools.common.paths import shared_cache
 from tools.common.store import Store
 from tools.from_source import catalogue, node_image
-from tools.from_source.gobuild import architecture
 from tools.from_source.images import LIBRARIES, LOADERS
 
 SECONDS = 30
@@ -214,7 +214,7 @@ def haproxy() -> list[str] | None:
         return None
     folder = Path(tempfile.mkdtemp(prefix="haproxy-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    libraries = LIBRARIES[architecture()]
+    libraries = LIBRARIES[of_this_machine()]
     subprocess.run(["tar", "-xf", str(tar), "-C", str(folder), "./usr/sbin/haproxy", f"./{libraries}"], check=True)
-    loader = folder / libraries / Path(LOADERS[architecture()]).name
+    loader = folder / libraries / Path(LOADERS[of_this_machine()]).name
     return [str(loader), "--library-path", str(folder / libraries), str(folder / "usr/sbin/haproxy")]

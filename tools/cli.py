@@ -299,14 +299,17 @@ def build(kubernetes: tuple[str, ...], stack: str, aws: bool, metrics_server: bo
 @commands.command()
 @_for_stack
 @click.option(
-    "--architecture", multiple=True, type=click.Choice(["amd64", "arm64"]), help="Of the nodes; repeatable. amd64."
+    "--architecture",
+    multiple=True,
+    type=click.Choice(["amd64", "arm64"]),
+    help="Besides those of nodes; repeatable.",
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def mirror(stack: str, architecture: tuple[str, ...], folder: Path) -> None:
     """Fill a folder for an air gap with release files and images of upstream: all that the nodes of a stack need."""
     from tools.mirror import carried
 
-    carried.fill_folder(this_clone(), stack, folder.absolute(), architecture or ("amd64",))
+    carried.fill_folder(this_clone(), stack, folder.absolute(), architecture)
 
 
 @commands.command()
@@ -323,18 +326,20 @@ def doctor(stack: str) -> int:
     "--add", multiple=True, metavar="NAME=VERSION", help="A version to add, for example kubernetes=1.37.1; repeatable."
 )
 @click.option("--check", is_flag=True, help="Compare all digests with what the projects publish; change nothing.")
-def lock(add: tuple[str, ...], check: bool) -> None:
+@click.option("--no-signatures", is_flag=True, help="Believe checksum files: do not verify who has signed files.")
+def lock(add: tuple[str, ...], check: bool, no_signatures: bool) -> None:
     """Add missing digests of upstream's release files to the lock, or compare all digests."""
     from tools.from_upstream import check as comparison
-    from tools.from_upstream import lock
+    from tools.from_upstream import lock, signatures
 
     if add and check:
         raise click.UsageError("--add changes the lock and --check changes nothing: use one of them")
     path = this_clone().root / "components" / "artifacts" / "upstream.lock.json"
+    verify = None if no_signatures else signatures.verify
     if check:
-        comparison.check(path)
+        comparison.check(path, verify=verify)
     else:
-        lock.refresh(path, add)
+        lock.refresh(path, add, verify=verify)
 
 
 @commands.command("test-programs", hidden=True)

@@ -11,7 +11,7 @@ from components.addons.bootstrap import bootstrap_tokens
 from components.addons.coredns import CoreDns, CoreDnsArgs, spread_over
 from components.addons.nodes import Nodes
 from components.addons.rbac import Rbac
-from components.artifacts.choice import choose_image
+from components.artifacts.choice import choose_image, choose_images
 from components.artifacts.lock import Lock
 from components.config import Page
 from components.config.generations import SINGLE, Generations
@@ -50,7 +50,7 @@ class Addons(pulumi.ComponentResource):
         super().__init__("hardway:addons:Addons", name, {}, opts)
         page, topology = args.page, args.topology
         plugin = page.network.plugin
-        images = {name: choose_image(page, args.lock, name) for name in plugin.images(page.versions)}
+        images = {name: choose_images(page, args.lock, name) for name in plugin.images(page.versions)}
         coredns_image = choose_image(page, args.lock, "coredns")
         child = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
         rbac = Rbac("rbac", page.access, child)

@@ -37,7 +37,7 @@ class CoreDns(pulumi.ComponentResource):
     """The deployment and its service `kube-dns`, which is the name that other programs expect."""
 
     def __init__(
-        self, name: str, args: CoreDnsArgs, opts: pulumi.ResourceOptions | None, network: pulumi.Resource
+        self, name: str, args: CoreDnsArgs, opts: pulumi.ResourceOptions | None, network: Sequence[pulumi.Resource]
     ) -> None:
         super().__init__("hardway:addons:CoreDns", name, {}, opts)
         child = child_of(self, opts)
@@ -76,7 +76,7 @@ class CoreDns(pulumi.ComponentResource):
                     "spec": _pod(args.image, config.metadata.name, args.spread),
                 },
             },
-            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[binding, network])),
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[binding, *network])),
         )
         k8s.core.v1.Service(
             f"{name}-service",

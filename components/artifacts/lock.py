@@ -73,12 +73,13 @@ class Lock:
     upstream: bool = False
     mirrored: bool = False
 
-    def artifact(self, name: str, version: str, architecture: str = "amd64") -> Artifact:
+    def artifact(self, name: str, version: str, architecture: str) -> Artifact:
         """The artifact in that version. Raises LockError if it, or the digest of one of its files, is missing."""
         versions = self.data["artifacts"].get(name, {})
         sources = versions.get(version, {}).get(architecture)
         if not sources:
-            problem = f"no {name} {version} for {architecture}, it has: {self._known(versions)}"
+            known = {each: files for each, files in versions.items() if files.get(architecture)}
+            problem = f"no {name} {version} for {architecture}, it has: {self._known(known)}"
             raise MissingError(self, problem, name, version)
         for source in sources:
             if not source["sha256"]:
@@ -86,8 +87,11 @@ class Lock:
         found = tuple(Source(**source) for source in sources)
         return Artifact(name, version, tuple(map(in_mirror, found)) if self.mirrored else found)
 
-    def image(self, name: str, version: str, architecture: str = "amd64") -> str:
-        """The image's reference, pinned by digest. Raises LockError if either is missing."""
+    def image(self, name: str, version: str, architecture: str) -> str:
+        """The image's reference, pinned by digest. Raises LockError if either is missing.
+
+        Architectures have the same reference if the digest is that of an index.
+        """
         versions = self.data["images"].get(name, {})
         image = versions.get(version)
         if not image:
@@ -96,8 +100,17 @@ class Lock:
         if isinstance(digest, Mapping):
             digest = digest.get(architecture)
         if not digest:
-            raise MissingError(self, f"no digest for {image['reference']}", name, version)
+            problem = f"no digest for {image['reference']}"
+            if isinstance(image["digest"], Mapping):
+                problem += f" for {architecture}, it has: {self._known(image['digest'])}"
+            raise MissingError(self, problem, name, version)
         return f"{image['reference']}@{digest}"
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """The architectures of all files, sorted."""
+        versions = (files for named in self.data["artifacts"].values() for files in named.values())
+        return tuple(sorted({architecture for files in versions for architecture in files}))
 
     def remedy(self, wanted: Iterable[tuple[str, str]]) -> str:
         """What to run for entries that are missing, by name and version."""

@@ -31,7 +31,6 @@ HANDED_OVER = Path(".cache/artifact-source")
 folder, where programs run."""
 
 WHAT: dict[Name, str] = {UPSTREAM: "release files of upstream", MIRROR: "built from Go modules"}
-_ARCHITECTURE = "amd64"
 
 
 @dataclass(frozen=True)
@@ -106,10 +105,12 @@ class Probes:
             return {}
         files = [
             source.url
+            for architecture in self.page.architectures
             for name, version in artifact_versions(self.page).items()
-            for source in lock.artifact(name, version, _ARCHITECTURE).sources
+            for source in lock.artifact(name, version, architecture).sources
         ]
-        images = [lock.image(name, version) for name, version in image_versions(self.page).items()]
+        first = self.page.architectures[0]
+        images = [lock.image(name, version, first) for name, version in image_versions(self.page).items()]
         return reach.questions(files, images)
 
     @cached_property
@@ -139,11 +140,12 @@ def unreachable_of(page: Page, asked: Mapping[str, str]) -> dict[str, str]:
 
 
 def _of_mirror(page: Page, lock: Lock) -> Source:
-    """What the mirror of the page has: it is asked for one release file."""
+    """What the mirror of the page has: it is asked for one release file of each architecture."""
     from components.artifacts import reach
 
-    (source,) = lock.artifact("runc", page.versions.runc, _ARCHITECTURE).sources
-    problem = unreachable_of(page, reach.questions([in_mirror(source, page.artifacts.mirror).url], []))
-    if problem:
-        return Source(MIRROR, f"the mirror of the page has no release files: {'; '.join(problem.values())}")
+    for architecture in page.architectures:
+        (source,) = lock.artifact("runc", page.versions.runc, architecture).sources
+        problem = unreachable_of(page, reach.questions([in_mirror(source, page.artifacts.mirror).url], []))
+        if problem:
+            return Source(MIRROR, f"the mirror of the page has no release files: {'; '.join(problem.values())}")
     return Source(UPSTREAM, "the mirror of the page has them")

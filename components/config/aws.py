@@ -1,17 +1,20 @@
 """`hardway:machines` with the provider `aws`: EC2 instances over the zones of a region."""
 
 import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from components.architecture import AMD64, ARCHITECTURES, ARM64, Architecture
 from components.config.machines import MachinesSection
-from components.config.names import Cidr, CidrOrWorld, Domain, Port
+from components.config.names import ArchitectureKey, Cidr, CidrOrWorld, Domain, Port
 from components.config.section import Choice, Rule, Section, listing, whole
 
 DATA_DIRECTORY = "/var/lib/etcd"
 """Where the data volume of an etcd member is mounted."""
-DEBIAN = "/aws/service/debian/release/12/latest/amd64"
+DEBIAN = {name: f"/aws/service/debian/release/12/latest/{name}" for name in ARCHITECTURES}
+"""The SSM parameters with the AMIs of Debian 12, by architecture (https://wiki.debian.org/Cloud/AmazonEC2Image)."""
 
 _INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*[0-9][a-z0-9-]*\.[a-z0-9-]+")
 _ARM = re.compile(r"[a-z]+[0-9]+g[a-z0-9-]*\..*|a1\..*")
@@ -24,9 +27,12 @@ def _matching(kind: str, allowed: str, pattern: str) -> Rule:
 
 
 def _type_problem(value: str) -> str | None:
-    if not _INSTANCE_TYPE.fullmatch(value):
-        return "is not an instance type"
-    return "is an ARM type, and the programs of a node are amd64" if _ARM.fullmatch(value) else None
+    return None if _INSTANCE_TYPE.fullmatch(value) else "is not an instance type"
+
+
+def architecture_of_type(instance_type: str) -> Architecture:
+    """The architecture of an instance type by its name: types of Graviton processors have a `g` after the number."""
+    return ARM64 if _ARM.fullmatch(instance_type) else AMD64
 
 
 def _tag_key_problem(value: str) -> str | None:
@@ -54,7 +60,7 @@ Image = Annotated[
     ),
 ]
 InstanceType = Annotated[
-    str, Rule("instance type", "an amd64 instance type built on Nitro, such as m6i.large", _type_problem)
+    str, Rule("instance type", "an instance type built on Nitro, such as m6i.large or m7g.large", _type_problem)
 ]
 TagKey = Annotated[
     str,
@@ -128,6 +134,8 @@ class AwsBastion(Section):
 
     type: InstanceType = "t3.micro"
     """Instance type."""
+    architecture: ArchitectureKey = AMD64
+    """Architecture of the processor of that type, which chooses the AMI. A running bastion keeps its own."""
     clients: Annotated[tuple[Cidr, ...], listing("at least one network such as 203.0.113.0/24", least=1)]
     """Networks that may connect by SSH."""
     port: Port = 22
@@ -140,6 +148,8 @@ class AwsRole(Section):
 
     type: InstanceType = "m6i.large"
     """Instance type. To change it, the program stops a running instance and starts it again."""
+    architecture: ArchitectureKey = AMD64
+    """Architecture of the processor of that type, which chooses the AMI and the programs."""
     root_size: Gibibytes = 30
     """Size of the root volume (gp3, encrypted)."""
 
@@ -174,8 +184,11 @@ class AwsSection(MachinesSection):
     """Networks that may connect to the machines by SSH without a bastion: a VPN, a peered VPC."""
     node_port_clients: Clients = ()
     """Networks that may connect to services of type NodePort."""
-    image: Image = DEBIAN
-    """AMI: an id, or an SSM parameter, read when a machine is made. A running machine keeps its AMI."""
+    image: Image = DEBIAN[AMD64]
+    """AMI of amd64 machines: an id, or an SSM parameter, read when a machine is made. A running machine keeps its
+    AMI."""
+    image_arm64: Image = DEBIAN[ARM64]
+    """The same for arm64 machines."""
     control_plane: AwsRole = AwsRole()
     """Nodes with the role control-plane."""
     etcd: AwsRole = AwsRole()
@@ -196,3 +209,30 @@ class AwsSection(MachinesSection):
         """Letters of the zones that have a subnet for machines."""
         vpc = self.network.vpc
         return tuple(subnet.zone for subnet in vpc.subnets) if vpc else self.network.zones
+
+    def group_of(self, roles: Collection[str]) -> tuple[str, AwsRole]:
+        """The key and the settings of the instances with these roles."""
+        if "control-plane" in roles:
+            return "controlPlane", self.control_plane
+        return ("etcd", self.etcd) if "etcd" in roles else ("worker", self.worker)
+
+    def kinds(self) -> Iterator[tuple[str, AwsRole | AwsBastion]]:
+        """Everything that has an instance type, with its path on the page."""
+        yield "machines.controlPlane", self.control_plane
+        yield "machines.etcd", self.etcd
+        yield "machines.worker", self.worker
+        if self.bastion:
+            yield "machines.bastion", self.bastion
+
+    @property
+    def images(self) -> Mapping[str, tuple[str, str]]:
+        """By architecture: the key of the AMI, and its value."""
+        return {AMD64: ("image", self.image), ARM64: ("imageArm64", self.image_arm64)}
+
+    def architecture_of(self, roles: Collection[str]) -> str | None:
+        """The architecture of the group."""
+        return self.group_of(roles)[1].architecture
+
+    def architecture_key(self, roles: Collection[str]) -> str:
+        """The key of the group."""
+        return f"machines.{self.group_of(roles)[0]}.architecture"

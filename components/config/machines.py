@@ -1,7 +1,9 @@
 """`hardway:machines`: what all providers have in common, and the provider `local` with containers on this host."""
 
+from collections.abc import Collection
 from typing import Annotated, ClassVar, Literal
 
+from components.architecture import of_this_machine
 from components.config.names import Address, Cidr, Interface, Port
 from components.config.section import Choice, Section, whole
 
@@ -39,6 +41,14 @@ class MachinesSection(Section):
         """The virtual address that the machines hold for the API, if there is one."""
         return None
 
+    def architecture_of(self, roles: Collection[str]) -> str | None:
+        """The architecture of a machine with these roles. None if each node says its own."""
+        return None
+
+    def architecture_key(self, roles: Collection[str]) -> str:
+        """The key of the page for the architecture of machines with these roles. Empty if there is none."""
+        return ""
+
 
 class LocalSection(MachinesSection):
     """Containers on this host that boot systemd, for a local cluster."""
@@ -59,3 +69,7 @@ class LocalSection(MachinesSection):
     def known_subnet(self) -> str | None:
         """The subnet of the page."""
         return self.subnet
+
+    def architecture_of(self, roles: Collection[str]) -> str | None:
+        """Containers have the processor of this host."""
+        return of_this_machine()

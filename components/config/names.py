@@ -5,7 +5,8 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from components.config.section import Rule, whole
+from components.architecture import Architecture
+from components.config.section import Choice, Rule, whole
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
@@ -136,6 +137,7 @@ def certificates_problem(value: str) -> str | None:
     return None if "-----BEGIN CERTIFICATE-----" in value else "is not in PEM form"
 
 
+ArchitectureKey = Annotated[Architecture, Choice()]
 Address = Annotated[str, Rule("address", "an IPv4 address such as 192.168.10.11", _address_problem)]
 Cidr = Annotated[str, Rule("CIDR", "an IPv4 network such as 10.244.0.0/16, without host bits", _cidr_problem)]
 CidrOrWorld = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.config.names import Address, is_domain, label_rule
+from components.config.names import Address, ArchitectureKey, is_domain, label_rule
 from components.config.section import Choice, Rule, Section, listing
 from components.config.ssh import Ssh
 
@@ -68,6 +68,9 @@ class Node(Section):
     """What the machine does. A node that is only `etcd` runs no kubelet."""
     address: Address | None = None
     """The machine's IPv4 address. Optional for the providers `local` and `aws`, which choose addresses themselves."""
+    architecture: ArchitectureKey | None = None
+    """Architecture of the host's processor, for the provider `existing`. Unset: amd64. In AWS the groups have the key
+    (`machines.worker.architecture`), and local machines have the architecture of this host."""
     ssh: Ssh | None = None
     """How SSH reaches the machine. Required with the provider `existing`, refused with any other."""
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from components.architecture import AMD64
 from components.config.access import Access
 from components.config.admission import Admission
 from components.config.artifacts import Artifacts
@@ -102,3 +103,12 @@ class Page(Section):
     def asks_webhooks(self) -> bool:
         """Whether API servers ask a service outside of the cluster, and so need a certificate for that."""
         return bool(self.access.webhooks()) or self.admission.image_policy_webhook is not None
+
+    def architecture_of(self, node: Node) -> str:
+        """The architecture of the machine of a node."""
+        return self.machines.architecture_of(node.roles) or node.architecture or AMD64
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """The architectures of all nodes, each once, sorted."""
+        return tuple(sorted({self.architecture_of(node) for node in self.nodes}))

@@ -41,8 +41,8 @@ class AwsSite:
         from components.machines.aws.tags import Tags
 
         provider = aws.Provider("aws", region=self.aws.region)
-        account = inspect_account(self.aws, provider)
         tags = Tags(self.stack, self.page.cluster.name, self.aws.tags)
+        account = inspect_account(self.page, self.aws, tags, provider)
         places = place_nodes(self.aws, self.page.nodes)
         args = AwsMachinesArgs(self.page, self.aws, topology, places, account, tags)
         return AwsMachines("aws", args, pulumi.ResourceOptions(providers=[provider])).machines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from components.architecture import AMD64
 from components.config import Page, ports
 from components.config.existing import ExistingSection
 from components.node.plan import NodeEnvironment, plan_node
@@ -30,7 +31,7 @@ def traits_of(hosts: ExistingSection) -> Traits:
 def needs_of(page: Page, hosts: ExistingSection, topology: Topology, node: NodePlan) -> dict[str, str]:
     """Variables for preflight.sh."""
     traits = traits_of(hosts)
-    part = plan_node(page, topology, node, NodeEnvironment("", {}, traits))
+    part = plan_node(page, topology, node, NodeEnvironment({node.architecture: ""}, {}, traits))
     data = [d.path for d in part.directories if d.path.startswith("/var/") or d.path in _etcd_paths(page)]
     return {
         "ADDRESS": node.address,
@@ -52,6 +53,8 @@ def needs_of(page: Page, hosts: ExistingSection, topology: Topology, node: NodeP
         "SERVERS": " ".join(dict.fromkeys(_mirrors(page, node))),
         "PROXIES": " ".join(_authority(url) for url in _proxies(page)),
         "VIRTUAL": f"{hosts.vip.address}:{hosts.vip.port}" if hosts.vip and node.is_control_plane else "",
+        # The inspection of an amd64 host stays the same as that of versions without this key.
+        **({} if node.architecture == AMD64 else {"ARCHITECTURE": node.architecture}),
     }
 
 

@@ -2,7 +2,7 @@
 # Prints lines `fact NAME VALUE` and `finding TEXT`, then the line `end`. The facts `clock-first` and `clock` are the first
 # and the last thing that the script reads.
 #
-#   ADDRESS                     the address of the host on the page
+#   ADDRESS, ARCHITECTURE       the address of the host on the page; amd64 or arm64, amd64 if it is not set
 #   CONTAINERS, PACKAGES, SWAP  options of the page
 #   CORES, MEMORY, DISKS        minimum: a number; MiB; PATH:MIB ...
 #   KERNEL, MODULES, SYSCTLS    the oldest allowed version; names; NAME=VALUE that will be set
@@ -23,7 +23,12 @@ system() {
     [ "$(id -u)" = 0 ] || finding "commands run as $(id -un), which is not root"
     fact os "$(sed -n 's/^PRETTY_NAME=//p' /etc/os-release | tr -d '"')"
     [ -d /run/systemd/system ] || finding 'systemd is not running'
-    [ "$(uname -m)" = x86_64 ] || finding "the processor is $(uname -m); allowed: x86_64"
+    case $(uname -m) in x86_64) is=amd64 ;; aarch64) is=arm64 ;; *) is='' ;; esac
+    if [ -z "$is" ]; then
+        finding "the processor is $(uname -m); allowed: x86_64 (amd64), aarch64 (arm64)"
+    elif [ "$is" != "${ARCHITECTURE:-amd64}" ]; then
+        finding "the processor is $(uname -m) and the page says ${ARCHITECTURE:-amd64}; allowed: architecture: $is"
+    fi
     oldest=$(printf '%s\n' "$KERNEL" "$(uname -r)" | sort -V | head -n 1)
     [ "$oldest" = "$KERNEL" ] || finding "the kernel is $(uname -r); allowed: $KERNEL or newer"
     if systemd-detect-virt --container --quiet; then is=true; else is=false; fi

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
@@ -57,12 +57,13 @@ class PluginSection(Section):
 class ObjectsArgs:
     """What a plugin's objects in the cluster are made from.
 
-    `images` are pinned references by name; `node_local_port` is the port on 127.0.0.1 of every node that leads to the
-    API servers, for a plugin that must not need service addresses; `trust` are annotations for pods that use the API.
+    `images` are pinned references by name, then by architecture of the node; `node_local_port` is the port on 127.0.0.1
+    of every node that leads to the API servers, for a plugin that must not need service addresses; `trust` are
+    annotations for pods that use the API.
     """
 
     page: Page
-    images: Mapping[str, str]
+    images: Mapping[str, Mapping[str, str]]
     node_local_port: int
     trust: Mapping[str, str] = field(default_factory=dict)
 
@@ -73,5 +74,5 @@ class NetworkPlugin(Protocol):
     def node_part(self, page: Page) -> NodePart:
         """Files, units, artifacts and remnants on every node with a kubelet, after the container runtime."""
 
-    def make_objects(self, name: str, args: ObjectsArgs, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+    def make_objects(self, name: str, args: ObjectsArgs, opts: pulumi.ResourceOptions) -> Sequence[pulumi.Resource]:
         """Make the plugin's objects in the cluster; when the result is done, pods of every node have a network."""

@@ -20,6 +20,7 @@ from components.node.render.kube_proxy import kube_proxy
 from components.node.render.kubelet import kubelet
 from components.node.render.maintenance import maintenance
 from components.node.render.operating_system import kernel_settings, swap_off
+from components.node.render.probe import patient
 from components.node.render.proxy import proxy_file
 from components.node.render.restore import with_restore
 from components.node.render.vip import virtual_address
@@ -31,10 +32,11 @@ from components.topology import NodePlan, Topology
 class NodeEnvironment:
     """What files of a node depend on besides the page: the pinned pause image, mirror URLs by registry, traits.
 
-    `closed_mirrors` are the URLs of mirrors that nodes reach without leaving the host (local machines).
+    `pause_images` has the image for each architecture of the page. `closed_mirrors` are the URLs of mirrors that nodes
+    reach without leaving the host (local machines).
     """
 
-    pause_image: str
+    pause_images: Mapping[str, str]
     registry_mirrors: Mapping[str, str]
     traits: Traits
     closed_mirrors: frozenset[str] = frozenset()
@@ -47,7 +49,7 @@ def plan_node(page: Page, topology: Topology, node: NodePlan, environment: NodeE
     part = merge(_parts(page, topology, node, environment))
     if page.restore:
         part = with_restore(part, page.restore, node)
-    return merge((part, generations_file(page.pki.generations, part)))
+    return patient(merge((part, generations_file(page.pki.generations, part))), page.rollout.answer_timeout)
 
 
 def _parts(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvironment) -> Iterator[NodePart]:
@@ -75,7 +77,7 @@ def _parts(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvi
         # For people on the machine and for drain.sh.
         yield NodePart(artifacts=("kubectl",))
         yield container_runtime(
-            environment.pause_image,
+            environment.pause_images[node.architecture],
             environment.registry_mirrors,
             environment.traits,
             proxy_file(page),

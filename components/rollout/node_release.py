@@ -11,6 +11,7 @@ import pulumi
 import pulumi_command as command
 
 from components.artifacts.lock import Artifact
+from components.config.rollout import HEALTH
 from components.machines.base import Machine
 from components.node.model import ROOT, NodePart
 from components.node.payload import release_payload
@@ -27,6 +28,7 @@ from components.pki.material import Material
 from components.resource_names import NodeResource
 
 _RELEASES = f"{ROOT}/releases"
+_HEALTH_LIMIT = "HARDWAY_HEALTH_LIMIT"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class StagedNode:
     machine: Machine
     digest: pulumi.Output[str]
     command: pulumi.Resource
+    health_timeout: timedelta = HEALTH
+
+    def patience(self, *variables: str) -> str:
+        """The beginning of a command line that gives scripts the limit of the page. Empty if it is their own limit."""
+        return _patience(self.health_timeout, variables)
 
     def newest_script(self, name: str, arguments: str) -> str:
         """A command line that runs a script of the release that was staged last, with the settings of this run.
@@ -57,6 +64,7 @@ class NodeReleaseArgs:
     artifacts: Mapping[str, Artifact]
     material: Mapping[str, Material]
     mirror: pulumi.Input[str]
+    health_timeout: timedelta = HEALTH
     after: Sequence[pulumi.Resource] = ()
     """Resources that have to exist before the first command runs on the machine."""
 
@@ -86,7 +94,8 @@ class NodeRelease(pulumi.ComponentResource):
                 args.part, known["release"], args.artifacts, known["contents"], known["mirror"]
             )
         )
-        how = args.machine.become, args.machine.wait, args.machine.installs_packages
+        become = args.machine.become + _patience(args.health_timeout, (_HEALTH_LIMIT,))
+        how = become, args.machine.wait, args.machine.installs_packages
         script = self.digest.apply(lambda digest: _stage_script(digest, *how))
         stage = command_on(
             NodeResource.STAGE.name_for(name),
@@ -97,7 +106,7 @@ class NodeRelease(pulumi.ComponentResource):
             args.after,
             args.machine.removal or None,
         )
-        self.staged = StagedNode(args.machine.name, args.machine, self.digest, stage)
+        self.staged = StagedNode(args.machine.name, args.machine, self.digest, stage, args.health_timeout)
         self.register_outputs({"digest": self.digest, "manifest": self.manifest})
 
 
@@ -109,10 +118,17 @@ def activate(
     `drain` is how long pods may take to leave the node, where the step from one release to the other needs that.
     """
     limit = f" {int(drain.total_seconds())}" if drain else ""
-    script = node.digest.apply(lambda d: f"{node.machine.become}sh {_RELEASES}/{d}/apply.sh activate {d}{limit}")
+    run = f"{node.machine.become}{node.patience(_HEALTH_LIMIT)}sh"
+    script = node.digest.apply(lambda d: f"{run} {_RELEASES}/{d}/apply.sh activate {d}{limit}")
     return command_on(
         NodeResource.ACTIVATE.name_for(node.name), node.machine, script, None, parent, (node.command, *after)
     )
+
+
+def _patience(limit: timedelta, variables: Sequence[str]) -> str:
+    # Without the variables, the command lines of most clusters are as they were.
+    seconds = int(limit.total_seconds())
+    return "" if limit == HEALTH else f"env {' '.join(f'{name}={seconds}' for name in variables)} "
 
 
 def _manifest(args: NodeReleaseArgs) -> dict[str, pulumi.Input[str]]:

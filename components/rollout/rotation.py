@@ -83,7 +83,9 @@ class Rotation(pulumi.ComponentResource):
         keys = args.generations.by_key()
         concerned = {key: keys[key] for key in ("kubernetes", "front-proxy", "encryption")}
         words = " ".join(f"{key} {','.join(map(str, of.active_first))}" for key, of in concerned.items())
-        script = pulumi.Output.concat(f"{node.machine.become}sh {ROOT}/current/settle.sh {words} change ", begun.id)
+        limit = node.patience("HARDWAY_SETTLE_LIMIT")
+        settle = f"{node.machine.become}{limit}sh {ROOT}/current/settle.sh {words} change "
+        script = pulumi.Output.concat(settle, begun.id)
         kubeconfig = pulumi.Output.from_input(args.kubeconfig)
         # The credential has a short life. A renewal of the credential is no reason to write all Secrets again.
         self.settled.append(
@@ -96,7 +98,8 @@ class Rotation(pulumi.ComponentResource):
         words = " ".join(f"{key} {active}" for key, active in in_use.items())
 
         def renew(node: StagedNode, waits: list[pulumi.Resource]) -> pulumi.Resource:
-            script = f"{node.machine.become}sh {ROOT}/current/kubelet_renew.sh {words} change "
+            limit = node.patience("HARDWAY_RENEW_LIMIT")
+            script = f"{node.machine.become}{limit}sh {ROOT}/current/kubelet_renew.sh {words} change "
             own = [args.workers[node.name]] if node.name in args.workers else []
             name = NodeResource.CREDENTIALS.name_for(node.name)
             return command_on(name, node.machine, pulumi.Output.concat(script, begun.id), None, self, [*waits, *own])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.artifacts.choice import choose_artifacts, choose_image
+from components.artifacts.choice import choose_artifacts, choose_images
 from components.artifacts.lock import Lock
 from components.config import Page
 from components.machines.base import Machines
@@ -37,7 +37,7 @@ class StagingArgs:
 def stage_nodes(args: StagingArgs) -> dict[str, StagedNode]:
     """One `NodeRelease` for each node, by name; each waits until the mirror of the machines exists."""
     machines = args.machines
-    pause = choose_image(args.page, args.lock, "pause")
+    pause = choose_images(args.page, args.lock, "pause")
     environment = NodeEnvironment(
         pause,
         {**machines.registry_mirrors, **args.page.artifacts.registry_mirrors},
@@ -55,9 +55,10 @@ def stage_nodes(args: StagingArgs) -> dict[str, StagedNode]:
             NodeReleaseArgs(
                 machine=machines.by_name[name],
                 part=part,
-                artifacts=choose_artifacts(args.page, args.lock, part.artifacts),
+                artifacts=choose_artifacts(args.page, args.lock, part.artifacts, args.topology.node(name).architecture),
                 material=material,
                 mirror=machines.mirror,
+                health_timeout=args.page.rollout.health_timeout,
                 after=[*machines.ready, *args.after],
             ),
         ).staged

@@ -162,10 +162,17 @@ ANSWERS = {
 CALLS: dict[str, Values] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
     "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": [f"eu-central-1{zone}" for zone in "abc"]},
-    "aws:ssm/getParameter:getParameter": {"insecureValue": "ami-0123456789abcdef0"},
 }
+AMIS: Values = {
+    "ami-0123456789abcdef0": "x86_64",
+    "ami-0123456789abcdefa": "arm64",
+}
+"""The architectures of AMIs. An SSM parameter that ends in arm64 has the second one."""
+TYPES: Values = {"m7g.large": ["arm64"], "t4g.micro": ["arm64"], "x9g.large": ["i386", "x86_64"]}
+"""What AWS says about instance types."""
 GET_ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
-"""FAKE_ZONES has the zones of another region, as JSON."""
+"""FAKE_ZONES has the zones of another region, as JSON. FAKE_MACHINES has amd64 machines of the stack that exist:
+private addresses by the tag `Name`, as JSON. FAKE_AMI is the AMI in every SSM parameter."""
 GET_SUBNET = "aws:ec2/getSubnet:getSubnet"
 SUBNETS: Values = {
     "subnet-0123456789abcdef0": {
@@ -206,6 +213,18 @@ class FakeEngine(MockMonitor):
                     return {}, [("", "configuring the provider: no valid credential sources\nfound. See https:...")]
                 if args.token == GET_ZONES and "FAKE_ZONES" in os.environ:
                     return {"names": json.loads(os.environ["FAKE_ZONES"])}
+                if args.token == "aws:ssm/getParameter:getParameter":
+                    is_arm64 = args.args["name"].endswith("arm64")
+                    return {"insecureValue": os.environ.get("FAKE_AMI", list(AMIS)[is_arm64])}
+                if args.token == "aws:ec2/getAmi:getAmi":
+                    return {"architecture": AMIS[args.args["filters"][0]["values"][0]]}
+                if args.token == "aws:ec2/getInstanceType:getInstanceType":
+                    return {"supportedArchitectures": TYPES[args.args["instanceType"]]}
+                if args.token == "aws:ec2/getInstances:getInstances":
+                    wanted = {entry["name"]: entry["values"] for entry in args.args["filters"]}
+                    machines = json.loads(os.environ.get("FAKE_MACHINES", "{}"))
+                    names = wanted.get("tag:Name", machines)
+                    return {"privateIps": [address for name, address in machines.items() if name in names]}
                 if args.token == GET_SUBNET:
                     return json.loads(os.environ.get("FAKE_SUBNETS", json.dumps(SUBNETS)))[args.args["id"]]
                 return CALLS[args.token]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from components.architecture import of_this_machine
 from tools.common.paths import shared_cache, this_clone
-from tools.from_source import catalogue, gobuild, node_image
+from tools.from_source import catalogue, node_image
 from tools.from_source.oci import NET_BIND_SERVICE, File, Settings, layout_digest, write_layout
 
 
@@ -60,11 +61,11 @@ def test_layer_holds_parents_links_rights_and_capabilities(tmp_path: Path) -> No
 @pytest.mark.skipif(not (this_clone().cache / "artifacts.lock.json").exists(), reason="nothing built: run `make tools`")
 def test_lock_of_this_clone_names_files_that_the_mirror_has() -> None:
     lock = json.loads((this_clone().cache / "artifacts.lock.json").read_text())
-    default = lock["artifacts"]["kubelet"][catalogue.KUBERNETES_DEFAULT][gobuild.architecture()]
+    default = lock["artifacts"]["kubelet"][catalogue.KUBERNETES_DEFAULT][of_this_machine()]
     assert default[0]["files"] == {"kubelet": ""}
     for versions in lock["artifacts"].values():
         for architectures in versions.values():
-            for source in architectures[gobuild.architecture()]:
+            for source in architectures[of_this_machine()]:
                 file = shared_cache() / source["url"].replace("{mirror}", "mirror")
                 assert file.is_file() and source["sha256"] in file.parts
 

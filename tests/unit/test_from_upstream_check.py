@@ -73,7 +73,7 @@ def test_a_lock_as_published_passes(secure: Publisher, tmp_path: Path, capsys: p
     assert path.read_text() == before
     said = capsys.readouterr().err
     assert said.count("as published: ") == 4
-    assert said.endswith("all 4 digests in lock.json are as published\n")
+    assert said.endswith("all 4 digests in lock.json are as published; 0 signatures are verified\n")
     assert len([path for path in secure.asked if path.startswith("/asset")]) == 4, "no redirect was followed"
 
 

@@ -68,7 +68,7 @@ def test_a_rotation_may_begin_and_end() -> None:
 
 def part(given: Page, node: str = "cp-1") -> NodePart:
     topology = cluster("stacked").topology
-    return plan_node(given, topology, topology.node(node), NodeEnvironment("pause", {}, Traits()))
+    return plan_node(given, topology, topology.node(node), NodeEnvironment({"amd64": "pause"}, {}, Traits()))
 
 
 def flags(found: NodePart, unit: str) -> dict[str, str]:

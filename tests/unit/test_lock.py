@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from clusters import NAMES, cluster, lock_data, sha256
 
-from components.artifacts.choice import artifact_versions, choose_artifacts, choose_lock
+from components.artifacts.choice import artifact_versions, choose_lock
 from components.artifacts.lock import UPSTREAM_LOCK, Artifact, Lock, LockError, Source, read_lock
 
 RUN = 'run `make lock ADD="{}"` on a machine that reaches the internet'
@@ -23,11 +23,11 @@ def lock(sha: str | None = sha256("etcd"), digest: str | None = "sha256:00", *, 
 
 def test_an_artifact() -> None:
     source = Source("https://x/etcd.tar.gz", sha256("etcd"), "tar.gz", {"etcd": "e/etcd"})
-    assert lock().artifact("etcd", "3.7.3") == Artifact("etcd", "3.7.3", (source,))
+    assert lock().artifact("etcd", "3.7.3", "amd64") == Artifact("etcd", "3.7.3", (source,))
 
 
 def test_an_image_is_pinned_by_its_digest() -> None:
-    assert lock().image("pause", "3.10") == "registry.k8s.io/pause:3.10@sha256:00"
+    assert lock().image("pause", "3.10", "amd64") == "registry.k8s.io/pause:3.10@sha256:00"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_an_image_is_pinned_by_its_digest() -> None:
 )
 def test_an_artifact_that_is_missing(name: str, version: str, message: str) -> None:
     with pytest.raises(LockError) as caught:
-        lock().artifact(name, version)
+        lock().artifact(name, version, "amd64")
     assert str(caught.value) == message
 
 
@@ -50,26 +50,28 @@ def test_an_architecture_that_is_missing() -> None:
 
 def test_an_image_that_is_missing() -> None:
     with pytest.raises(LockError) as caught:
-        lock().image("pause", "3.9")
+        lock().image("pause", "3.9", "amd64")
     assert str(caught.value) == f"a.lock.json: no image pause 3.9, it has: 3.10; {NO_OTHER}"
 
 
 def test_an_image_with_a_digest_for_each_architecture() -> None:
     of_each = {"reference": "ghcr.io/x/flannel:v1", "digest": {"amd64": "sha256:aa", "arm64": "sha256:bb"}}
     small = Lock(Path("a.lock.json"), {"artifacts": {}, "images": {"flannel": {"1": of_each}}})
-    assert small.image("flannel", "1") == "ghcr.io/x/flannel:v1@sha256:aa"
+    assert small.image("flannel", "1", "amd64") == "ghcr.io/x/flannel:v1@sha256:aa"
     assert small.image("flannel", "1", "arm64") == "ghcr.io/x/flannel:v1@sha256:bb"
-    with pytest.raises(LockError, match=r"^a\.lock\.json: no digest for ghcr\.io/x/flannel:v1; "):
+    with pytest.raises(
+        LockError, match=r"^a\.lock\.json: no digest for ghcr\.io/x/flannel:v1 for riscv64, it has: amd64, arm64; "
+    ):
         small.image("flannel", "1", "riscv64")
 
 
 @pytest.mark.parametrize("digest", [None, ""])
 def test_nothing_without_a_digest_is_fetched(digest: str | None) -> None:
     with pytest.raises(LockError) as caught:
-        lock(sha=digest, upstream=True).artifact("etcd", "3.7.3")
+        lock(sha=digest, upstream=True).artifact("etcd", "3.7.3", "amd64")
     assert str(caught.value) == f"a.lock.json: no sha256 for https://x/etcd.tar.gz; {RUN.format('etcd=3.7.3')}"
     with pytest.raises(LockError) as caught:
-        lock(digest=digest, upstream=True).image("pause", "3.10")
+        lock(digest=digest, upstream=True).image("pause", "3.10", "amd64")
     assert str(caught.value) == f"a.lock.json: no digest for registry.k8s.io/pause:3.10; {RUN.format('pause=3.10')}"
 
 
@@ -115,7 +117,7 @@ def test_versions_of_the_page_choose_the_artifacts(name: str) -> None:
     made = cluster(name)
     versions = made.page.versions
     for node in made.topology.nodes:
-        chosen = choose_artifacts(made.page, made.lock, made.part(node.name).artifacts)
+        chosen = made.artifacts(node.name)
         assert list(chosen) == list(made.part(node.name).artifacts)
         for artifact in chosen.values():
             field = artifact.name.replace("-", "_")

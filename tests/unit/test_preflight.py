@@ -50,7 +50,12 @@ HERE = (
 
 def look(change: Mapping[str, str], command: Sequence[str] = ("dash", "-s")) -> list[str]:
     """The findings of the script on this machine, without findings that depend on this machine."""
-    text = "".join(f"{name}='{value}'\n" for name, value in {**FIT, **change}.items())
+    return [finding for finding in findings(change, command) if not finding.startswith(HERE)]
+
+
+def findings(change: Mapping[str, str], command: Sequence[str] = ("dash", "-s"), before: str = "") -> list[str]:
+    """All findings of the script on this machine. `before` is a script that runs first."""
+    text = before + "".join(f"{name}='{value}'\n" for name, value in {**FIT, **change}.items())
     started = time.time()
     done = subprocess.run(
         command, input=text + SCRIPT.read_text(), capture_output=True, text=True, timeout=60, check=True
@@ -60,11 +65,32 @@ def look(change: Mapping[str, str], command: Sequence[str] = ("dash", "-s")) -> 
     # The truth is in the interval, however slow this machine is.
     assert report.clock.low <= 0 <= report.clock.high
     assert report.facts["hostname"] == os.uname().nodename
-    return [line for line in report.findings if not line.startswith(HERE)]
+    return list(report.findings)
 
 
 def test_a_fit_host_has_no_findings() -> None:
     assert look({}) == []
+
+
+@pytest.mark.parametrize(
+    ("processor", "page", "finding"),
+    [
+        ("x86_64", {}, None),
+        (
+            "x86_64",
+            {"ARCHITECTURE": "arm64"},
+            "the processor is x86_64 and the page says arm64; allowed: architecture: amd64",
+        ),
+        ("aarch64", {}, "the processor is aarch64 and the page says amd64; allowed: architecture: arm64"),
+        ("aarch64", {"ARCHITECTURE": "arm64"}, None),
+        ("riscv64", {"ARCHITECTURE": "arm64"}, "the processor is riscv64; allowed: x86_64 (amd64), aarch64 (arm64)"),
+    ],
+)
+def test_the_processor_is_that_of_the_page(processor: str, page: dict[str, str], finding: str | None) -> None:
+    """`uname -m` of another machine: there is none with another processor here."""
+    before = f'uname() {{ if [ "$1" = -m ]; then echo {processor}; else command uname "$@"; fi; }}\n'
+    found = [line for line in findings(page, before=before) if "processor" in line]
+    assert found == ([finding] if finding else [])
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:

@@ -9,6 +9,8 @@ import pytest
 from clusters import NAMES, cluster
 
 from components.addons.coredns import corefile
+from components.artifacts.choice import choose_artifacts, choose_images
+from components.artifacts.lock import UPSTREAM_LOCK, read_lock
 from components.config.existing import ExistingSection
 from components.machines.gateway import gateway_files
 from components.machines.needs import needs_of
@@ -109,15 +111,15 @@ def digests() -> str:
     What is renewed by itself (certificates, keys) stands as its name, programs as their versions.
     """
     lines = []
-    for name in (*NAMES, "existing"):
+    for name in (*NAMES, "existing", "mixed"):
         made = cluster(name)
         lines += [f"{name} {node.name} {made.release(node.name).digest}\n" for node in made.topology.nodes]
     return "".join(lines)
 
 
-def needs() -> str:
+def needs(name: str) -> str:
     """The requirements that the preflight checks on every host."""
-    made = cluster("existing")
+    made = cluster(name)
     assert isinstance(made.page.machines, ExistingSection)
     lines = []
     for node in made.topology.nodes:
@@ -126,10 +128,25 @@ def needs() -> str:
     return "\n".join(lines)
 
 
+def release_files(name: str) -> str:
+    """What every node fetches, with the committed lock: addresses, digests, and the image of the sandbox."""
+    made, lock = cluster(name), read_lock(UPSTREAM_LOCK)
+    lines = []
+    for node in made.topology.nodes:
+        chosen = choose_artifacts(made.page, lock, made.part(node.name).artifacts, node.architecture)
+        files = [source for artifact in chosen.values() for source in artifact.sources]
+        pause = choose_images(made.page, lock, "pause")[node.architecture]
+        lines += [f"# {node.name}", *(f"{file.sha256}  {file.url}" for file in files), pause, ""]
+    return "\n".join(lines)
+
+
 CASES: goldens.Cases = {
     "digests.txt": digests,
     "existing/vip-cp-2.txt": partial(vip, "cp-2"),
-    "existing/needs.txt": needs,
+    "existing/needs.txt": partial(needs, "existing"),
+    "mixed/needs.txt": partial(needs, "mixed"),
+    "mixed/release-files.txt": partial(release_files, "mixed"),
+    "mixed/worker-1.txt": partial(node, "mixed", "worker-1"),
     **{f"{name}/{of}.txt": partial(node, name, of) for name, nodes in NODES.items() for of in nodes},
     **{f"{name}/leaves.txt": partial(leaves, name) for name in NAMES},
     **{f"{name}/gateway.txt": partial(gateway, name) for name in NAMES},

@@ -64,7 +64,7 @@ MADE_ON_THE_NODE = {"cfg/kubelet.d", "bin/cni"}
 
 def programs(made: Cluster, part: NodePart) -> dict[str, str]:
     """Path of each program of a release -> the artifact it comes from."""
-    chosen = choose_artifacts(made.page, made.lock, part.artifacts)
+    chosen = choose_artifacts(made.page, made.lock, part.artifacts, "amd64")
     return {f"bin/{name}": a.name for a in chosen.values() for source in a.sources for name in source.files}
 
 

@@ -8,7 +8,6 @@ import pytest
 from clusters import Cluster, cluster
 from test_release import CHANGES, reloads, restarts
 
-from components.artifacts.choice import choose_artifacts
 from components.node.release import fixed_manifest, material_files, outline, unit_flags
 from components.node.render.systemd import flags, service
 from components.rollout import node_release as stage
@@ -20,9 +19,9 @@ UPGRADE = {"a kubernetes upgrade": ({"versions.kubernetes": "1.36.4"},)}
 
 def said(made: Cluster, node: str) -> dict[str, object]:
     """The inputs of a node's release as a preview has them."""
-    part, release = made.part(node), made.release(node)
-    artifacts = choose_artifacts(made.page, made.lock, part.artifacts)
-    return {"digest": release.digest, "manifest": release.manifest, **outline(part, artifacts)}
+    release = made.release(node)
+    shown = outline(made.part(node), made.artifacts(node))
+    return {"digest": release.digest, "manifest": release.manifest, **shown}
 
 
 @pytest.mark.parametrize("change", [case[0] for case in (CHANGES | UPGRADE).values()], ids=[*CHANGES, *UPGRADE])
@@ -43,7 +42,7 @@ def test_what_is_known_of_a_manifest_before_certificates_are() -> None:
     made = cluster("stacked")
     for node in made.topology.nodes:
         part, release = made.part(node.name), made.release(node.name)
-        known = fixed_manifest(part, choose_artifacts(made.page, made.lock, part.artifacts))
+        known = fixed_manifest(part, made.artifacts(node.name))
         filled = material_files(part)
         assert {path: digest for path, digest in release.manifest.items() if path not in filled} == known
         assert filled.keys() | known.keys() == release.manifest.keys()
@@ -74,7 +73,7 @@ def test_flags_of_a_secret_page_are_secret(hidden: bool, monkeypatch: pytest.Mon
     monkeypatch.setattr(pulumi.runtime, "is_config_secret", lambda key: hidden and key == "hardway:extraArgs")
     made = cluster("stacked", {"extraArgs.kube-apiserver": {"event-ttl": "2h"}})
     part = made.part("cp-1")
-    args = SimpleNamespace(part=part, artifacts=choose_artifacts(made.page, made.lock, part.artifacts))
+    args = SimpleNamespace(part=part, artifacts=made.artifacts("cp-1"))
 
     async def is_secret() -> bool:
         return await pulumi.Output.from_input(stage._outline(args)["flags"]).is_secret()  # type: ignore[arg-type]

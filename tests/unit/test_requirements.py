@@ -8,7 +8,7 @@ from tools.common.paths import this_clone
 from tools.prepare.venv import REQUIREMENTS
 
 ROOT = this_clone().root
-PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.]+)")
+PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[a-z0-9,-]+\])?==(?P<version>[A-Za-z0-9.]+)")
 
 
 def normal(name: str) -> str:

@@ -82,7 +82,6 @@ def _upstream(there: Probes, chosen: Source, local: bool) -> Iterator[Line]:
 def _is_mirrored(there: Probes) -> bool:
     """Whether everything is in the mirror of this machine already."""
     from tools.common.paths import shared_cache
-    from tools.from_source.gobuild import architecture
     from tools.mirror.fill import pieces
     from tools.mirror.folder import Mirror
     from tools.mirror.prepared import to_try
@@ -90,9 +89,8 @@ def _is_mirrored(there: Probes) -> bool:
     if isinstance(there.lock, LockError):
         return False
     mirror = Mirror(shared_cache() / "mirror")
-    return all(
-        piece.is_done() for piece in pieces(mirror, there.page, there.lock, [architecture()], to_try(there.lock))
-    )
+    page, lock = there.page, there.lock
+    return all(piece.is_done() for piece in pieces(mirror, page, lock, page.architectures, to_try(lock)))
 
 
 def _engine(there: Probes, chosen: Source) -> Iterator[Line]:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from components.architecture import of_this_machine
 from tools.common.store import Store, write_atomically
 from tools.from_source import catalogue, gobuild, images
 from tools.from_source.catalogue import Program
@@ -16,7 +17,7 @@ def write_lock(path: Path, store: Store) -> None:
         file = gobuild.find(program, store)
         if program.artifact and file:
             versions = artifacts.setdefault(program.artifact, {}).setdefault(program.version, {})
-            versions.setdefault(gobuild.architecture(), []).append(_source(program, gobuild.sha256(file)))
+            versions.setdefault(of_this_machine(), []).append(_source(program, gobuild.sha256(file)))
     built = {
         image: folder for image in (*catalogue.IMAGES, *catalogue.TEST_IMAGES) if (folder := images.find(image, store))
     }

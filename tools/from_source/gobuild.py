@@ -6,11 +6,11 @@ The user's Go settings apply (GOPROXY, GOFLAGS, GOTOOLCHAIN, caches). This modul
 import functools
 import math
 import os
-import platform
 import shutil
 import subprocess
 from pathlib import Path
 
+from components.architecture import of_this_machine
 from components.artifacts.official_pulumi import HOW_TO_INSTALL
 from tools.common.errors import ToolError
 from tools.common.progress import Progress
@@ -19,14 +19,8 @@ from tools.from_source import preparations
 from tools.from_source.catalogue import Program
 
 GO_MODULES = Path(__file__).with_name("go")
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _BYTES_PER_COMPILER = 4 << 30
 _MODULES_AT_ONCE = 2
-
-
-def architecture() -> str:
-    """The architecture of this machine's processor, as Go and the lock files name it."""
-    return ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 @functools.cache
@@ -60,7 +54,7 @@ def sources_digest(folder: str) -> str:
 def digest(program: Program) -> str:
     """The digest of all inputs of a program's build."""
     entry = [program.package, program.stamps, program.tags, program.uses_c, program.preparation]
-    return digest_of("go-1", go_version(), architecture(), sources_digest(program.folder), entry)
+    return digest_of("go-1", go_version(), of_this_machine(), sources_digest(program.folder), entry)
 
 
 def entry_name(program: Program) -> str:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from components.architecture import of_this_machine
 from tools.common.progress import Progress, run_logged
 from tools.common.store import Store, digest_of, remove_tree
 from tools.from_source import catalogue, gobuild, node_image
@@ -37,7 +38,7 @@ def digest(image: Image) -> str:
     programs = [gobuild.digest(program) for program in _PROGRAMS[image.name]]
     debian = node_image.digest() if image.name in _FROM_DEBIAN else None
     pause = gobuild.sources_digest(catalogue.PAUSE_FOLDER) if image.name == "pause" else None
-    return digest_of("image-1", image.reference, gobuild.architecture(), programs, debian, pause)
+    return digest_of("image-1", image.reference, of_this_machine(), programs, debian, pause)
 
 
 def module(image: Image) -> str:
@@ -69,7 +70,7 @@ def build(image: Image, store: Store, progress: Progress) -> Path:
         if debian:
             _unpack(debian, work)
         layers, settings = _CONTENTS[image.name](files, work)
-        write_layout(folder, layers, settings, gobuild.architecture())
+        write_layout(folder, layers, settings, of_this_machine())
         remove_tree(work)
 
     return store.make(entry_name(image), digest(image), make)
@@ -125,8 +126,8 @@ _CONTENTS: dict[str, Callable[[dict[str, Path], Path], tuple[list[list[File]], S
 
 def _firewall(debian: Path) -> Iterator[File]:
     """The programs nft and iptables with the libraries that they load, at the same paths as in Debian."""
-    libraries = LIBRARIES[gobuild.architecture()]
-    loader = LOADERS[gobuild.architecture()]
+    libraries = LIBRARIES[of_this_machine()]
+    loader = LOADERS[of_this_machine()]
     needed: set[str] = set()
     for program in _FIREWALL:
         yield File(f"/{program}", source=debian / program)
@@ -144,7 +145,7 @@ def _firewall(debian: Path) -> Iterator[File]:
 
 
 def _unpack(debian: Path, target: Path) -> None:
-    wanted = [LIBRARIES[gobuild.architecture()], *_FIREWALL, _AUTHORITIES]
+    wanted = [LIBRARIES[of_this_machine()], *_FIREWALL, _AUTHORITIES]
     subprocess.run(["tar", "-xf", str(debian), "-C", str(target), *(f"./{path}" for path in wanted)], check=True)
 
 

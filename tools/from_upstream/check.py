@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from tools.common.errors import ToolError
 from tools.common.progress import say
-from tools.from_upstream import published
-from tools.from_upstream.lock import RELEASES, Release, read
+from tools.from_upstream import published, signatures
+from tools.from_upstream.lock import RELEASES, Release, Verify, read
+from tools.from_upstream.signatures import Signer
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,17 @@ class _Entry:
     asked: str
     """The host that is asked."""
     ask: Callable[[], str | None]
+    signer: Signer | None = None
+    """Who has to have signed the file."""
 
 
-def check(path: Path, releases: Mapping[str, Release] = RELEASES) -> None:
-    """Compare every digest. Raises ToolError with a line for each digest that differs or cannot be compared.
+def check(path: Path, releases: Mapping[str, Release] = RELEASES, verify: Verify | None = signatures.verify) -> None:
+    """Compare every digest, and verify signatures of the projects that sign; `verify` is None if nobody looks at them.
 
-    A host that does not answer is asked once.
+    Raises ToolError with a line for each digest that differs or cannot be compared, and for each signature that is not
+    verified. A host that does not answer is asked once.
     """
-    found, count, silent = [], 0, set[str]()
+    found, count, signed, silent = [], 0, 0, set[str]()
     for entry in _entries(read(path), releases):
         count += 1
         if entry.asked in silent:
@@ -36,6 +40,9 @@ def check(path: Path, releases: Mapping[str, Release] = RELEASES) -> None:
             continue
         try:
             problem = _problem(entry)
+            if entry.signer and entry.locked and verify and not problem:
+                verify(entry.what, entry.locked, entry.signer)
+                signed += 1
         except published.UnreadableError as error:
             silent |= {entry.asked} if error.unreachable else set()
             problem = str(error)
@@ -48,7 +55,8 @@ def check(path: Path, releases: Mapping[str, Release] = RELEASES) -> None:
     if found:
         lines = "".join(f"\n  {line}" for line in found)
         raise ToolError(f"{len(found)} of {count} digests in {path.name} are not as published:{lines}")
-    say(f"all {count} digests in {path.name} are as published")
+    words = f"{signed} signatures are verified" if verify else "signatures were not verified"
+    say(f"all {count} digests in {path.name} are as published; {words}")
 
 
 def _problem(entry: _Entry) -> str | None:
@@ -63,15 +71,16 @@ def _entries(lock: Mapping[str, Any], releases: Mapping[str, Release]) -> Iterat
         for version, architectures in versions.items():
             for architecture, sources in architectures.items():
                 for source in sources:
-                    yield _file(releases[name].checksums.format(v=version, a=architecture), source)
+                    checksums = releases[name].checksums.format(v=version, a=architecture)
+                    yield _file(checksums, source, releases[name].signer)
     for versions in lock["images"].values():
         for image in versions.values():
             yield from _image(image["reference"], image["digest"])
 
 
-def _file(checksums: str, source: Mapping[str, Any]) -> _Entry:
-    url = source["url"]
-    return _Entry(url, source["sha256"], urlsplit(checksums).netloc, lambda: published.file_digest(checksums, url))
+def _file(checksums: str, source: Mapping[str, Any], signer: Signer | None) -> _Entry:
+    url, host = source["url"], urlsplit(checksums).netloc
+    return _Entry(url, source["sha256"], host, lambda: published.file_digest(checksums, url), signer)
 
 
 def _image(reference: str, digest: str | Mapping[str, str] | None) -> Iterator[_Entry]:

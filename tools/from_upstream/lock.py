@@ -7,18 +7,21 @@ compares all entries.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.architecture import ARCHITECTURES
 from tools.common.errors import ToolError
 from tools.common.progress import say
 from tools.common.store import write_atomically
 from tools.from_source import catalogue
-from tools.from_upstream import published
+from tools.from_upstream import published, signatures
+from tools.from_upstream.signatures import Signer
 
-ARCHITECTURES = ("amd64", "arm64")
+Verify = Callable[[str, str, Signer], None]
+"""Verifies the signature of a file: its URL, its SHA-256, and who has to have signed."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Release:
     """The URL of a file with one digest, or with lines `digest  name`."""
     files: Mapping[str, str]
     """The path of each program in the archive. Empty if the release file is the program."""
+    signer: Signer | None = None
+    """Who signs each file, if signatures are verified."""
 
 
 _GITHUB = "https://github.com"
@@ -43,7 +48,7 @@ _KUBERNETES = "https://dl.k8s.io/release/v{v}/bin/linux/{a}"
 
 RELEASES: dict[str, Release] = {
     **{
-        name: Release(f"{_KUBERNETES}/{name}", f"{_KUBERNETES}/{name}.sha256", {name: ""})
+        name: Release(f"{_KUBERNETES}/{name}", f"{_KUBERNETES}/{name}.sha256", {name: ""}, signatures.KUBERNETES)
         for name in catalogue.KUBERNETES_PROGRAMS
     },
     "etcd": Release(
@@ -76,29 +81,50 @@ def refresh(
     added: Sequence[str] = (),
     releases: Mapping[str, Release] = RELEASES,
     images: Mapping[str, str] = IMAGES,
+    verify: Verify | None = signatures.verify,
 ) -> None:
     """Add versions (`name=version`; `kubernetes` means all its programs) and every missing digest.
 
-    The file changes only if all digests were found. Raises ToolError with the URL that could not be read.
+    The file changes only if all digests were found, and signatures of the projects that sign fit. `verify` is None if
+    nobody looks at signatures. Raises ToolError with the URL that could not be read or verified.
     """
     lock = read(path)
     for text in added:
         for name, version in _parse(text, releases, images):
             add(lock, name, version, releases, images)
-    for name, versions in lock["artifacts"].items():
-        for version, architectures in versions.items():
-            for architecture, sources in architectures.items():
-                for source in sources:
-                    if not source["sha256"]:
-                        checksums = releases[name].checksums.format(v=version, a=architecture)
-                        source["sha256"] = published.file_digest(checksums, source["url"])
-                        say(f"{source['sha256']}  {source['url']}")
+    unverified = set()
+    for name, version, architecture, source in _lacking(lock):
+        release = releases[name]
+        checksums = release.checksums.format(v=version, a=architecture)
+        source["sha256"] = _published(release, checksums, source["url"], verify)
+        if release.signer and not verify:
+            unverified.add(name)
     for versions in lock["images"].values():
         for image in versions.values():
             if not image["digest"]:
                 image["digest"] = published.image_digest(image["reference"])
                 say(f"{image['digest']}  {image['reference']}")
     write_atomically(path, to_text(lock))
+    if unverified:
+        say(f"signatures were not verified, because SIGNATURES=no was given: {', '.join(sorted(unverified))}")
+
+
+def _lacking(lock: Mapping[str, Any]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """Files without a digest: name, version, architecture, and the entry."""
+    for name, versions in lock["artifacts"].items():
+        for version, architectures in versions.items():
+            for architecture, sources in architectures.items():
+                yield from ((name, version, architecture, source) for source in sources if not source["sha256"])
+
+
+def _published(release: Release, checksums: str, url: str, verify: Verify | None) -> str:
+    """The digest that a project publishes. Raises ToolError, also if a signature does not fit."""
+    digest, by = published.file_digest(checksums, url), ""
+    if release.signer and verify:
+        verify(url, digest, release.signer)
+        by = f", signed by {release.signer.identity}"
+    say(f"{digest}  {url}{by}")
+    return digest
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -48,6 +48,11 @@ def file_digest(checksums: str, url: str) -> str:
     return found[0]
 
 
+def read(url: str) -> bytes:
+    """The content of a small file. Raises UnreadableError."""
+    return _read(url, {})
+
+
 def image_digest(reference: str) -> str:
     """The digest of an image in its registry, `sha256:<hex>`, computed from its manifest or index."""
     return _digest(_manifest(reference))

@@ -12,8 +12,11 @@ from tools.mirror.prepared import read
 from tools.operate import page as pages
 
 
-def fill_folder(clone: Clone, stack: str, folder: Path, architectures: Sequence[str]) -> None:
-    """Download what is missing in the folder, and write a configuration of nginx that serves it. Raises ToolError."""
+def fill_folder(clone: Clone, stack: str, folder: Path, architectures: Sequence[str] = ()) -> None:
+    """Download what is missing in the folder, and write a configuration of nginx that serves it. Raises ToolError.
+
+    `architectures`: those of files and images, besides those of the nodes.
+    """
     path = clone.page(stack)
     if not path.is_file():
         raise ToolError(pages.missing(clone, stack))
@@ -24,6 +27,7 @@ def fill_folder(clone: Clone, stack: str, folder: Path, architectures: Sequence[
             "shared cache; allowed for release files in a mirror: upstream"
         )
     mirror = Mirror(folder)
+    architectures = sorted({*page.architectures, *architectures})
     count = fill(mirror, page, lock, architectures)
     config = mirror.write_server()
     say(f"{count} downloads; {folder} has all programs and images of {path.name} for {' and '.join(architectures)}")

@@ -51,7 +51,7 @@ def pieces(
     for name, version in {**image_versions(page), **more}.items():
         for architecture in architectures:
             pinned.setdefault(lock.image(name, version, architecture), []).append(architecture)
-    return found + [_image_piece(mirror, reference, wanted, proxy) for reference, wanted in pinned.items()]
+    return found + [_image_piece(mirror, reference, wanted, proxy, pinned) for reference, wanted in pinned.items()]
 
 
 def file_piece(mirror: Mirror, label: str, source: Source, proxy: web.ProxyOf | None) -> Piece:
@@ -71,12 +71,15 @@ def name_of(source: Source) -> str:
     return in_mirror(source).url.rpartition("/")[2]
 
 
-def _image_piece(mirror: Mirror, pinned: str, architectures: Iterable[str], proxy: web.ProxyOf | None) -> Piece:
+def _image_piece(
+    mirror: Mirror, pinned: str, architectures: Iterable[str], proxy: web.ProxyOf | None, everything: Iterable[str]
+) -> Piece:
     reference, _, digest = pinned.partition("@")
     wanted = tuple(architectures)
+    same_tag = [other.partition("@")[2] for other in everything if other.startswith(f"{reference}@")]
     return Piece(
         f"image {reference} {' '.join(wanted)}",
-        lambda: mirror.has_image(reference, digest, wanted),
+        lambda: mirror.has_image(reference, digest, wanted, same_tag),
         lambda progress: add_image(mirror, reference, digest, wanted, progress, proxy),
         reference.partition("/")[0],
     )

@@ -42,13 +42,18 @@ class Mirror:
         value = digest.removeprefix("sha256:")
         return self._storage / "blobs" / "sha256" / value[:2] / value / "data"
 
-    def has_image(self, reference: str, digest: str, architectures: Iterable[str] = ()) -> bool:
+    def has_image(
+        self, reference: str, digest: str, architectures: Iterable[str] = (), same_tag: Iterable[str] = ()
+    ) -> bool:
         """Whether the whole image is here: its tag is written at the end.
 
-        `architectures` are those that are wanted of an index.
+        `architectures` are those that are wanted of an index. `same_tag` are digests of the same image for other
+        architectures: the tag may lead to one of them.
         """
         link = self._tag(reference)
-        if not link.is_file() or link.read_text().strip() != digest or not self.blob(digest).exists():
+        if not link.is_file() or link.read_text().strip() not in {digest, *same_tag} or not self.blob(digest).exists():
+            return False
+        if not self._link_of(reference, digest).is_file():
             return False
         entries = json.loads(self.blob(digest).read_bytes()).get("manifests")
         return entries is None or all(self.blob(child).exists() for child in of_platforms(entries, architectures))
@@ -74,8 +79,7 @@ class Mirror:
     def finish_image(self, reference: str, digest: str) -> None:
         """Say that the whole image is here, under its tag. Its manifest or index was added."""
         self._name_tag(reference, digest)
-        value = digest.removeprefix("sha256:")
-        self._link(self._tag(reference).parents[1] / "index" / "sha256" / value / "link", digest)
+        self._link(self._link_of(reference, digest), digest)
         self._link(self._tag(reference), digest)
 
     def add_layout(self, reference: str, layout: Path) -> None:
@@ -127,6 +131,11 @@ class Mirror:
 
     def _tag(self, reference: str) -> Path:
         return self._repository(reference) / "_manifests" / "tags" / reference.rpartition(":")[2] / "current" / "link"
+
+    def _link_of(self, reference: str, digest: str) -> Path:
+        """Among the manifests that the tag leads to or has led to."""
+        value = digest.removeprefix("sha256:")
+        return self._tag(reference).parents[1] / "index" / "sha256" / value / "link"
 
     @staticmethod
     def _link(path: Path, digest: str) -> None:

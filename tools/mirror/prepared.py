@@ -7,12 +7,12 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.architecture import of_this_machine
 from components.artifacts.lock import UPSTREAM_LOCK, LockError, in_mirror, read_lock
 from tools.common.errors import ToolError
 from tools.common.paths import Clone
 from tools.common.progress import Progress, say
 from tools.common.store import digest_of, file_digest, place, write_atomically
-from tools.from_source.gobuild import architecture
 from tools.mirror.folder import Mirror
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def ensure(clone: Clone, mirror: Mirror, path: Path, *, whole: bool) -> None:
     if whole:
         from tools.mirror.fill import fill
 
-        if fill(mirror, page, lock, [architecture()], to_try(lock)):
+        if fill(mirror, page, lock, page.architectures, to_try(lock)):
             say(f"everything is in {mirror.root}, for all clusters of this user")
     kubectl = _kubectl(clone, mirror, page, lock)
     write_atomically(note, json.dumps({"inputs": inputs, "kubectl": str(kubectl or "")}) + "\n")
@@ -79,7 +79,7 @@ def _kubectl(clone: Clone, mirror: Mirror, page: Page, lock: Lock) -> Path | Non
     if platform.system() != "Linux":
         return None
     version = page.versions.kubernetes
-    (source,) = lock.artifact(_KUBECTL, version, architecture()).sources
+    (source,) = lock.artifact(_KUBECTL, version, of_this_machine()).sources
     if page.artifacts.mirror:
         source = in_mirror(source, page.artifacts.mirror)
     piece = file_piece(mirror, f"kubectl {version}", source, page.artifacts.proxy.of if page.artifacts.proxy else None)

@@ -1,4 +1,4 @@
-"""Says why an `up` failed: machines that did not answer, missing rights, pods that are not ready."""
+"""Says why an `up` failed: machines that did not answer, missing rights, a slow API, pods that are not ready."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tools.common.errors import ToolError
 from tools.common.progress import say
-from tools.operate import not_ready, revoked, unreachable
+from tools.operate import not_ready, revoked, slow, unreachable
 
 if TYPE_CHECKING:
     from tools.operate.stack import Stack
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 def explain(stack: Stack, events: str) -> None:
     """Prints one sentence for each cause that is found. `events` is the text of the event log of the failed run."""
-    for sentence in (*unreachable.sentences(events, stack.name), *revoked.sentences(events, stack.name)):
-        say(sentence)
+    for finder in (unreachable, revoked, slow):
+        for sentence in finder.sentences(events, stack.name):
+            say(sentence)
     if not not_ready.waited_for_pods(events):
         return
     # The API may answer although the run failed.

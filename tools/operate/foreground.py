@@ -13,7 +13,7 @@ from tools.common.store import remove_tree
 def temporary_folder(folder: Path) -> Iterator[Path]:
     """A folder for temporary files of one run: the Kubernetes plugin does not remove its copy of the kubeconfig."""
     for left in folder.glob("tmp-*"):
-        if not Path("/proc", left.name.removeprefix("tmp-")).exists():
+        if not _is_alive(left.name.removeprefix("tmp-")):
             remove_tree(left)
     made = folder / f"tmp-{os.getpid()}"
     made.mkdir(mode=0o700, parents=True)
@@ -21,6 +21,19 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
         yield made
     finally:
         remove_tree(made)
+
+
+def _is_alive(pid: str) -> bool:
+    """Whether there is a process with this id. Not from /proc, which macOS does not have."""
+    if not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True  # a process of another user
+    return True
 
 
 @contextlib.contextmanager

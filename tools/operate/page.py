@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from components.architecture import ARCHITECTURES
 from tools.common.errors import ToolError
 from tools.common.paths import Clone
 
 if TYPE_CHECKING:
     from components.config import Page
+    from components.config.nodes import Node
+    from components.config.providers import AnyMachines
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -77,7 +80,7 @@ def missing(clone: Clone, stack: str) -> str:
 
 
 def load(path: Path) -> Page:
-    """What the page says about versions, the network plugin and artifacts, with the class of its machines.
+    """What the page says about versions, the network plugin, artifacts and architectures.
 
     Other sections are not read: secrets on the page are encrypted, and only Pulumi can decrypt them. Raises ToolError
     with what is wrong in these sections.
@@ -87,11 +90,8 @@ def load(path: Path) -> Page:
 
     from components.config import ConfigError, Page
     from components.config.artifacts import Artifacts
-    from components.config.aws import AwsSection
     from components.config.cluster import Versions
-    from components.config.existing import ExistingSection
     from components.config.findings import findings_of
-    from components.config.machines import LocalSection
     from components.config.network import Network
 
     values = read(path)
@@ -104,16 +104,53 @@ def load(path: Path) -> Page:
         except ValidationError:
             break
     else:
-        machines = section(values, "machines")
-        provider = machines.get("provider", "local") if isinstance(machines, dict) else "local"
-        kinds = {"local": LocalSection, "existing": ExistingSection, "aws": AwsSection}
-        return Page.model_construct(**parts, machines=kinds.get(str(provider), LocalSection).model_construct())
+        return Page.model_construct(**parts, machines=_machines(values), nodes=_nodes(values))
     try:
         Page.model_validate(given)
     except ValidationError as error:
         found = [item for item in findings_of(error, Page, set()) if _is_in(item.path, given)]
         raise ToolError(f"{path.name}: {ConfigError(found)}") from None
     raise AssertionError(f"{path.name} is wrong in a section, but not as a whole")
+
+
+def _machines(values: dict[str, Any]) -> AnyMachines:
+    """The section of the provider, with the architectures of groups in AWS."""
+    from components.config.aws import AwsRole, AwsSection
+    from components.config.existing import ExistingSection
+    from components.config.machines import LocalSection
+
+    given = section(values, "machines")
+    given = given if isinstance(given, dict) else {}
+    if given.get("provider") == "existing":
+        return ExistingSection.model_construct()
+    if given.get("provider") != "aws":
+        return LocalSection.model_construct()
+    groups = {"control_plane": "controlPlane", "etcd": "etcd", "worker": "worker"}
+    return AwsSection.model_construct(
+        **{field: AwsRole.model_construct(**_architecture(given.get(key))) for field, key in groups.items()}
+    )
+
+
+def _nodes(values: dict[str, Any]) -> tuple[Node, ...]:
+    """Names, roles and architectures of the nodes. If nobody but Pulumi can read them: one node of the usual kind."""
+    from components.config.nodes import Node
+
+    given = section(values, "nodes")
+    nodes = [node for node in given if isinstance(node, dict)] if isinstance(given, list) else []
+    return tuple(
+        Node.model_construct(
+            name=str(node.get("name")),
+            roles=tuple(node["roles"]) if isinstance(node.get("roles"), list) else (),
+            **_architecture(node),
+        )
+        for node in nodes or [{}]
+    )
+
+
+def _architecture(given: Any) -> dict[str, Any]:
+    """The architecture of a mapping on the page. The program refuses a page with another one."""
+    found = given.get("architecture") if isinstance(given, dict) else None
+    return {"architecture": found} if found in ARCHITECTURES else {}
 
 
 def _is_in(path: str, sections: Iterable[str]) -> bool:

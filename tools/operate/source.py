@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from components.architecture import of_this_machine
 from components.artifacts.source import AUTO, HANDED_OVER, RECORD, UPSTREAM, Probes, Source, decide, kept, of_page
 from tools.common.errors import ToolError
 from tools.common.paths import Clone
@@ -39,14 +40,26 @@ def choose(clone: Clone, name: str, there: Probes | None = None) -> Source:
     local = machines.get("provider", "local") == "local"
     chosen = of_page(artifacts.get("source", AUTO), local, artifacts.get("mirror"))
     if chosen is not None:
+        _refuse_other_processors(chosen, path, local)
         return chosen
     resources = _resources(Stack(clone, name))
     if any(resource["type"] != _ROOT for resource in resources):
         chosen = kept(_recorded(resources))
     else:
         chosen = decide(there or probes(clone, name))
+    _refuse_other_processors(chosen, path, local)
     write_atomically(clone.root / HANDED_OVER / name, f"{chosen.name}\n")
     return chosen
+
+
+def _refuse_other_processors(chosen: Source, path: Path, local: bool) -> None:
+    """Raises ToolError if programs would be built, which takes half an hour, for nodes that cannot run them."""
+    if chosen.name == UPSTREAM or local:
+        return
+    from components.artifacts.choice import not_built
+
+    if problem := not_built(pages.load(path), [of_this_machine()]):
+        raise ToolError(f"{path.name}: {problem}")
 
 
 def probes(clone: Clone, name: str) -> Probes:

@@ -28,6 +28,7 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     nodes.node_names,
     nodes.node_addresses,
     network.local_addresses,
+    nodes.architectures,
     nodes.labels_and_taints,
     existing.ssh_of_nodes,
     existing.keys,
@@ -37,6 +38,7 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     aws.aws_networks,
     aws.aws_zones,
     aws.aws_addresses,
+    aws.aws_architectures,
     flannel.host_gateways_in_aws,
     aws.aws_ingress,
     aws.aws_egress,
@@ -91,6 +93,7 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     fields.known_fields,
     fields.field_values,
     fields.field_contradictions,
+    settings.waiting,
     settings.mirror,
     settings.proxy,
 )

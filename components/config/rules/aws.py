@@ -4,7 +4,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 
-from components.config.aws import DATA_DIRECTORY, AwsSection
+from components.config.aws import DATA_DIRECTORY, AwsSection, architecture_of_type
 from components.config.aws_places import AWS_FIRST, machine_subnets, place_nodes
 from components.config.errors import Finding
 from components.config.page import Page
@@ -64,6 +64,19 @@ def aws_addresses(page: Page) -> Iterator[Finding]:
         elif address - AWS_FIRST < inside.network_address or address == inside.broadcast_address:
             problem = f"{node.address!r} is reserved by AWS"
             yield Finding(f"nodes[{index}].address", problem, f"{inside[AWS_FIRST]} to {inside[-2]}")
+
+
+def aws_architectures(page: Page) -> Iterator[Finding]:
+    """In AWS each instance type has the architecture that stands beside the type."""
+    if (machines := _aws(page)) is None:
+        return
+    examples = {"amd64": "m6i.large", "arm64": "m7g.large"}
+    for path, kind in machines.kinds():
+        real = architecture_of_type(kind.type)
+        if real != kind.architecture:
+            problem = f"{kind.type!r} is an instance type for {real}, and {path}.architecture is {kind.architecture}"
+            allowed = f"an instance type such as {examples[kind.architecture]}, or the architecture {real}"
+            yield Finding(f"{path}.type", problem, allowed)
 
 
 def aws_ingress(page: Page) -> Iterator[Finding]:

@@ -68,6 +68,16 @@ def node_addresses(page: Page) -> Iterator[Finding]:
                 yield Finding(f"nodes[{index}].address", problem, f"an address outside {cidr}")
 
 
+def architectures(page: Page) -> Iterator[Finding]:
+    """Only existing hosts have `nodes[].architecture`. In AWS the groups have the key; local machines need none."""
+    for index, node in enumerate(page.nodes):
+        if node.architecture is None or page.machines.architecture_of(node.roles) is None:
+            continue
+        key = page.machines.architecture_key(node.roles)
+        problem = f"is set, the machine of {node.name} has the architecture of {key or 'this host'}"
+        yield Finding(f"nodes[{index}].architecture", problem, key or "nodes without architecture")
+
+
 def labels_and_taints(page: Page) -> Iterator[Finding]:
     """Labels and taints need a Kubernetes node, not one that is only `etcd`. A taint's key and effect come once."""
     for number, node in enumerate(page.nodes):

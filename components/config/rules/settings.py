@@ -155,6 +155,14 @@ def managed(page: Page) -> Iterator[Finding]:
                     )
 
 
+def waiting(page: Page) -> Iterator[Finding]:
+    """`rollout.answerTimeout` is shorter than `rollout.healthTimeout`: each question has to end before the limit."""
+    answer, health = page.rollout.answer_timeout, page.rollout.health_timeout
+    if answer >= health:
+        problem = f"{text(answer)} is not shorter than rollout.healthTimeout ({text(health)})"
+        yield Finding("rollout.answerTimeout", problem, f"less than {text(health)}")
+
+
 def mirror(page: Page) -> Iterator[Finding]:
     """`artifacts.mirror` is set with the source `mirror`, unless the machines are local: then it is never set."""
     path, given, served = "artifacts.mirror", page.artifacts.mirror, page.machines.serves_mirror

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import pulumi
 import pulumi_aws as aws
 
-from components.config import ConfigError, Finding
+from components.config import ConfigError, Finding, Page
 from components.config.aws import AwsSection, GivenVpc
-
-T = TypeVar("T")
+from components.machines.aws.processors import used, wrong_processors
+from components.machines.aws.question import ask
+from components.machines.aws.tags import Tags
 
 
 @dataclass(frozen=True)
 class Account:
-    """The id of the account, and the id of the AMI for new machines."""
+    """The id of the account, and the ids of the AMIs for new machines, by architecture."""
 
     id: str
-    ami: str
+    amis: Mapping[str, str]
 
 
-def inspect_account(machines: AwsSection, provider: aws.Provider) -> Account:
-    """Check that credentials, zones and given subnets exist, and find the AMI.
+def inspect_account(page: Page, machines: AwsSection, tags: Tags, provider: aws.Provider) -> Account:
+    """Check that credentials, zones and given subnets exist, find the AMIs, and check the processors of arm64 machines.
 
     Raises pulumi.RunError.
     """
     opts = pulumi.InvokeOptions(provider=provider)
-    account = str(_ask("who this is", machines, lambda: aws.get_caller_identity(opts=opts)).account_id)
+    account = str(ask("who this is", machines, lambda: aws.get_caller_identity(opts=opts)).account_id)
     found: list[Finding] = []
     if machines.network.vpc:
         found += _subnets(machines, machines.network.vpc, opts)
@@ -39,15 +38,22 @@ def inspect_account(machines: AwsSection, provider: aws.Provider) -> Account:
         found += _zones(machines, opts)
     if found:
         raise pulumi.RunError(str(ConfigError(found)))
-    if machines.image.startswith("ami-"):
-        return Account(account, machines.image)
-    what = f"the AMI in the SSM parameter {machines.image} (hardway:machines.image)"
-    answer = _ask(what, machines, lambda: aws.ssm.get_parameter(name=machines.image, opts=opts))
-    return Account(account, str(answer.insecure_value))
+    amis = {architecture: _ami(machines, architecture, opts) for architecture in used(page, machines)}
+    if found := list(wrong_processors(page, machines, amis, tags, opts)):
+        raise pulumi.RunError(str(ConfigError(found)))
+    return Account(account, amis)
+
+
+def _ami(machines: AwsSection, architecture: str, opts: pulumi.InvokeOptions) -> str:
+    key, image = machines.images[architecture]
+    if image.startswith("ami-"):
+        return image
+    what = f"the AMI in the SSM parameter {image} (hardway:machines.{key})"
+    return str(ask(what, machines, lambda: aws.ssm.get_parameter(name=image, opts=opts)).insecure_value)
 
 
 def _zones(machines: AwsSection, opts: pulumi.InvokeOptions) -> list[Finding]:
-    answer = _ask("its zones", machines, lambda: aws.get_availability_zones(state="available", opts=opts))
+    answer = ask("its zones", machines, lambda: aws.get_availability_zones(state="available", opts=opts))
     there = [name.removeprefix(machines.region) for name in answer.names]
     return [
         Finding(f"machines.network.zones[{index}]", f"{zone!r} is no zone of {machines.region}", ", ".join(there))
@@ -59,7 +65,7 @@ def _zones(machines: AwsSection, opts: pulumi.InvokeOptions) -> list[Finding]:
 def _subnets(machines: AwsSection, vpc: GivenVpc, opts: pulumi.InvokeOptions) -> list[Finding]:
     found = []
     for index, subnet in enumerate(vpc.subnets):
-        answer = _ask(f"the subnet {subnet.id}", machines, partial(aws.ec2.get_subnet, id=subnet.id, opts=opts))
+        answer = ask(f"the subnet {subnet.id}", machines, partial(aws.ec2.get_subnet, id=subnet.id, opts=opts))
         path = f"machines.network.vpc.subnets[{index}]"
         for key, said, real in (
             ("id", vpc.id, answer.vpc_id),
@@ -73,23 +79,3 @@ def _subnets(machines: AwsSection, vpc: GivenVpc, opts: pulumi.InvokeOptions) ->
             problem = f"{subnet.id} gives every machine a public address"
             found.append(Finding(f"{path}.id", problem, "a private subnet"))
     return found
-
-
-def _ask(what: str, machines: AwsSection, call: Callable[[], T]) -> T:
-    try:
-        return call()
-    except Exception as error:
-        raise pulumi.RunError(f"AWS in {machines.region} does not tell {what}: {_sentence(error)}") from None
-
-
-def _sentence(error: Exception) -> str:
-    """The relevant part of the provider's message, on one line."""
-    text = re.sub(r"\s+", " ", str(error)).strip()
-    if re.search(r"no valid credential sources|NoCredentialProviders|failed to refresh cached credentials", text, re.I):
-        return (
-            "there are no credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-            "or run where an IAM role provides them"
-        )
-    if refused := re.search(r"api error (\w+: [^:]+(?:: [^:]+)?)", text):
-        return refused[1].rstrip(". ")
-    return text[:300]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -29,7 +29,8 @@ class Common:
 
     page: AwsSection
     tags: Tags
-    ami: str
+    amis: Mapping[str, str]
+    """The AMIs for new machines, by architecture."""
     profile: pulumi.Input[str]
     login: LoginKeys
     after: Sequence[pulumi.Resource]
@@ -41,6 +42,7 @@ class Shape:
 
     name: str
     type: str
+    architecture: str
     root_size: int
     subnet_id: pulumi.Input[str]
     groups: Sequence[pulumi.Input[str]]
@@ -57,9 +59,7 @@ class Shape:
 
 def role_of(page: AwsSection, node: NodePlan) -> AwsRole:
     """The kind of instance for a node. With several roles, control plane goes before etcd, etcd before worker."""
-    if node.is_control_plane:
-        return page.control_plane
-    return page.etcd if node.is_etcd else page.worker
+    return page.group_of(node.roles)[1]
 
 
 def make_instance(common: Common, shape: Shape, parent: pulumi.Resource) -> tuple[aws.ec2.Instance, pulumi.Output[str]]:
@@ -84,7 +84,7 @@ def make_instance(common: Common, shape: Shape, parent: pulumi.Resource) -> tupl
     secret: pulumi.Output[str] = pulumi.Output.secret(boot_data)
     instance = aws.ec2.Instance(
         NodeResource.MACHINE.name_for(shape.name),
-        ami=common.ami,
+        ami=common.amis[shape.architecture],
         instance_type=shape.type,
         subnet_id=shape.subnet_id,
         private_ip=shape.address,

@@ -63,7 +63,7 @@ class AwsMachines(pulumi.ComponentResource):
         self._common = Common(
             args.aws,
             args.tags,
-            args.account.ami,
+            args.account.amis,
             self._profile(),
             self._login,
             [*self._subnets.routes, *self._security.rules],
@@ -114,7 +114,15 @@ class AwsMachines(pulumi.ComponentResource):
     def _make_bastion(self, bastion: AwsBastion) -> Route:
         groups = [self._security.ids[BASTION]]
         port = bastion.port
-        shape = Shape("bastion", bastion.type, _BASTION_DISK, self._subnets.front[0], groups, bastion_port=port)
+        shape = Shape(
+            "bastion",
+            bastion.type,
+            bastion.architecture,
+            _BASTION_DISK,
+            self._subnets.front[0],
+            groups,
+            bastion_port=port,
+        )
         instance, host_key = make_instance(self._common, shape, self)
         # An address of its own: it stays the same if the bastion is replaced.
         address = aws.ec2.Eip("bastion", domain="vpc", tags=self._args.tags.of("bastion"), opts=self._child)
@@ -135,6 +143,7 @@ class AwsMachines(pulumi.ComponentResource):
         shape = Shape(
             node.name,
             role.type,
+            role.architecture,
             role.root_size,
             self._subnets.machines[place.zone],
             [self._security.ids[group] for group in groups_of(node)],

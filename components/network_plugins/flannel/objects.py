@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.architecture import AMD64
 from components.config.network import Network
 from components.network_plugins.flannel import own_node
 from components.object_options import child_of, pod_metadata
 
 NAME = "kube-flannel"
-_LABELS = {"app": "flannel"}
+_APP = "flannel"
 _RBAC = "rbac.authorization.k8s.io"
 
 
 @dataclass(frozen=True)
 class FlannelArgs:
-    """The pod network, the pinned image, the port on 127.0.0.1 where every node reaches the API, pod annotations."""
+    """The pod network, pinned images by architecture, the port on 127.0.0.1 where every node reaches the API.
+
+    `annotations` are those of pods.
+    """
 
     network: Network
-    image: str
+    images: Mapping[str, str]
     node_local_port: int
     annotations: Mapping[str, str] = field(default_factory=dict)
 
@@ -31,10 +35,11 @@ class FlannelArgs:
 class Flannel(pulumi.ComponentResource):
     """flanneld as a DaemonSet. flanneld needs no service address, since services need flanneld.
 
-    When `daemons` is done, pods of every node have a network.
+    Each architecture has a DaemonSet of its own if their images differ. When `daemons` are done, pods of every node
+    have a network.
     """
 
-    daemons: pulumi.Resource
+    daemons: Sequence[pulumi.Resource]
 
     def __init__(self, name: str, args: FlannelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:addons:Flannel", name, {}, opts)
@@ -45,7 +50,7 @@ class Flannel(pulumi.ComponentResource):
             metadata={"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
             opts=child,
         )
-        metadata = {"name": "flannel", "namespace": namespace.metadata.name}
+        metadata = {"name": _APP, "namespace": namespace.metadata.name}
         k8s.core.v1.ServiceAccount(f"{name}-account", metadata=metadata, opts=child)
         k8s.rbac.v1.ClusterRole(
             f"{name}-role",
@@ -68,19 +73,36 @@ class Flannel(pulumi.ComponentResource):
         config = k8s.core.v1.ConfigMap(
             f"{name}-config", metadata=metadata, data={"net-conf.json": net_conf(args.network)}, opts=child
         )
-        self.daemons = k8s.apps.v1.DaemonSet(
-            f"{name}-daemons",
-            metadata=metadata,
-            spec={
-                "selector": {"match_labels": _LABELS},
-                "template": {
-                    "metadata": pod_metadata(_LABELS, args.annotations),
-                    "spec": _pod(args, config.metadata.name),
+        self.daemons = [
+            k8s.apps.v1.DaemonSet(
+                f"{name}-daemons{suffix}",
+                metadata=metadata | {"name": f"{_APP}{suffix}"},
+                spec={
+                    "selector": {"match_labels": {"app": f"{_APP}{suffix}"}},
+                    "template": {
+                        "metadata": pod_metadata({"app": f"{_APP}{suffix}"}, args.annotations),
+                        "spec": _pod(args, image, config.metadata.name) | selector,
+                    },
                 },
-            },
-            opts=child,
-        )
+                opts=child,
+            )
+            for suffix, image, selector in _kinds(args.images)
+        ]
         self.register_outputs({})
+
+
+def _kinds(images: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str, object]]]:
+    """For each DaemonSet: the end of its name, its image, and what chooses its nodes.
+
+    One DaemonSet on all nodes if all architectures have the same image: the digest of an index, or one architecture.
+    """
+    if len(set(images.values())) == 1:
+        yield "", next(iter(images.values())), {}
+        return
+    for architecture, image in images.items():
+        # If arm64 nodes join a cluster, then its DaemonSet keeps its name.
+        suffix = "" if architecture == AMD64 else f"-{architecture}"
+        yield suffix, image, {"node_selector": {"kubernetes.io/arch": architecture}}
 
 
 def net_conf(network: Network) -> str:
@@ -94,7 +116,7 @@ def net_conf(network: Network) -> str:
     )
 
 
-def _pod(args: FlannelArgs, config: pulumi.Input[str]) -> dict[str, object]:
+def _pod(args: FlannelArgs, image: str, config: pulumi.Input[str]) -> dict[str, object]:
     return {
         "host_network": True,
         "priority_class_name": "system-node-critical",
@@ -103,7 +125,7 @@ def _pod(args: FlannelArgs, config: pulumi.Input[str]) -> dict[str, object]:
         "containers": [
             {
                 "name": "flannel",
-                "image": args.image,
+                "image": image,
                 "command": ["/opt/bin/flanneld"],
                 # The interface with the node's own address: the default route may use another interface, or be missing.
                 "args": ["--ip-masq", "--kube-subnet-mgr", "--iface=$(NODE_ADDRESS)"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
 from components.config import Page
@@ -15,8 +17,8 @@ class _Flannel:
         """The CNI configuration and the units that install it."""
         return node_part(page.network.pod_cidr)
 
-    def make_objects(self, name: str, args: ObjectsArgs, opts: pulumi.ResourceOptions) -> pulumi.Resource:
-        """Flanneld on every node, as a DaemonSet."""
+    def make_objects(self, name: str, args: ObjectsArgs, opts: pulumi.ResourceOptions) -> Sequence[pulumi.Resource]:
+        """Flanneld on every node, as a DaemonSet or one for each architecture."""
         # Imported here: code that renders files of nodes does not need the SDK of Kubernetes.
         from components.network_plugins.flannel.objects import Flannel, FlannelArgs
 

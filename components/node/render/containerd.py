@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 
 from components.node.model import ROOT, Directory, NodeFile, NodePart, Unit
+from components.node.render.probe import CTR
 from components.node.render.proxy import ENVIRONMENT
 from components.node.render.systemd import service
 from components.node.traits import Traits
@@ -78,7 +79,7 @@ SystemdCgroup = @SYSTEMD_CGROUP@
                 "containerd.service",
                 unit,
                 restart_on=("containerd", "runc", "cfg/containerd.toml", *((proxy.path,) if proxy else ())),
-                health=f"{ROOT}/bin/ctr --connect-timeout 2s version >/dev/null",
+                health=f"{ROOT}/bin/{CTR} version >/dev/null",
             ),
         ),
         artifacts=("containerd", "runc", "cni-plugins", "crictl"),

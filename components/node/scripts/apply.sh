@@ -36,6 +36,7 @@ root=${HARDWAY_ROOT:-$sysroot/opt/kubernetes}
 system=$sysroot/etc/systemd/system
 lock=$sysroot/run/hardway.lock
 health_limit=${HARDWAY_HEALTH_LIMIT:-300} # seconds until all units of a release have to be healthy
+late=''         # the unit that was not healthy when this time was over
 kept_releases=3
 
 say() { echo "$(hostname): $*" || true; }
@@ -160,7 +161,7 @@ restart_unit() {
 
 wait_healthy() {
     until sh "$root/current/health/$1" >/dev/null 2>&1 || lacks_only_space "$1"; do
-        before_deadline || return 1
+        before_deadline || { late=$1 && return 1; }
         # In a new cluster services exit until the services that they need are up; in a working cluster repeated
         # restarts are a failure. Only services have the property NRestarts.
         restarts=$(systemctl show --property NRestarts --value "$1")
@@ -178,6 +179,7 @@ before_deadline() {
 roll_back() {
     say "unit $1 of release $digest is not healthy: $(systemctl is-active "$1" || true); its last lines:" >&2
     journalctl --unit "$1" --lines 15 --no-pager --output cat >&2 || true
+    [ "$late" != "$1" ] || tell_slow_from_broken "$1"
     [ -n "$back" ] || fail "unit $1 did not become healthy"
     say "rolling back to release $back" >&2
     switch "$back"
@@ -189,6 +191,16 @@ roll_back() {
     uncordon || say 'the node stays cordoned' >&2
     rm -f "$root/unproven"
     fail "unit $1 did not become healthy; the machine is back on release $back"
+}
+
+# A program that works slowly is not broken: the unit $1 runs, was not started again, and the time is over.
+tell_slow_from_broken() {
+    restarts=$(systemctl show --property NRestarts --value "$1")
+    case $(systemctl is-active "$1" || true):${restarts:-0} in active:0 | activating:0) ;; *) return 0 ;; esac
+    read -r load _ <"$sysroot/proc/loadavg" 2>/dev/null || load=unknown
+    say "unit $1 runs, and has not ended since its start: it may be slow and not broken. It had $health_limit s; this" \
+        "machine has $(nproc) processors and a load of $load. hardway:rollout.healthTimeout gives it more time, and" \
+        "hardway:rollout.answerTimeout more time for each answer" >&2
 }
 
 prune() {

@@ -61,6 +61,11 @@ class Account:
         self.ssm.put_parameter(Name=IMAGE, Value=chosen, Type="String", Overwrite=True)
         return chosen
 
+    def arm64_image(self) -> str:
+        """An AMI for arm64 machines."""
+        images = self.ec2.describe_images(Filters=[{"Name": "architecture", "Values": ["arm64"]}])["Images"]
+        return str(min(image["ImageId"] for image in images))
+
     def instances(self) -> dict[str, dict[str, Any]]:
         """Existing instances, by the name of the node."""
         answer = self.ec2.describe_instances(

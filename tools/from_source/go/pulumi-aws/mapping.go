@@ -59,6 +59,9 @@ var functions = map[string][2]string{
 	"aws_caller_identity":    {"index", "getCallerIdentity"},
 	"aws_subnet":             {"ec2", "getSubnet"},
 	"aws_ssm_parameter":      {"ssm", "getParameter"},
+	"aws_ami":                {"ec2", "getAmi"},
+	"aws_ec2_instance_type":  {"ec2", "getInstanceType"},
+	"aws_instances":          {"ec2", "getInstances"},
 }
 
 func providerInfo(p shim.Provider) tfbridge.ProviderInfo {

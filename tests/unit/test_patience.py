@@ -1,0 +1,94 @@
+"""Limits of the page for slow machines: health checks, activations, the program's questions to the API."""
+
+import json
+from pathlib import Path
+
+import pytest
+from clusters import NAMES, Cluster, cluster
+from scratch_machine import ReleaseMachine
+
+from components.node.release import Release
+from tools.operate import slow
+
+SLOW = {"rollout.answerTimeout": "20s"}
+EXAMPLES = (*NAMES, "existing")
+
+
+def checks(made: Cluster) -> dict[str, str]:
+    """The health check of each unit of each node."""
+    return {
+        f"{node.name} {unit.name}": unit.health for node in made.topology.nodes for unit in made.part(node.name).units
+    }
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_each_question_of_a_health_check_has_the_time_of_the_page(name: str) -> None:
+    usual, patient = checks(cluster(name)), checks(cluster(name, SLOW))
+    asking = {unit for unit, text in usual.items() if "curl " in text or "ctr " in text}
+    assert {unit.split()[1] for unit in asking} >= {"etcd.service", "kube-apiserver.service", "containerd.service"}
+    assert {unit for unit in usual if usual[unit] != patient[unit]} == asking
+    for unit in asking:
+        text = patient[unit].replace("--max-time 20", "").replace("--connect-timeout 20s", "")
+        assert "--max-time" not in text and "--connect-timeout" not in text
+        assert patient[unit].count("20") >= usual[unit].count("--max-time")
+
+
+def test_more_patience_restarts_nothing() -> None:
+    before, after = cluster("stacked").release("cp-1"), cluster("stacked", SLOW).release("cp-1")
+    assert isinstance(before, Release)
+    assert before.digest != after.digest and before.units == after.units
+
+
+# --- messages that tell slow from broken --------------------------------------------------------------------------
+
+
+SYSTEMCTL = """\
+case $1 in
+is-active) echo {state} ;;
+show) case $3 in InvocationID) grep -c "restart.*$5" "$CALLS" ;; *) echo {restarts} ;; esac ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "restarts", "said"),
+    [("active", 0, True), ("activating", 0, True), ("failed", 0, False), ("active", 3, False), ("inactive", 0, False)],
+)
+def test_a_unit_that_runs_may_be_slow_and_not_broken(tmp_path: Path, state: str, restarts: int, said: bool) -> None:
+    machine = ReleaseMachine.with_two_releases(tmp_path)
+    machine.program("systemctl", SYSTEMCTL.format(state=state, restarts=restarts))
+    (machine.sysroot / "proc").mkdir(exist_ok=True)
+    (machine.sysroot / "proc" / "loadavg").write_text("7.25 5.00 4.00 3/400 12345\n")
+    machine.sick.write_text("two a.service\n")
+    failed = machine.apply("activate", "two", HARDWAY_HEALTH_LIMIT="1")
+    assert failed.returncode == 1 and "the machine is back on release one" in failed.stderr
+    sentence = "unit a.service runs, and has not ended since its start: it may be slow and not broken. It had 1 s; "
+    assert (sentence in failed.stderr) == said, failed.stderr
+    assert ("a load of 7.25. hardway:rollout.healthTimeout gives it more time" in failed.stderr) == said
+
+
+def event(urn: str, message: str) -> str:
+    return json.dumps({"diagnosticEvent": {"urn": urn, "message": message, "severity": "error"}})
+
+
+SCHEMA = (
+    "configured Kubernetes cluster is unreachable: unable to load schema information from the API server: Get "
+    '"https://10.0.0.1:6443/openapi/v2?timeout=32s": context deadline exceeded'
+)
+OBJECT = (
+    'Patch "https://10.0.0.1/api/v1/a": net/http: request canceled (Client.Timeout exceeded while awaiting headers)'
+)
+BINDING = "urn:pulumi:dev::hardway::hardway:addons:Rbac$kubernetes:rbac.authorization.k8s.io/v1:ClusterRole::a"
+
+
+@pytest.mark.parametrize("message", [SCHEMA, OBJECT])
+def test_a_slow_api_is_told_from_a_broken_one(message: str) -> None:
+    """The message about the schema is that of tests/integration/test_slow_api.py."""
+    assert slow.sentences(event(BINDING, message), "dev") == [
+        "the API did not finish an answer in the time that the program waits. If the machines are slow and not broken, "
+        "hardway:rollout.apiTimeout gives them more time (32s if it is unset); `make up STACK=dev` continues"
+    ]
+    refused = 'Get "https://10.0.0.1:6443/openapi/v2": dial tcp 10.0.0.1:6443: connect: connection refused'
+    assert slow.sentences(event(BINDING, refused), "dev") == []
+    command = "urn:pulumi:dev::hardway::command:remote:Command::cp-1-activate"
+    assert slow.sentences(event(command, OBJECT), "dev") == [], "not the API of the cluster"
