@@ -6,7 +6,6 @@ from authorities import make
 from clusters import cluster
 from policy_requests import UNKNOWN, asked, made
 
-from components.artifacts.choice import choose_artifacts
 from components.node.release import outline
 
 TOKEN = "8f3a1c5e7b9d2f4a6c8e0b1d3f5a7c9e"
@@ -17,7 +16,7 @@ def told(node: str = "cp-1", settings: Any = (), **access: Any) -> list[str]:
     """What the rule says about the release of a node."""
     given = cluster("stacked", {f"access.{key}": value for key, value in access.items()}, secret=("access",))
     part = given.part(node)
-    shown = outline(part, choose_artifacts(given.page, given.lock, part.artifacts))
+    shown = outline(part, given.artifacts(node))
     return asked(made("hardway:node:NodeRelease", node, shown), outside_trust={"keys": [*settings]}).get(
         "outside-trust", []
     )

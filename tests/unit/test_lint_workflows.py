@@ -92,8 +92,12 @@ def test_checks_run_for_everybody_and_have_no_credentials() -> None:
         assert checkout["with"] == {"persist-credentials": False}
 
 
-def test_checks_are_unit_tests_and_documents() -> None:
-    assert [step["run"] for step in steps("checks") if "run" in step] == ["make unit", "make docs"]
+def test_checks_are_all_tests_without_machines_and_documents() -> None:
+    assert [step["run"] for step in steps("checks") if "run" in step] == [
+        "make unit",
+        "make integration",
+        "make docs",
+    ]
 
 
 def test_only_checks_run_a_forks_code() -> None:
