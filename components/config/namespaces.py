@@ -22,7 +22,7 @@ ENFORCE_VERSION = f"{ENFORCE}-version"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "hardway"}
 """The label of namespaces that are or were on the page."""
 LIMITED_BY = "hardway"
-"""The name of the ResourceQuota and of the LimitRange in a namespace."""
+"""The name of the ResourceQuota, of the LimitRange and of the NetworkPolicy in a namespace."""
 _NAMESPACE_LABEL = label_rule("namespace")
 # IsStandardQuotaResourceName in k8s.io/kubernetes/pkg/apis/core/helper, versions 1.36.4 and 1.37.1.
 COUNTED = (
@@ -121,3 +121,6 @@ class Namespace(Section):
     `limits.cpu` or the same of memory, then a pod without such an amount is refused, unless `limits` has a default."""
     limits: ContainerLimits | None = None
     """A LimitRange: defaults and bounds of each container."""
+    network: Annotated[Literal["open", "isolated"], Choice()] = "open"
+    """`isolated`: a NetworkPolicy lets pods of the namespace connect to each other and to the DNS of the cluster only.
+    People may allow more by policies of their own. `open`: hardway makes no policy."""

@@ -66,6 +66,7 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     people.namespaces,
     people.quotas,
     people.container_limits,
+    people.isolation,
     settings.developers,
     access.issuers,
     access.issuer_settings,

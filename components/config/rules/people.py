@@ -50,6 +50,16 @@ def container_limits(page: Page) -> Iterator[Finding]:
         yield from _room(path, given, namespace)
 
 
+def isolation(page: Page) -> Iterator[Finding]:
+    """`network: isolated` needs network policies that are enforced."""
+    if page.network.enforces_policies:
+        return
+    for index, namespace in enumerate(page.access.namespaces):
+        if namespace.network == "isolated":
+            problem = "'isolated' isolates nothing, because network.policies is 'none': flannel enforces no policy"
+            yield Finding(f"access.namespaces[{index}].network", problem, "open, or network.policies: enforced")
+
+
 def _order(path: str, given: dict[str, dict[str, str]]) -> Iterator[Finding]:
     """ValidateLimitRange in k8s.io/kubernetes/pkg/apis/core/validation."""
     for low, high in (
