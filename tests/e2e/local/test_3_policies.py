@@ -1,0 +1,306 @@
+"""Network policies are enforced: an isolated namespace of the page, policies of people, restarts, off and on.
+
+Connections are made by agnhost in the pods, so that no program of a node takes part.
+"""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from components.config.namespaces import LIMITED_BY
+from components.network_policies.names import CHAIN, QUEUE, TABLE
+from tests.e2e.local.conftest import ISOLATED
+from tests.e2e.support import pods
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.kubectl import Manifest
+from tests.e2e.support.progress import Say, stopwatch
+from tests.e2e.support.wait import eventually
+
+ENGINE = "kube-network-policies"
+NODE_PORT = 8889
+SOON = 20
+"""Seconds within which every node knows a policy, a pod or a service."""
+SERVER, FRIEND, NEAR, FAR = "server", "friend", "near", "far"
+
+
+@dataclass(frozen=True)
+class Walled:
+    """A server and a friend in the isolated namespace, and strangers: near the server, and on another node."""
+
+    cluster: Cluster
+    elsewhere: str
+
+    def namespace_of(self, pod: str) -> str:
+        """The namespace of a pod."""
+        return ISOLATED if pod in (SERVER, FRIEND) else self.elsewhere
+
+    def address(self, pod: str) -> str:
+        """The address of a pod."""
+        found = self.cluster.kubectl.get("pod", pod, f"--namespace={self.namespace_of(pod)}")
+        return str(found["status"]["podIP"])
+
+    def connect(self, source: str, host: str, port: int = pods.PORT) -> str:
+        """What a new connection from a pod ends with: `open`, `TIMEOUT`, `REFUSED` or `DNS`."""
+        command = ("--", "/agnhost", "connect", f"{host}:{port}", "--timeout=2s")
+        answer = self.cluster.kubectl("exec", source, f"--namespace={self.namespace_of(source)}", *command)
+        if answer.code == 0:
+            return "open"
+        found = [word for word in ("TIMEOUT", "REFUSED", "DNS") if word in answer.text]
+        assert found, answer.text
+        return found[0]
+
+    def holds(self) -> None:
+        """The isolation is as on the page: asserts every direction."""
+        server, far = self.address(SERVER), self.address(FAR)
+        ways = {
+            "friend to server": (FRIEND, server),
+            "near to server": (NEAR, server),
+            "far to server": (FAR, server),
+            "server to far": (SERVER, far),
+            "near to far": (NEAR, far),
+        }
+        with ThreadPoolExecutor() as pool:
+            found = dict(zip(ways, pool.map(lambda way: self.connect(*way), ways.values()), strict=True))
+        assert found == {
+            "friend to server": "open",
+            "near to server": "TIMEOUT",
+            "far to server": "TIMEOUT",
+            "server to far": "TIMEOUT",
+            "near to far": "open",
+        }
+
+
+@pytest.fixture(scope="module")
+def walled(cluster: Cluster, namespace: str) -> Iterator[Walled]:
+    first, second = cluster.having("worker")
+    probe = {"httpGet": {"path": "/healthz", "port": pods.PORT}, "periodSeconds": 1, "failureThreshold": 1}
+    for where, name, node in (
+        (ISOLATED, SERVER, first),
+        (ISOLATED, FRIEND, second),
+        (namespace, NEAR, first),
+        (namespace, FAR, second),
+    ):
+        main = pods.container(cluster.image, "netexec", f"--http-port={pods.PORT}", readinessProbe=probe)
+        if name == SERVER:
+            main["livenessProbe"] = probe
+        cluster.kubectl.create(pods.pod(where, name, main, nodeName=node.name)).ok()
+    cluster.kubectl.create(pods.service(ISOLATED, SERVER, pods.PORT, node_port=NODE_PORT)).ok()
+    found = Walled(cluster, namespace)
+    for name in (SERVER, FRIEND, NEAR, FAR):
+        ready(found, name)
+    yield found
+    if not cluster.is_down:
+        for name in (SERVER, FRIEND, NEAR, FAR):
+            cluster.kubectl("delete", "pod", name, f"--namespace={found.namespace_of(name)}").ok()
+        cluster.kubectl("delete", "service", SERVER, f"--namespace={ISOLATED}").ok()
+
+
+def ready(walled: Walled, name: str) -> None:
+    """Wait until a pod is ready. The kubelet asks from the pod's own node."""
+    wait = ("wait", "--for=condition=Ready", f"pod/{name}", f"--namespace={walled.namespace_of(name)}")
+    walled.cluster.kubectl(*wait, "--timeout=60s", timeout=70).ok()
+
+
+def allow() -> Manifest:
+    """The policy of a developer that lets everybody connect to the server."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "server", "namespace": ISOLATED},
+        "spec": {
+            "podSelector": {"matchLabels": {"app": SERVER}},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"ports": [{"port": pods.PORT}]}],
+        },
+    }
+
+
+def engine_on(cluster: Cluster, node: str) -> dict[str, Any]:
+    """The pod that enforces policies on a node."""
+    found = cluster.kubectl.items("pods", f"--namespace={ENGINE}", f"--field-selector=spec.nodeName={node}")
+    (only,) = (pod for pod in found if "deletionTimestamp" not in pod["metadata"])
+    return only
+
+
+def test_readiness_means_rules_and_a_reader(cluster: Cluster) -> None:
+    """Each node has the rules and a program that reads their queue; the program has one capability."""
+    (daemons,) = cluster.kubectl.items("daemonsets", f"--namespace={ENGINE}")
+    assert daemons["status"]["numberReady"] == len(cluster.machines)
+    for machine in cluster.machines.values():
+        rules = machine.run(f"nft list chain inet {TABLE} {CHAIN}").ok()
+        assert f"queue num {QUEUE}" in rules or "NFQUEUE" in rules, rules
+        assert machine.run(f"grep -E '^ *{QUEUE} ' /proc/net/netfilter/nfnetlink_queue").ok()
+        capabilities = machine.run("sed -n 's/^CapEff:\t//p' /proc/$(pidof netpol)/status").ok()
+        assert int(capabilities, 16) == 1 << 12, "CAP_NET_ADMIN, and nothing else"
+
+
+def test_an_isolated_namespace_is_isolated(walled: Walled) -> None:
+    """Also among pods of one node, whose packets cross its bridge only."""
+    eventually(walled.holds, SOON, "the isolation holds")
+
+
+def test_names_resolve_in_an_isolated_namespace(walled: Walled) -> None:
+    """By the service address of CoreDNS; and the name of a service leads to a pod of the namespace."""
+    assert walled.connect(FRIEND, SERVER) == "open"
+    assert walled.connect(FRIEND, "no-such-service") == "DNS"
+
+
+def test_probes_of_the_kubelet_are_no_business_of_policies(walled: Walled) -> None:
+    """Each second, for readiness and for liveness, from the node of the pod."""
+    time.sleep(3)
+    found = walled.cluster.kubectl.get("pod", SERVER, f"--namespace={ISOLATED}")
+    (status,) = found["status"]["containerStatuses"]
+    assert status["ready"] and status["restartCount"] == 0
+
+
+def test_people_allow_more_and_take_it_back(walled: Walled) -> None:
+    """A connection that was made under a policy outlives it; new ones are refused."""
+    cluster, server = walled.cluster, walled.address(SERVER)
+    assert cluster.machines["worker-2"].run(f"curl -sS --max-time 2 http://127.0.0.1:{NODE_PORT}").code != 0
+    cluster.kubectl.create(allow()).ok()
+
+    def allowed() -> None:
+        assert {walled.connect(source, server) for source in (NEAR, FAR, FRIEND)} == {"open"}
+        for machine in cluster.machines.values():
+            machine.run(f"curl -fsS --max-time 2 http://{machine.address}:{NODE_PORT}/hostname").ok()
+
+    eventually(allowed, SOON, "everybody connects to the server, also by its node port")
+    established = Kept(walled, FAR, server)
+    try:
+        assert established.ask() == "HTTP/1.1 200 OK"
+        cluster.kubectl("delete", "networkpolicy", SERVER, f"--namespace={ISOLATED}").ok()
+        eventually(walled.holds, SOON, "the isolation holds again")
+        assert established.ask() == "HTTP/1.1 200 OK"
+    finally:
+        established.close()
+
+
+def test_nothing_opens_while_the_engine_restarts(walled: Walled) -> None:
+    """Its process is killed, then its pod is deleted. New connections wait or fail meanwhile, allowed ones as well."""
+    cluster, server = walled.cluster, walled.address(SERVER)
+    node = cluster.having("worker")[0]
+    before = engine_on(cluster, node.name)
+    with ThreadPoolExecutor() as pool:
+        trying = [pool.submit(tries, walled, source, server, 8) for source in (NEAR, FAR)]
+        node.run("kill -KILL $(pidof netpol)").ok()
+        time.sleep(3)
+        cluster.kubectl("delete", "pod", before["metadata"]["name"], f"--namespace={ENGINE}", "--wait=false").ok()
+        found = {answer for one in trying for answer in one.result()}
+    assert found == {"TIMEOUT"}
+
+    def again() -> None:
+        conditions = engine_on(cluster, node.name)["status"]["conditions"]
+        assert any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+    eventually(again, 60, "the engine is ready")
+    walled.holds()
+
+
+def tries(walled: Walled, source: str, host: str, seconds: float) -> list[str]:
+    """What new connections end with, one after the other for some seconds."""
+    elapsed, found = stopwatch(), []
+    while elapsed() < seconds:
+        found.append(walled.connect(source, host))
+    return found
+
+
+def test_nothing_opens_while_a_node_starts(walled: Walled, say: Say) -> None:
+    """A pod that connects as soon as it can has no success: the node refuses all until the engine has its rules."""
+    cluster = walled.cluster
+    node = cluster.having("worker")[0]
+    main = pods.container(cluster.image, "connect", f"{walled.address(FAR)}:{pods.PORT}", "--timeout=1s")
+    cluster.kubectl.create(pods.pod(ISOLATED, "early", main, nodeName=node.name, restartPolicy="Always")).ok()
+    try:
+        eventually(lambda: ended(cluster) != [], 30, "the early pod has tried")
+        restarts, codes = cluster.kubectl.get("pod", "early", f"--namespace={ISOLATED}"), set()
+        count = restarts["status"]["containerStatuses"][0]["restartCount"]
+        node.restart()
+        elapsed = stopwatch()
+
+        def tried_again() -> None:
+            found = cluster.kubectl.get("pod", "early", f"--namespace={ISOLATED}")
+            codes.update(ended(cluster))
+            assert found["status"]["containerStatuses"][0]["restartCount"] > count + 1
+
+        eventually(tried_again, 90, "the early pod tries again", every=0.2)
+        assert codes == {1}, "the early pod never connects"
+        journal = node.run("journalctl --boot --unit network-policies.service --output cat").ok()
+        assert "pods cannot connect until" in journal
+        for name in (SERVER, NEAR):
+            eventually(lambda name=name: ready(walled, name), 60, f"{name} is back")
+        eventually(walled.holds, 60, "the isolation holds")
+        say(f"  the node enforced policies, and its pods answered, {elapsed():.1f} s after its start")
+    finally:
+        cluster.kubectl("delete", "pod", "early", f"--namespace={ISOLATED}").ok()
+
+
+def ended(cluster: Cluster) -> list[int]:
+    """The exit codes that the early pod shows."""
+    (status,) = cluster.kubectl.get("pod", "early", f"--namespace={ISOLATED}")["status"].get("containerStatuses", [{}])
+    states = [status.get(name, {}).get("terminated") for name in ("state", "lastState")]
+    return [state["exitCode"] for state in states if state]
+
+
+@pytest.mark.proves_changes("network.policies")
+def test_off_and_on_again(walled: Walled, say: Say) -> None:
+    """Off: no rules stay on a node, and pods connect. On: nothing but the unit of the policies starts on a node."""
+    cluster = walled.cluster
+    on = {key: cluster.stack.page[key] for key in ("hardway:network", "hardway:access")}
+    spaces = [one | {"network": "open"} for one in on["hardway:access"]["namespaces"]]
+    network = {key: value for key, value in on["hardway:network"].items() if key != "policies"}
+    cluster.change({"hardway:network": network, "hardway:access": on["hardway:access"] | {"namespaces": spaces}})
+    run = cluster.up()
+    say(f"  off after {run.seconds:.1f} s")
+
+    def gone() -> None:
+        for machine in cluster.machines.values():
+            assert machine.run(f"nft list table inet {TABLE}").code != 0, machine.name
+            assert machine.run("systemctl is-active network-policies-end.service").text.strip() != "active"
+        assert walled.connect(FAR, walled.address(SERVER)) == "open"
+
+    eventually(gone, 60, "no rules stay")
+    cluster.change(on)
+    run = cluster.up()
+    say(f"  on after {run.seconds:.1f} s")
+    assert cluster.kubectl.get("networkpolicy", LIMITED_BY, f"--namespace={ISOLATED}")
+    eventually(walled.holds, SOON, "the isolation holds")
+
+
+class Kept:
+    """A connection of a pod that is kept open, by a shell of the pod's machine in the network of the pod."""
+
+    def __init__(self, walled: Walled, source: str, host: str) -> None:
+        kubectl = walled.cluster.kubectl
+        pod = kubectl.get("pod", source, f"--namespace={walled.namespace_of(source)}")
+        self._machine = walled.cluster.machines[pod["spec"]["nodeName"]]
+        inspect = "crictl inspectp --output go-template --template"
+        template = '{{range .info.runtimeSpec.linux.namespaces}}{{if eq .type "network"}}{{.path}}{{end}}{{end}}'
+        find = f"crictl pods --quiet --state Ready --name '^{source}$' --namespace '^{walled.namespace_of(source)}$'"
+        prefix = "export PATH=/opt/kubernetes/bin:$PATH CRI_CONFIG_FILE=/opt/kubernetes/cfg/crictl.yaml; "
+        path = self._machine.run(f"{prefix}{inspect} '{template}' $({find})").ok().strip()
+        script = (
+            f"exec 3<>/dev/tcp/{host}/{pods.PORT}\n"
+            "while read -r _ </run/kept.ask; do\n"
+            "    printf 'GET /hostname HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&3\n"
+            "    answer=; read -r -t 5 answer <&3; read -r -t 1 -N 2000 rest <&3\n"
+            "    printf '%s\\n' \"${answer%?}\" >/run/kept.answer\n"
+            "done\n"
+        )
+        self._machine.run(
+            "mkfifo /run/kept.ask /run/kept.answer; chmod 0666 /run/kept.*; cat >/run/kept.sh", stdin=script
+        )
+        # As nobody: connections of root are no business of policies where a node sees who has made them.
+        into = f"--property=NetworkNamespacePath={path} --uid=65534"
+        self._machine.run(f"systemd-run --quiet --unit kept {into} bash /run/kept.sh").ok()
+
+    def ask(self) -> str:
+        """The first line of the answer to one more request."""
+        return self._machine.run("echo >/run/kept.ask; cat /run/kept.answer", timeout=20).ok().strip()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._machine.run("systemctl stop kept; rm -f /run/kept.*").ok()
