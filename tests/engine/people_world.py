@@ -47,12 +47,15 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 NAMESPACES = "/api/v1/namespaces"
 SHOP = f"{NAMESPACES}/shop"
 QUOTA, LIMITS = f"{SHOP}/resourcequotas/{LIMITED_BY}", f"{SHOP}/limitranges/{LIMITED_BY}"
+POLICIES = "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies"
+POLICY = f"{POLICIES}/{LIMITED_BY}"
 ACCESS = {
     "namespaces": [
         {
             "name": "shop",
             "quota": {"pods": "2", "limits.cpu": "2"},
             "limits": {"default": {"cpu": "500m", "memory": "64Mi"}, "max": {"cpu": "1"}},
+            "network": "isolated",
         }
     ],
     "developers": [{"name": "alice", "namespace": "shop"}],
