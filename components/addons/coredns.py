@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.addons.isolation import DNS_LABELS
 from components.config.nodes import CONTROL_PLANE_KEY
 from components.object_options import child_of, pod_metadata
 from components.topology import NodePlan, TaintPlan
 
 NAME = "coredns"
-LABELS = {"k8s-app": "kube-dns"}
+_LABELS = DNS_LABELS
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -41,7 +42,7 @@ class CoreDns(pulumi.ComponentResource):
     ) -> None:
         super().__init__("hardway:addons:CoreDns", name, {}, opts)
         child = child_of(self, opts)
-        metadata = {"name": NAME, "namespace": "kube-system", "labels": LABELS}
+        metadata = {"name": NAME, "namespace": "kube-system", "labels": _LABELS}
         account = k8s.core.v1.ServiceAccount(f"{name}-account", metadata=metadata, opts=child)
         role = k8s.rbac.v1.ClusterRole(
             f"{name}-role",
@@ -69,10 +70,10 @@ class CoreDns(pulumi.ComponentResource):
                 "replicas": args.replicas,
                 # A kube-proxy may notice a ready pod up to a second late, so a pod counts as available only later.
                 "min_ready_seconds": 2,
-                "selector": {"match_labels": LABELS},
+                "selector": {"match_labels": _LABELS},
                 "strategy": {"rolling_update": {"max_unavailable": 1}},
                 "template": {
-                    "metadata": pod_metadata(LABELS, args.annotations),
+                    "metadata": pod_metadata(_LABELS, args.annotations),
                     "spec": _pod(args.image, config.metadata.name, args.spread),
                 },
             },
@@ -84,7 +85,7 @@ class CoreDns(pulumi.ComponentResource):
             metadata=metadata | {"name": "kube-dns", "annotations": {"pulumi.com/skipAwait": "true"}},
             spec={
                 "cluster_ip": args.address,
-                "selector": LABELS,
+                "selector": _LABELS,
                 "ports": [
                     {"name": "dns", "port": 53, "target_port": 53, "protocol": "UDP"},
                     {"name": "dns-tcp", "port": 53, "target_port": 53, "protocol": "TCP"},
@@ -96,7 +97,7 @@ class CoreDns(pulumi.ComponentResource):
         k8s.policy.v1.PodDisruptionBudget(
             f"{name}-budget",
             metadata=metadata,
-            spec={"max_unavailable": 1, "selector": {"match_labels": LABELS}},
+            spec={"max_unavailable": 1, "selector": {"match_labels": _LABELS}},
             opts=child,
         )
         self.register_outputs({"address": args.address})
@@ -164,7 +165,7 @@ def _pod(image: str, config: pulumi.Input[str], spread: int) -> dict[str, object
                 "min_domains": spread,
                 # A node whose taints keep the pods away, or that is cordoned, does not count as a node without pods.
                 "node_taints_policy": "Honor",
-                "label_selector": {"match_labels": LABELS},
+                "label_selector": {"match_labels": _LABELS},
             }
         ],
         "containers": [

@@ -6,33 +6,34 @@ those who may delete the namespace can take the policy of the page away, or chan
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pulumi
-import pulumi_kubernetes as k8s
-
-from components.addons.coredns import LABELS as DNS_LABELS
 from components.config.namespaces import LIMITED_BY, MANAGED_BY
 
+if TYPE_CHECKING:
+    import pulumi
+
+DNS_LABELS = {"k8s-app": "kube-dns"}
+"""The labels of the pods of CoreDNS."""
 _NAME = "hardway-network-policies"
 _MAY_DELETE = 'authorizer.group("").resource("namespaces").name(request.namespace).check("delete").allowed()'
 
 
 def policy_spec() -> dict[str, Any]:
-    """The specification of the NetworkPolicy of an isolated namespace, with the names of fields as Pulumi writes them.
+    """The specification of the NetworkPolicy of an isolated namespace, as the API has it.
 
     https://kubernetes.io/docs/concepts/security/multi-tenancy/#network-isolation
     """
     dns = {
-        "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}},
-        "pod_selector": {"match_labels": dict(DNS_LABELS)},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "podSelector": {"matchLabels": dict(DNS_LABELS)},
     }
     return {
-        "pod_selector": {},
-        "policy_types": ["Ingress", "Egress"],
-        "ingress": [{"from_": [{"pod_selector": {}}]}],
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [{"podSelector": {}}]}],
         "egress": [
-            {"to": [{"pod_selector": {}}]},
+            {"to": [{"podSelector": {}}]},
             {"to": [dns], "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},
         ],
     }
@@ -70,6 +71,9 @@ def guard_spec() -> dict[str, Any]:
 
 def make_guard(opts: pulumi.ResourceOptions) -> pulumi.Resource:
     """The admission policy and its binding. Requests about such an object are refused if the policy fails."""
+    # Imported here: `make access` needs the specification, and not the SDK of Kubernetes.
+    import pulumi_kubernetes as k8s
+
     policy = k8s.admissionregistration.v1.ValidatingAdmissionPolicy(
         _NAME, metadata={"name": _NAME}, spec=guard_spec(), opts=opts
     )

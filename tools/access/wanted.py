@@ -16,6 +16,7 @@ from components.addons.bindings import (
     maintenance_binding,
     own_role_name,
 )
+from components.addons.isolation import policy_spec
 from components.config.access import Access
 from components.config.errors import ConfigError, Finding
 from components.config.findings import findings_of
@@ -46,6 +47,8 @@ class WantedNamespace:
     level: str = ""
     quota: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
+    """The specification of the NetworkPolicy of hardway. Empty: there is none."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,12 @@ def wanted(access: Access) -> Wanted:
         },
         roles_of_others=tuple(role.name for role in access.roles if role.rules is None),
         namespaces={
-            name: WantedNamespace(one.pod_security, one.quota, one.limits.given() if one.limits else {})
+            name: WantedNamespace(
+                one.pod_security,
+                one.quota,
+                one.limits.given() if one.limits else {},
+                policy_spec() if one.network == "isolated" else {},
+            )
             if (one := listed.get(name))
             else WantedNamespace()
             for name in access.namespace_names()
