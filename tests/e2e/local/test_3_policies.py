@@ -17,6 +17,7 @@ from tests.e2e.local.conftest import ISOLATED
 from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubectl import Manifest
+from tests.e2e.support.pod_network import network_of
 from tests.e2e.support.progress import Say, stopwatch
 from tests.e2e.support.wait import eventually
 
@@ -160,13 +161,15 @@ def test_probes_of_the_kubelet_are_no_business_of_policies(walled: Walled) -> No
 def test_people_allow_more_and_take_it_back(walled: Walled) -> None:
     """A connection that was made under a policy outlives it; new ones are refused."""
     cluster, server = walled.cluster, walled.address(SERVER)
-    assert cluster.machines["worker-2"].run(f"curl -sS --max-time 2 http://127.0.0.1:{NODE_PORT}").code != 0
+    # From another machine, as a user does.
+    asker, other = cluster.having("control-plane")[0], cluster.having("worker")[1]
+    through_node_port = f"curl -fsS --max-time 2 http://{other.address}:{NODE_PORT}/hostname"
+    assert "timed out" in asker.run(through_node_port).text
     cluster.kubectl.create(allow()).ok()
 
     def allowed() -> None:
         assert {walled.connect(source, server) for source in (NEAR, FAR, FRIEND)} == {"open"}
-        for machine in cluster.machines.values():
-            machine.run(f"curl -fsS --max-time 2 http://{machine.address}:{NODE_PORT}/hostname").ok()
+        assert asker.run(through_node_port).ok() == SERVER
 
     eventually(allowed, SOON, "everybody connects to the server, also by its node port")
     established = Kept(walled, FAR, server)
@@ -277,11 +280,7 @@ class Kept:
         kubectl = walled.cluster.kubectl
         pod = kubectl.get("pod", source, f"--namespace={walled.namespace_of(source)}")
         self._machine = walled.cluster.machines[pod["spec"]["nodeName"]]
-        inspect = "crictl inspectp --output go-template --template"
-        template = '{{range .info.runtimeSpec.linux.namespaces}}{{if eq .type "network"}}{{.path}}{{end}}{{end}}'
-        find = f"crictl pods --quiet --state Ready --name '^{source}$' --namespace '^{walled.namespace_of(source)}$'"
-        prefix = "export PATH=/opt/kubernetes/bin:$PATH CRI_CONFIG_FILE=/opt/kubernetes/cfg/crictl.yaml; "
-        path = self._machine.run(f"{prefix}{inspect} '{template}' $({find})").ok().strip()
+        path = network_of(self._machine, walled.namespace_of(source), source)
         script = (
             f"exec 3<>/dev/tcp/{host}/{pods.PORT}\n"
             "while read -r _ </run/kept.ask; do\n"
