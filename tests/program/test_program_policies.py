@@ -38,6 +38,8 @@ def test_the_engine_runs_on_every_node_with_one_capability() -> None:
     assert spec["tolerations"] == [{"operator": "Exists"}] and spec["hostNetwork"] is True
     assert spec["priorityClassName"] == "system-node-critical"
     assert "volumes" not in spec
+    # While one pod takes the place of another, new connections of pods wait.
+    assert spec["terminationGracePeriodSeconds"] == 1
     for container in spec["containers"]:
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,

@@ -3,8 +3,9 @@
 Connections are made by agnhost in the pods, so that no program of a node takes part.
 """
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -123,8 +124,9 @@ def allow() -> Manifest:
 def engine_on(cluster: Cluster, node: str) -> dict[str, Any]:
     """The pod that enforces policies on a node."""
     found = cluster.kubectl.items("pods", f"--namespace={ENGINE}", f"--field-selector=spec.nodeName={node}")
-    (only,) = (pod for pod in found if "deletionTimestamp" not in pod["metadata"])
-    return only
+    alive = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+    assert len(alive) == 1, f"{len(alive)} pods on {node}"
+    return alive[0]
 
 
 def test_readiness_means_rules_and_a_reader(cluster: Cluster) -> None:
@@ -211,41 +213,65 @@ def tries(walled: Walled, source: str, host: str, seconds: float) -> list[str]:
     return found
 
 
-def test_nothing_opens_while_a_node_starts(walled: Walled, say: Say) -> None:
-    """A pod that connects as soon as it can has no success: the node refuses all until the engine has its rules."""
+def test_nothing_opens_before_the_engine_runs_on_a_node(walled: Walled, say: Say) -> None:
+    """A node starts, and has no engine: it refuses connections of all its pods, until the engine is there."""
     cluster = walled.cluster
     node = cluster.having("worker")[0]
-    main = pods.container(cluster.image, "connect", f"{walled.address(FAR)}:{pods.PORT}", "--timeout=1s")
-    cluster.kubectl.create(pods.pod(ISOLATED, "early", main, nodeName=node.name, restartPolicy="Always")).ok()
+    place(cluster, {"key": "kubernetes.io/hostname", "operator": "NotIn", "values": [node.name]})
     try:
-        eventually(lambda: ended(cluster) != [], 30, "the early pod has tried")
-        restarts, codes = cluster.kubectl.get("pod", "early", f"--namespace={ISOLATED}"), set()
-        count = restarts["status"]["containerStatuses"][0]["restartCount"]
+        before = {name: restarts(walled, name) for name in (SERVER, NEAR)}
         node.restart()
         elapsed = stopwatch()
-
-        def tried_again() -> None:
-            found = cluster.kubectl.get("pod", "early", f"--namespace={ISOLATED}")
-            codes.update(ended(cluster))
-            assert found["status"]["containerStatuses"][0]["restartCount"] > count + 1
-
-        eventually(tried_again, 90, "the early pod tries again", every=0.2)
-        assert codes == {1}, "the early pod never connects"
-        journal = node.run("journalctl --boot --unit network-policies.service --output cat").ok()
-        assert "pods cannot connect until" in journal
-        for name in (SERVER, NEAR):
-            eventually(lambda name=name: ready(walled, name), 60, f"{name} is back")
-        eventually(walled.holds, 60, "the isolation holds")
-        say(f"  the node enforced policies, and its pods answered, {elapsed():.1f} s after its start")
+        # The node itself reaches its pods, or they would not be ready.
+        eventually(lambda: back(walled, before), 90, "the pods are back")
+        rules = node.run(f"nft list table inet {TABLE}").ok()
+        assert "not-enforced-yet" in rules and CHAIN not in rules
+        # Also where no policy selects anybody.
+        ways = ((FAR, SERVER), (FAR, NEAR), (NEAR, FAR))
+        assert {walled.connect(source, walled.address(target)) for source, target in ways} == {"TIMEOUT"}
+        say(f"  pods of {node.name} answered their kubelet {elapsed():.1f} s after its start, and nobody else")
     finally:
-        cluster.kubectl("delete", "pod", "early", f"--namespace={ISOLATED}").ok()
+        place(cluster, None)
+    eventually(walled.holds, 60, "the isolation holds")
+    assert "not-enforced-yet" not in node.run(f"nft list table inet {TABLE}").ok()
 
 
-def ended(cluster: Cluster) -> list[int]:
-    """The exit codes that the early pod shows."""
-    (status,) = cluster.kubectl.get("pod", "early", f"--namespace={ISOLATED}")["status"].get("containerStatuses", [{}])
-    states = [status.get(name, {}).get("terminated") for name in ("state", "lastState")]
-    return [state["exitCode"] for state in states if state]
+def test_a_power_cut_of_a_node(walled: Walled, say: Say) -> None:
+    """Policies are enforced again without help of anybody."""
+    node = walled.cluster.having("worker")[0]
+    before = {name: restarts(walled, name) for name in (SERVER, NEAR)}
+    node.kill()
+    node.start()
+    elapsed = stopwatch()
+    eventually(lambda: back(walled, before), 90, "the pods are back")
+    eventually(walled.holds, 60, "the isolation holds")
+    say(f"  the node enforced policies, and its pods answered, {elapsed():.1f} s after its start")
+
+
+def restarts(walled: Walled, name: str) -> int:
+    """How often the container of a pod has started again."""
+    found = walled.cluster.kubectl.get("pod", name, f"--namespace={walled.namespace_of(name)}")
+    return int(found["status"]["containerStatuses"][0]["restartCount"])
+
+
+def back(walled: Walled, before: Mapping[str, int]) -> None:
+    """Asserts that pods have started again, and are ready. Until its kubelet runs, a pod seems to be as before."""
+    for name, count in before.items():
+        found = walled.cluster.kubectl.get("pod", name, f"--namespace={walled.namespace_of(name)}")["status"]
+        (container,) = found["containerStatuses"]
+        assert container["restartCount"] > count and container["ready"], name
+
+
+def place(cluster: Cluster, expression: Mapping[str, Any] | None) -> None:
+    """Let the engine run only on nodes that an expression selects; None: on all."""
+    required = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}} if expression else None
+    where = (f"daemonset/{ENGINE}", f"--namespace={ENGINE}")
+    # On all nodes at once, because another template replaces every pod.
+    for at_once, template in (("100%", {"spec": {"affinity": affinity}}), (1, {})):
+        spec = {"template": template, "updateStrategy": {"rollingUpdate": {"maxUnavailable": at_once}}}
+        cluster.kubectl("patch", *where, "--type=merge", f"--patch={json.dumps({'spec': spec})}").ok()
+        cluster.kubectl("rollout", "status", *where, "--timeout=90s", timeout=100).ok()
 
 
 @pytest.mark.proves_changes("network.policies")
