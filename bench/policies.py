@@ -64,20 +64,24 @@ def measure_policies(stack: Stack, rounds: int, say: Say) -> list[Turn]:
     try:
         run = stack.up()
         assert run.code == 0, run.tail()
-        cluster = Cluster(stack, run, None)
-        clients = _make_pods(cluster)
-        found = []
-        for number in range(1, rounds + 1):
-            for state in (OPEN, ISOLATED):
-                found.append(_turn(cluster, clients[state], state))
-            with _without_engine(cluster):
-                found.append(_turn(cluster, clients[OPEN], "off"))
-            for turn in found[-3:]:
-                say(f"round {number}, {turn.state}: {turn.report.line()}; {turn.cores:.2f} cores")
-        return found
+        return measure_in(Cluster(stack, run, None), rounds, say)
     finally:
         _down(stack)
         stack.forget()
+
+
+def measure_in(cluster: Cluster, rounds: int, say: Say) -> list[Turn]:
+    """Measure each state once in each round, in a cluster that has both namespaces."""
+    clients = _make_pods(cluster)
+    found = []
+    for number in range(1, rounds + 1):
+        for state in (OPEN, ISOLATED):
+            found.append(_turn(cluster, clients[state], state))
+        with _without_engine(cluster):
+            found.append(_turn(cluster, clients[OPEN], "off"))
+        for turn in found[-3:]:
+            say(f"round {number}, {turn.state}: {turn.report.line()}; {turn.cores:.2f} cores")
+    return found
 
 
 @dataclass(frozen=True)
