@@ -14,6 +14,11 @@ from components.network_policies.names import CHAIN, QUEUE, TABLE
 from components.object_options import child_of, pod_metadata
 
 NAME = POLICY_ENGINE
+RIGHTS = (
+    {"api_groups": [""], "resources": ["pods", "namespaces"], "verbs": ["list", "watch"]},
+    {"api_groups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": ["list", "watch"]},
+)
+"""The rules of the program's ClusterRole."""
 _LABELS = {"app": NAME}
 _RBAC = "rbac.authorization.k8s.io"
 _ASK = ["nft", "list", "chain", "inet", TABLE, CHAIN]
@@ -51,10 +56,7 @@ class NetworkPolicies(pulumi.ComponentResource):
         k8s.rbac.v1.ClusterRole(
             f"{name}-role",
             metadata={"name": NAME},
-            rules=[
-                {"api_groups": [""], "resources": ["pods", "namespaces"], "verbs": ["list", "watch"]},
-                {"api_groups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": ["list", "watch"]},
-            ],
+            rules=list(RIGHTS),
             opts=child,
         )
         binding = k8s.rbac.v1.ClusterRoleBinding(
