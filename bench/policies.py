@@ -1,6 +1,7 @@
-"""Compares requests between pods of two nodes: nothing enforces policies, no policy, and under a policy.
+"""Compares requests between pods of two nodes: with and without policies that are enforced, in one cluster.
 
-All in one cluster, in turns, so that what else the host does counts for each. The client has the network of a pod.
+Two clients, one of an open namespace and one of an isolated namespace, ask at the same time, so that what else the host
+does counts for both. They do so in turns with and without the program that enforces. A client has the network of a pod.
 """
 
 import json
@@ -8,6 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,21 +29,16 @@ from tools.common.paths import this_clone
 
 ENGINE = "kube-network-policies"
 OPEN, ISOLATED = "open", "isolated"
-STATES = {
-    "off": "nothing enforces policies",
-    OPEN: "enforced, no policy for these pods",
-    ISOLATED: "enforced, under a policy",
-}
 RATE, SECONDS = 50, 12
 _TICKS_PER_SECOND = 100  # USER_HZ, the same on all Linux systems
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One measurement: the probe's report, busy cores of the host, and CPU seconds of the engine on both nodes."""
+    """One measurement: the reports of both probes by namespace, busy cores of the host, cores of the engine."""
 
-    state: str
-    report: Report
+    enforced: bool
+    reports: dict[str, Report]
     cores: float
     engine: float
 
@@ -75,12 +72,12 @@ def measure_in(cluster: Cluster, rounds: int, say: Say) -> list[Turn]:
     clients = _make_pods(cluster)
     found = []
     for number in range(1, rounds + 1):
-        for state in (OPEN, ISOLATED):
-            found.append(_turn(cluster, clients[state], state))
+        found.append(_turn(cluster, clients, enforced=True))
         with _without_engine(cluster):
-            found.append(_turn(cluster, clients[OPEN], "off"))
-        for turn in found[-3:]:
-            say(f"round {number}, {turn.state}: {turn.report.line()}; {turn.cores:.2f} cores")
+            found.append(_turn(cluster, clients, enforced=False))
+        for turn in found[-2:]:
+            for namespace, report in turn.reports.items():
+                say(f"round {number}, enforced: {turn.enforced}, {namespace}: {report.line()}")
     return found
 
 
@@ -107,16 +104,23 @@ def _make_pods(cluster: Cluster) -> dict[str, Client]:
     return clients
 
 
-def _turn(cluster: Cluster, client: Client, state: str) -> Turn:
+def _turn(cluster: Cluster, clients: dict[str, Client], *, enforced: bool) -> Turn:
     command = [sys.executable, "-m", "tests.e2e.support.probe", "--json", f"--rate={RATE}", f"--seconds={SECONDS}"]
-    command.append(f"--url=http://{client.server}:{pods.PORT}/hostname")
+
+    def ask_server(client: Client) -> Report:
+        words = [*command, f"--url=http://{client.server}:{pods.PORT}/hostname"]
+        answer = ask(client.machine.in_network(words, client.network), cwd=this_clone().root, timeout=SECONDS + 60)
+        # The probe ends with 1 if a request has failed.
+        assert answer.code in (0, 1), answer.text
+        return Report.from_json(answer.stdout)
+
     before = _engine_seconds(cluster)
-    with CpuLog() as cpu:
+    with CpuLog() as cpu, ThreadPoolExecutor() as pool:
         begins = time.monotonic()
-        answer = ask(client.machine.in_network(command, client.network), cwd=this_clone().root, timeout=SECONDS + 60)
+        reports = dict(zip(clients, pool.map(ask_server, clients.values()), strict=True))
         ends = time.monotonic()
-    report = Report.from_json(answer.ok())
-    return Turn(state, report, busy(cpu.samples, begins, ends), _engine_seconds(cluster) - before)
+    engine = (_engine_seconds(cluster) - before) / (ends - begins)
+    return Turn(enforced, reports, busy(cpu.samples, begins, ends), engine)
 
 
 def _engine_seconds(cluster: Cluster) -> float:
@@ -157,19 +161,21 @@ def _down(stack: Stack) -> None:
 
 def policies_table(turns: Sequence[Turn]) -> str:
     """Medians of all rounds as a Markdown table, latencies in milliseconds."""
-    head = "| state | new connection p50 | p99 | kept connection p50 | p99 | failed | cores busy | engine, cores |"
+    head = "| | new connection p50 | p99 | kept connection p50 | p99 | failed | cores busy | engine, cores |"
     lines = [head, "|---|---:|---:|---:|---:|---:|---:|---:|"]
-    for state, words in STATES.items():
-        mine = [turn for turn in turns if turn.state == state]
-        kinds = [turn.report.kinds for turn in mine]
-        times = [
-            statistics.median(getattr(kind[name], field) for kind in kinds)
-            for name in ("fresh", "kept")
-            for field in ("p50", "p99")
-        ]
-        failed = sum(turn.report.failed for turn in mine)
+    for enforced in (False, True):
+        mine = [turn for turn in turns if turn.enforced == enforced]
         cores = statistics.median(turn.cores for turn in mine)
-        engine = statistics.median(turn.engine / turn.report.seconds for turn in mine)
-        numbers = " | ".join(f"{value:.2f}" for value in times)
-        lines.append(f"| {words} | {numbers} | {failed} | {cores:.2f} | {engine:.3f} |")
+        engine = statistics.median(turn.engine for turn in mine)
+        for namespace in (OPEN, ISOLATED):
+            reports = [turn.reports[namespace] for turn in mine]
+            times = [
+                statistics.median(getattr(report.kinds[kind], share) for report in reports)
+                for kind in ("fresh", "kept")
+                for share in ("p50", "p99")
+            ]
+            numbers = " | ".join(f"{value:.2f}" for value in times)
+            failed = sum(report.failed for report in reports)
+            words = f"{'enforced' if enforced else 'not enforced'}, namespace {namespace}"
+            lines.append(f"| {words} | {numbers} | {failed} | {cores:.2f} | {engine:.3f} |")
     return "\n".join(lines)
