@@ -17,6 +17,7 @@ from components.network_policies.names import CHAIN, QUEUE, TABLE
 from tests.e2e.local.conftest import ISOLATED
 from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.kept_connection import KeptConnection
 from tests.e2e.support.kubectl import Manifest
 from tests.e2e.support.pod_network import network_of
 from tests.e2e.support.progress import Say, stopwatch
@@ -174,7 +175,8 @@ def test_people_allow_more_and_take_it_back(walled: Walled) -> None:
         assert asker.run(through_node_port).ok() == SERVER
 
     eventually(allowed, SOON, "everybody connects to the server, also by its node port")
-    established = Kept(walled, FAR, server)
+    network = network_of(other, walled.elsewhere, FAR)
+    established = KeptConnection(other, network, server, pods.PORT)
     try:
         assert established.ask() == "HTTP/1.1 200 OK"
         cluster.kubectl("delete", "networkpolicy", SERVER, f"--namespace={ISOLATED}").ok()
@@ -297,35 +299,3 @@ def test_off_and_on_again(walled: Walled, say: Say) -> None:
     say(f"  on after {run.seconds:.1f} s")
     assert cluster.kubectl.get("networkpolicy", LIMITED_BY, f"--namespace={ISOLATED}")
     eventually(walled.holds, SOON, "the isolation holds")
-
-
-class Kept:
-    """A connection of a pod that is kept open, by a shell of the pod's machine in the network of the pod."""
-
-    def __init__(self, walled: Walled, source: str, host: str) -> None:
-        kubectl = walled.cluster.kubectl
-        pod = kubectl.get("pod", source, f"--namespace={walled.namespace_of(source)}")
-        self._machine = walled.cluster.machines[pod["spec"]["nodeName"]]
-        path = network_of(self._machine, walled.namespace_of(source), source)
-        script = (
-            f"exec 3<>/dev/tcp/{host}/{pods.PORT}\n"
-            "while read -r _ </run/kept.ask; do\n"
-            "    printf 'GET /hostname HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&3\n"
-            "    answer=; read -r -t 5 answer <&3; read -r -t 1 -N 2000 rest <&3\n"
-            "    printf '%s\\n' \"${answer%?}\" >/run/kept.answer\n"
-            "done\n"
-        )
-        self._machine.run(
-            "mkfifo /run/kept.ask /run/kept.answer; chmod 0666 /run/kept.*; cat >/run/kept.sh", stdin=script
-        )
-        # As nobody: connections of root are no business of policies where a node sees who has made them.
-        into = f"--property=NetworkNamespacePath={path} --uid=65534"
-        self._machine.run(f"systemd-run --quiet --unit kept {into} bash /run/kept.sh").ok()
-
-    def ask(self) -> str:
-        """The first line of the answer to one more request."""
-        return self._machine.run("echo >/run/kept.ask; cat /run/kept.answer", timeout=20).ok().strip()
-
-    def close(self) -> None:
-        """End the connection."""
-        self._machine.run("systemctl stop kept; rm -f /run/kept.*").ok()
