@@ -111,7 +111,7 @@ def _turn(cluster: Cluster, clients: dict[str, Client], *, enforced: bool) -> Tu
         words = [*command, f"--url=http://{client.server}:{pods.PORT}/hostname"]
         answer = ask(client.machine.in_network(words, client.network), cwd=this_clone().root, timeout=SECONDS + 60)
         # The probe ends with 1 if a request has failed.
-        assert answer.code in (0, 1), answer.text
+        assert answer.code in (0, 1) and answer.stdout, answer.text
         return Report.from_json(answer.stdout)
 
     before = _engine_seconds(cluster)

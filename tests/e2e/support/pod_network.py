@@ -9,6 +9,8 @@ _PATH = '{{range .info.runtimeSpec.linux.namespaces}}{{if eq .type "network"}}{{
 def network_of(machine: Machine, namespace: str, pod: str) -> str:
     """The path of the network namespace of a pod, on its machine."""
     find = f"{_CRICTL} pods --quiet --state Ready --namespace '^{namespace}$' --name '^{pod}$'"
-    path = machine.run(f"{_CRICTL} inspectp --output go-template --template '{_PATH}' $({find})").ok().strip()
+    # /var/run is a link to /run, which another root directory would lead elsewhere.
+    inspect = f"readlink -f $({_CRICTL} inspectp --output go-template --template '{_PATH}' $({find}))"
+    path = machine.run(inspect).ok().strip()
     assert path.startswith("/"), f"{namespace}/{pod}: {path}"
     return path
