@@ -1,4 +1,4 @@
-"""Prints the times of a local cluster as a Markdown table: python -m bench [--what up|upgrade|worker] [--runs N]."""
+"""Prints the times of a local cluster as a Markdown table: python -m bench [--what up|upgrade|...] [--runs N]."""
 
 import argparse
 import os
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from bench.phases import Phase, medians, phases
+from bench.policies import measure_policies, page_with_policies, policies_table
 from bench.rolling import Rolled, median_steps
 from bench.run import OLD, measure, measure_upgrade, measure_worker
 from tests.e2e.support.progress import Reporter, Say
@@ -25,16 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--what",
-        choices=("up", "upgrade", "worker"),
+        choices=("up", "upgrade", "worker", "policies"),
         default="up",
-        help="what to measure: a new cluster (default), an upgrade, an added worker",
+        help="what to measure: a new cluster (default), an upgrade, an added worker, the cost of network policies",
     )
     options = parser.parse_args(arguments)
     if not 1 <= options.runs <= MOST_RUNS:
         parser.error(f"--runs: {options.runs}; allowed: 1 to {MOST_RUNS}")
     load = os.getloadavg()[0]
     say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
-    found = {"up": _up, "upgrade": _upgrade, "worker": _worker}[options.what](options.runs, say)
+    found = {"up": _up, "upgrade": _upgrade, "worker": _worker, "policies": _policies}[options.what](options.runs, say)
     print(f"{options.runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
     print(found)
     return 0
@@ -62,6 +63,11 @@ def _upgrade(count: int, say: Say) -> str:
 
 def _worker(count: int, say: Say) -> str:
     return _steps("an added worker", measure_worker, count, say)
+
+
+def _policies(count: int, say: Say) -> str:
+    stack = Stack(NAME, page_with_policies(laptop_page(NAME)), say)
+    return policies_table(measure_policies(stack, count, say))
 
 
 def _steps(what: str, measure_once: Callable[[Stack], Rolled], count: int, say: Say) -> str:

@@ -49,6 +49,7 @@ IMAGES = {
     "pause": "registry.k8s.io/pause:",
     "flannel": "ghcr.io/flannel-io/flannel:v",
     "coredns": "docker.io/coredns/coredns:",
+    "kube-network-policies": "registry.k8s.io/networking/kube-network-policies:v",
 }
 
 
@@ -85,10 +86,10 @@ def lock_data(page: Page) -> dict[str, Any]:
         # Without an archive there is one file for each program.
         groups = [files] if archive else [{program: path} for program, path in files.items()]
         artifacts[name] = {version: sources(version, archive, groups)}
-    images = {
-        name: {getattr(versions, name): {"reference": f"{reference}{getattr(versions, name)}", "digest": _digest(name)}}
-        for name, reference in IMAGES.items()
-    }
+    images = {}
+    for name, reference in IMAGES.items():
+        version = getattr(versions, name.replace("-", "_"))
+        images[name] = {version: {"reference": f"{reference}{version}", "digest": _digest(name)}}
     return {"artifacts": artifacts, "images": images}
 
 

@@ -15,8 +15,10 @@ from components.artifacts.choice import choose_image, choose_images
 from components.artifacts.lock import Lock
 from components.config import Page
 from components.config.generations import SINGLE, Generations
+from components.config.network import POLICY_ENGINE
 from components.network_plugins.choice import plugin_of
 from components.network_plugins.contract import ObjectsArgs
+from components.network_policies.objects import NetworkPolicies, NetworkPoliciesArgs
 from components.object_options import owned
 from components.pki.bootstrap_token import BootstrapToken
 from components.topology import Topology
@@ -74,6 +76,11 @@ class Addons(pulumi.ComponentResource):
             spread_over(topology.kubelet_nodes, page.dns.replicas),
             trust,
         )
+        if page.network.enforces_policies:
+            # An engine that enforces policies needs `nft`, which the image of the network plugin has.
+            engine = choose_image(page, args.lock, POLICY_ENGINE)
+            enforcing = NetworkPoliciesArgs(engine, images[plugin.title], topology.node_local_port, trust)
+            network = NetworkPolicies(POLICY_ENGINE, enforcing, _after(child, network)).daemons
         # If a pod starts before the network of its node, the kubelet tries again only ten seconds later.
         CoreDns("coredns", dns, child, network)
         self.register_outputs({})

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.addons.isolation import DNS_LABELS
 from components.config.nodes import CONTROL_PLANE_KEY
 from components.object_options import child_of, pod_metadata
 from components.topology import NodePlan, TaintPlan
 
 NAME = "coredns"
-_LABELS = {"k8s-app": "kube-dns"}
+_LABELS = DNS_LABELS
 _RBAC = "rbac.authorization.k8s.io"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.addons.isolation import make_guard, policy_spec
 from components.config.access import Access
 from components.config.namespaces import ENFORCE, LIMITED_BY, MANAGED_BY, Namespace
 
@@ -32,14 +33,18 @@ def make_namespaces(access: Access, opts: pulumi.ResourceOptions) -> dict[str, l
     A namespace outlives its line on the page, because people keep workloads and data there: decision record 76.
     """
     listed: Mapping[str, Namespace] = {one.name: one for one in access.namespaces}
-    return {name: _make(name, listed.get(name), opts) for name in access.namespace_names()}
+    isolated = any(one.network == "isolated" for one in access.namespaces)
+    guards = [make_guard(opts)] if isolated else []
+    return {name: _make(name, listed.get(name), guards, opts) for name in access.namespace_names()}
 
 
 def _annotations(settings: Namespace | None) -> dict[str, str]:
     return settings.annotations() if settings else {}
 
 
-def _make(name: str, settings: Namespace | None, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+def _make(
+    name: str, settings: Namespace | None, guards: list[pulumi.Resource], opts: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
     namespace = k8s.core.v1.Namespace(
         f"namespace-{name}",
         metadata={"name": name, "labels": namespace_labels(settings), "annotations": _FORCE | _annotations(settings)},
@@ -57,4 +62,9 @@ def _make(name: str, settings: Namespace | None, opts: pulumi.ResourceOptions) -
         )
     if settings and (items := limit_items(settings)):
         limits.append(k8s.core.v1.LimitRange(f"limits-{name}", metadata=metadata, spec={"limits": items}, opts=opts))
+    if settings and settings.network == "isolated":
+        limits += guards
+        limits.append(
+            k8s.networking.v1.NetworkPolicy(f"network-{name}", metadata=metadata, spec=policy_spec(), opts=opts)
+        )
     return [namespace, *limits]

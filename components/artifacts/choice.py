@@ -8,6 +8,7 @@ from pathlib import Path
 
 from components.artifacts.lock import UPSTREAM_LOCK, Artifact, Lock, LockError, MissingError, all_missing, read_lock
 from components.config import Page
+from components.config.network import POLICY_ENGINE
 
 MIRROR_LOCK = Path(".cache/artifacts.lock.json")
 """Written by `make tools`, relative to the project's folder, where programs run."""
@@ -97,4 +98,5 @@ def artifact_versions(page: Page) -> dict[str, str]:
 def image_versions(page: Page) -> dict[str, str]:
     """The version of each image that hardway uses."""
     versions = page.versions
-    return {"pause": versions.pause, "coredns": versions.coredns, **page.network.plugin.images(versions)}
+    images = {"pause": versions.pause, "coredns": versions.coredns, **page.network.plugin.images(versions)}
+    return images | ({POLICY_ENGINE: versions.kube_network_policies} if page.network.enforces_policies else {})

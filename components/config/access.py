@@ -29,8 +29,7 @@ class Access(Section):
     is_public = True
 
     namespaces: tuple[Namespace, ...] = ()
-    """Namespaces of people with a quota, limits and a level of Pod Security. A network policy is not among them,
-    because no network plugin of hardway enforces one."""
+    """Namespaces of people with a quota, limits, a level of Pod Security and a network policy."""
     developers: tuple[Developer, ...] = (Developer(name="developer", namespace="development"),)
     """People with a certificate and with rights in one namespace."""
     oidc: Annotated[tuple[Issuer, ...], listing(f"at most {MOST_ISSUERS} issuers", most=MOST_ISSUERS)] = ()

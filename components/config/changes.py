@@ -85,6 +85,7 @@ CHANGES: dict[str, Change] = {
     "network.nodePortRange": Change.ROLLED,
     "network.proxyMode": Change.ROLLED,
     "network.flannel": Change.ROLLED,
+    "network.policies": Change.ROLLED,
     "dns": Change.ROLLED,
     "pki.algorithm": Change.ROTATED,
     "pki.subject": Change.ROTATED,

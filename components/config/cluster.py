@@ -76,6 +76,8 @@ class Versions(Section):
     """Client for the runtime, for people on the node."""
     flannel: Annotated[str, _version_rule(example="0.28.9")] = "0.28.9"
     """flanneld, as an image."""
+    kube_network_policies: Annotated[str, _version_rule(example="0.8.0")] = "0.8.0"
+    """kube-network-policies, as an image. Only with `network.policies: enforced`."""
     coredns: Annotated[str, _version_rule(example="1.14.7")] = "1.14.7"
     """CoreDNS, as an image."""
     pause: Annotated[str, _PAUSE] = "3.10"

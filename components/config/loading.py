@@ -109,7 +109,7 @@ def _parsed(raw: Any) -> Any:
 
 def _without(secret: Mapping[str, Any], findings: list[Finding]) -> list[Finding]:
     """The findings without the values in `secret`: a rule over the whole page may quote any value of it."""
-    private = {str(leaf) for path, leaf in _leaves(secret) if not is_public_at(path, Page)}
+    private = {str(leaf) for path, leaf in leaves(secret) if not is_public_at(path, Page)}
     texts = sorted(private - {""}, key=len, reverse=True)
     hidden = re.compile("|".join(rf"(?<!\w){re.escape(text)}(?!\w)" for text in texts)) if texts else None
     if hidden is None:
@@ -117,13 +117,13 @@ def _without(secret: Mapping[str, Any], findings: list[Finding]) -> list[Finding
     return [Finding(item.path, hidden.sub(HIDDEN, item.problem), hidden.sub(HIDDEN, item.allowed)) for item in findings]
 
 
-def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """Every single value, with its path."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _leaves(item, (*path, key))
+            yield from leaves(item, (*path, key))
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from _leaves(item, (*path, index))
+            yield from leaves(item, (*path, index))
     else:
         yield path, value

@@ -24,7 +24,7 @@ ENFORCE_VERSION = f"{ENFORCE}-version"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "hardway"}
 """The label of namespaces that are or were on the page."""
 LIMITED_BY = "hardway"
-"""The name of the ResourceQuota and of the LimitRange in a namespace."""
+"""The name of the ResourceQuota, of the LimitRange and of the NetworkPolicy in a namespace."""
 _NAMESPACE_LABEL = label_rule("namespace")
 # IsStandardQuotaResourceName in k8s.io/kubernetes/pkg/apis/core/helper, versions 1.36.4 and 1.37.1.
 COUNTED = (
@@ -129,6 +129,9 @@ class Namespace(Section):
     tolerations: Tolerations | None = None
     """The taints that pods of the namespace tolerate, and may tolerate (the plugin PodTolerationRestriction). Unset: a
     pod may tolerate every taint."""
+    network: Annotated[Literal["open", "isolated"], Choice()] = "open"
+    """`isolated`: a NetworkPolicy lets pods of the namespace connect to each other and to the DNS of the cluster only.
+    People may allow more by policies of their own. `open`: hardway makes no policy."""
 
     def annotations(self) -> dict[str, str]:
         """The annotations of the namespace that plugins of admission read."""

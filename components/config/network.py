@@ -8,6 +8,8 @@ from components.config.section import Choice, Rule, Section, listing, whole
 from components.network_plugins.contract import PluginSection
 from components.network_plugins.flannel.section import FlannelSection
 
+POLICY_ENGINE = "kube-network-policies"
+"""The image of what enforces network policies: https://github.com/kubernetes-sigs/kube-network-policies."""
 _RANGE = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
 
 
@@ -38,11 +40,19 @@ class Network(Section):
     """How kube-proxy programs the kernel."""
     flannel: FlannelSection = FlannelSection()
     """The pod network."""
+    policies: Annotated[Literal["none", "enforced"], Choice()] = "none"
+    """Whether objects of the kind NetworkPolicy count. `enforced`: kube-network-policies runs on every Kubernetes node,
+    and refuses connections that no policy allows. `none`: such objects may exist, and nobody enforces them."""
 
     @property
     def plugin(self) -> PluginSection:
         """The section of the network plugin that the cluster uses."""
         return self.flannel
+
+    @property
+    def enforces_policies(self) -> bool:
+        """Whether network policies are enforced."""
+        return self.policies == "enforced"
 
     @property
     def node_ports(self) -> range:

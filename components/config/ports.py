@@ -8,6 +8,8 @@ ETCD_HTTP = 2381
 KUBELET_HEALTH = 10248
 PROXY_METRICS = 10249
 KUBELET = 10250
+POLICY_METRICS = 10251
+"""Metrics of kube-network-policies on 127.0.0.1. Schedulers of old versions had the port."""
 PROXY_HEALTH = 10256
 CONTROLLER_MANAGER = 10257
 SCHEDULER = 10259

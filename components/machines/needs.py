@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from components.architecture import AMD64
 from components.config import Page, ports
 from components.config.existing import ExistingSection
+from components.network_policies.node import MODULES as OF_POLICIES
 from components.node.plan import NodeEnvironment, plan_node
 from components.node.render.operating_system import MODULES, settings_of
 from components.node.traits import Traits
@@ -43,7 +44,7 @@ def needs_of(page: Page, hosts: ExistingSection, topology: Topology, node: NodeP
         "DISKS": f"/opt:{PROGRAMS_MIB} /var/lib:{DATA_MIB}",
         "KERNEL": _KERNEL[page.network.proxy_mode] if node.runs_kubelet else "4.19",
         # A container cannot load a module; overlay is the only module that is visible without being loaded.
-        "MODULES": " ".join(MODULES[:1] if hosts.containers else MODULES) if node.runs_kubelet else "",
+        "MODULES": " ".join(_modules(page, hosts)) if node.runs_kubelet else "",
         "SYSCTLS": " ".join(f"{n}={v}" for n, v in settings_of(traits).items()) if node.runs_kubelet else "",
         "COMMANDS": " ".join(dict.fromkeys(("curl", "tar", "flock", "base64", *part.commands))),
         "UNITS": " ".join(unit.name for unit in part.units),
@@ -56,6 +57,12 @@ def needs_of(page: Page, hosts: ExistingSection, topology: Topology, node: NodeP
         # The inspection of an amd64 host stays the same as that of versions without this key.
         **({} if node.architecture == AMD64 else {"ARCHITECTURE": node.architecture}),
     }
+
+
+def _modules(page: Page, hosts: ExistingSection) -> tuple[str, ...]:
+    if hosts.containers:
+        return MODULES[:1]
+    return (*MODULES, *(OF_POLICIES if page.network.enforces_policies else ()))
 
 
 def _etcd_paths(page: Page) -> tuple[str | None, ...]:
@@ -76,6 +83,8 @@ def _ports(page: Page, hosts: ExistingSection, node: NodePlan) -> Iterator[tuple
         yield ports.KUBELET, "kubelet.service"
         yield ports.PROXY_METRICS, "kube-proxy.service"
         yield ports.PROXY_HEALTH, "kube-proxy.service"
+        if page.network.enforces_policies:
+            yield ports.POLICY_METRICS, "kubelet.service"
         for plugin_port in page.network.plugin.ports:
             number = plugin_port.number
             yield f"{number}/udp" if plugin_port.protocol == "udp" else number, "kubelet.service"

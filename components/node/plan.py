@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from components.config import Page
 from components.network_plugins.choice import plugin_of
+from components.network_policies.node import policies_part
 from components.node.generations import generations_file
 from components.node.identity import identity
 from components.node.model import NodePart, merge
@@ -84,5 +85,7 @@ def _parts(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvi
             environment.closed_mirrors,
         )
         yield plugin_of(page).node_part(page)
+        if page.network.enforces_policies:
+            yield policies_part(page.network.pod_cidr, environment.traits)
         yield kubelet(page, topology, node, environment.traits)
         yield kube_proxy(page, topology, node, environment.traits)

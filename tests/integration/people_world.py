@@ -47,6 +47,8 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 NAMESPACES = "/api/v1/namespaces"
 SHOP = f"{NAMESPACES}/shop"
 QUOTA, LIMITS = f"{SHOP}/resourcequotas/{LIMITED_BY}", f"{SHOP}/limitranges/{LIMITED_BY}"
+POLICIES = "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies"
+POLICY = f"{POLICIES}/{LIMITED_BY}"
 ACCESS = {
     "namespaces": [
         {
@@ -55,6 +57,7 @@ ACCESS = {
             "limits": {"default": {"cpu": "500m", "memory": "64Mi"}, "max": {"cpu": "1"}},
             "nodeSelector": {"pool": "shop"},
             "tolerations": {"default": [{"key": "pool", "value": "shop"}]},
+            "network": "isolated",
         }
     ],
     "developers": [{"name": "alice", "namespace": "shop"}],

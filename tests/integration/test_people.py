@@ -8,7 +8,20 @@ from typing import Any
 
 import pytest
 from api_server import MERGE
-from people_world import LIMITS, NAMESPACES, QUOTA, RBAC, SHOP, WORKERS, World, eventually, people_world, pod
+from people_world import (
+    LIMITS,
+    NAMESPACES,
+    POLICIES,
+    POLICY,
+    QUOTA,
+    RBAC,
+    SHOP,
+    WORKERS,
+    World,
+    eventually,
+    people_world,
+    pod,
+)
 from test_oidc import ask
 
 from components.config.namespaces import COUNTED, ENFORCE, MEASURED
@@ -20,6 +33,12 @@ from components.rights import VERBS, dangers
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with people_world(tmp_path_factory) as made:
         yield made
+
+
+def open_to_all(name: str) -> dict[str, Any]:
+    """A NetworkPolicy that allows everything."""
+    everything = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]}
+    return {"metadata": {"name": name}, "spec": everything}
 
 
 FORBIDDEN: dict[str, tuple[str, str, Any]] = {
@@ -37,6 +56,11 @@ FORBIDDEN: dict[str, tuple[str, str, Any]] = {
     "take the level of Pod Security away": ("PATCH", SHOP, {"metadata": {"labels": {ENFORCE: None}}}),
     "write the status of the namespace": ("PATCH", f"{SHOP}/status", {"metadata": {"labels": {ENFORCE: None}}}),
     "delete the namespace": ("DELETE", SHOP, None),
+    "open the network": ("PATCH", POLICY, {"spec": {"policyTypes": ["Ingress"]}}),
+    "put a label on the network policy": ("PATCH", POLICY, {"metadata": {"labels": {"x": "y"}}}),
+    "delete the network policy": ("DELETE", POLICY, None),
+    "delete all network policies": ("DELETE", POLICIES, None),
+    "make a network policy elsewhere": ("POST", POLICIES.replace("shop", "default"), open_to_all("x")),
     "make a namespace": ("POST", NAMESPACES, {"metadata": {"name": "own"}}),
     "read secrets elsewhere": ("GET", f"{NAMESPACES}/kube-system/secrets", None),
     "make pods elsewhere": ("POST", f"{NAMESPACES}/default/pods", pod("elsewhere")),
@@ -76,6 +100,40 @@ def test_the_objects_are_as_on_the_page(world: World) -> None:
     assert world.server.ask("GET", QUOTA)["spec"]["hard"] == {"pods": "2", "limits.cpu": "2"}
     (limits,) = world.server.ask("GET", LIMITS)["spec"]["limits"]
     assert limits["default"] == {"cpu": "500m", "memory": "64Mi"} and limits["max"] == {"cpu": "1"}
+
+
+def test_an_isolated_namespace_allows_itself_and_dns(world: World) -> None:
+    """As the API server keeps it: names of fields that Pulumi writes differently have arrived."""
+    spec = world.server.ask("GET", POLICY)["spec"]
+    dns = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+    }
+    assert spec == {
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [{"podSelector": {}}]}],
+        "egress": [
+            {"to": [{"podSelector": {}}]},
+            {"to": [dns], "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]},
+        ],
+    }
+
+
+@pytest.mark.parametrize("who", WORKERS)
+def test_people_allow_more_by_policies_of_their_own(world: World, who: str) -> None:
+    """Network policies add up: no right of Kubernetes stands between `edit` and a policy that allows everything."""
+    assert world.status(who, "POST", POLICIES, open_to_all("own")) == (200, "")
+    assert world.status(who, "PATCH", f"{POLICIES}/own", {"spec": {"policyTypes": ["Ingress"]}}) == (200, "")
+    assert world.status(who, "DELETE", f"{POLICIES}/own") == (200, "")
+
+
+@pytest.mark.parametrize("who", ["namespace-controller", "generic-garbage-collector"])
+def test_the_policy_of_the_page_goes_with_its_namespace(world: World, who: str) -> None:
+    """Controllers and administrators may: otherwise nobody could delete the namespace."""
+    user = {"Impersonate-User": f"system:serviceaccount:kube-system:{who}"}
+    world.server.ask("DELETE", f"{POLICY}?dryRun=All", None, "application/json", user)
+    assert world.server.ask("GET", POLICY)["metadata"].get("deletionTimestamp") is None
 
 
 @pytest.mark.parametrize("who", WORKERS)
@@ -123,6 +181,8 @@ def test_people_see_their_limits(world: World) -> None:
 def test_an_admin_of_the_whole_cluster_changes_no_limits(world: World) -> None:
     """Also without a namespace on the line of the page. The policy `all-rights` names what such an admin can do."""
     assert world.status("boss", "POST", f"{SHOP}/pods?dryRun=All", pod("x"))[0] == 200
+    status, why = world.status("boss", "DELETE", POLICY)
+    assert status == 403 and "belongs to the page of the cluster" in why
     for what in ("raise the quota", "raise the limits", "lower the level of Pod Security", "delete the namespace"):
         assert world.status("boss", *FORBIDDEN[what])[0] == 403, what
 

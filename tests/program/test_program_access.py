@@ -134,8 +134,7 @@ def test_a_namespace_has_only_what_the_page_says() -> None:
     assert development.inputs["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "hardway"}
 
 
-def test_no_network_policy_is_made() -> None:
-    """No network plugin of hardway enforces one."""
+def test_an_open_namespace_has_no_network_policy() -> None:
     assert not [one for one in with_access().resources if one.type.endswith("NetworkPolicy")]
 
 

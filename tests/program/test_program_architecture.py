@@ -158,3 +158,17 @@ def test_a_machine_that_exists_keeps_its_processor() -> None:
     assert refused(bastion, FAKE_MACHINES=json.dumps({"cloud-bastion": "10.80.128.9"})).startswith(
         "hardway:machines.bastion.architecture: 'arm64' is not the architecture of the bastion that exists, amd64; "
     )
+
+
+def test_network_policies_are_enforced_on_nodes_of_each_architecture() -> None:
+    """Their image is that of an index, but the image with `nft` is flannel's."""
+    values = page("mixed", {"network.policies": "enforced"})
+    found = run(values, lock=lock_data(load(values)))
+    assert found.error is None, found.error
+    sets = {one.name: one.inputs["spec"] for one in found.of(DAEMONS) if "policies" in one.name}
+    assert set(sets) == {"kube-network-policies-daemons", "kube-network-policies-daemons-arm64"}
+    for name, architecture in (("", "amd64"), ("-arm64", "arm64")):
+        spec = sets[f"kube-network-policies-daemons{name}"]["template"]["spec"]
+        assert spec["nodeSelector"] == {"kubernetes.io/arch": architecture}
+        flannel = found.named(DAEMONS, f"flannel-daemons{name}").inputs["spec"]["template"]["spec"]
+        assert spec["containers"][1]["image"] == flannel["containers"][0]["image"]

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from authorities import make
 
+from components.addons.isolation import policy_spec
 from components.config.access import Access
 from tools.access.built_in import built_in_rights
 from tools.access.cluster import found
@@ -338,3 +339,34 @@ def test_another_node_selector_is_a_difference() -> None:
         shop, access=Access.model_validate({"developers": [], "namespaces": [{"name": "shop"}]})
     ).differences
     assert text.endswith(f"`kubectl annotate namespace shop --overwrite {key}-`")
+
+
+def network_policy(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "NetworkPolicy", "metadata": {"name": name, "namespace": "shop"}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("page", "spec", "told"),
+    [
+        ("isolated", policy_spec(), ""),
+        ("open", None, ""),
+        ("isolated", None, "the network policy hardway of the page is not in the cluster: `make up STACK=dev"),
+        ("isolated", {"podSelector": {}}, "the network policy hardway is not as on the page: `kubectl delete"),
+        ("open", policy_spec(), "the network policy hardway is not on the page: `kubectl delete networkpolicy hardway"),
+    ],
+)
+def test_the_network_of_a_namespace_is_compared(page: str, spec: dict[str, Any] | None, told: str) -> None:
+    access = Access.model_validate({"developers": [], "namespaces": [{"name": "shop", "network": page}]})
+    here = [namespace("shop", **{"pod-security.kubernetes.io/enforce": "restricted"})]
+    here += [network_policy("hardway", spec)] if spec else []
+    here += [network_policy("of-people", {"podSelector": {}})]
+    texts = compared(*here, access=access).differences
+    assert [text.startswith(f"namespace shop: {told}") for text in texts] == ([True] if told else [])
+
+
+def test_policies_that_may_allow_more_are_shown() -> None:
+    access = Access.model_validate({"developers": [], "namespaces": [{"name": "shop", "network": "isolated"}]})
+    items = [namespace("shop"), *(network_policy(name, policy_spec()) for name in ("hardway", "web", "from-all"))]
+    have, want = found([*of_program(), *items]), wanted(access)
+    (line,) = [one for one in lines(compare(want, have, "dev"), want, have) if one.startswith("NAMESPACE shop")]
+    assert line.endswith("; network isolated, more allowed by from-all, web")

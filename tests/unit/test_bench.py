@@ -6,7 +6,11 @@ from bench.__main__ import table
 from bench.cpu import Sample, busy
 from bench.events import Event
 from bench.phases import BEGUN, DONE, Measured, UnitTimes, medians, phases
+from bench.policies import ISOLATED, OPEN, Turn, page_with_policies, policies_table
 from bench.rolling import Step, steps
+from components.config import load
+from tests.e2e.support.probe import Report, Tally
+from tests.e2e.support.stack import laptop_page
 
 
 def resource(name: str, begun: float, done: float, kind: str = "command:remote:Command") -> list[Event]:
@@ -68,3 +72,30 @@ def test_steps_of_a_roll_in_their_order() -> None:
     found = [(step.name, step.begins, step.takes) for step in steps(100, [*rolled, *failed], 130)]
     assert found == [("staged everywhere", 2, 4), ("a", 7, 12), ("b", 20, 5), ("all", 0, 30)]
     assert steps(100, [], 130) == [Step("all", 0, 30)]
+
+
+def report(p50: float, failed: int = 0) -> Report:
+    def tally(factor: float) -> Tally:
+        return Tally(100, failed, 0, 0.1, factor * p50, 10 * factor * p50, {})
+
+    return Report("http://server", 10.0, {"fresh": tally(2), "kept": tally(1)})
+
+
+def test_the_table_of_policies_has_medians_of_all_turns() -> None:
+    turns = [
+        Turn(enforced, {OPEN: report(p50), ISOLATED: report(p50 + enforced, failed=1)}, 0.5, 0.02 * enforced)
+        for enforced in (True, False)
+        for p50 in (1.0, 3.0, 2.0)
+    ]
+    assert policies_table(turns).splitlines()[2:] == [
+        "| not enforced, namespace open | 4.00 | 40.00 | 2.00 | 20.00 | 0 | 0.50 | 0.000 |",
+        "| not enforced, namespace isolated | 4.00 | 40.00 | 2.00 | 20.00 | 6 | 0.50 | 0.000 |",
+        "| enforced, namespace open | 4.00 | 40.00 | 2.00 | 20.00 | 0 | 0.50 | 0.020 |",
+        "| enforced, namespace isolated | 6.00 | 60.00 | 3.00 | 30.00 | 6 | 0.50 | 0.020 |",
+    ]
+
+
+def test_the_page_of_the_bench_is_accepted() -> None:
+    values = page_with_policies(laptop_page("bench"))
+    page = load({key.removeprefix("hardway:"): value for key, value in values.items()})
+    assert [(one.name, one.network) for one in page.access.namespaces] == [("open", "open"), ("isolated", "isolated")]

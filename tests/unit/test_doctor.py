@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import page_values
+from conftest import changed, page_values
 
 from components.machines.local_network import is_free
 from tools.common.paths import Clone
@@ -130,6 +130,18 @@ def test_kernel_modules(tmp_path: Path) -> None:
     assert cgroups.what in ("cgroups of version 1", "cgroups of version 2")
     line, _ = host.kernel(tmp_path / "nothing", tmp_path / "loaded")
     assert line.found and "does not tell whether it has" in line.what
+
+
+def test_modules_of_network_policies_are_asked_for_where_the_page_wants_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HARDWAY_CACHE", str(tmp_path / "cache"))
+    for policies, told in (("none", False), ("enforced", True)):
+        (folder := tmp_path / policies).mkdir()
+        values = changed(page_values("stacked"), {"network.policies": policies})
+        examine(clone_with(folder, values), tmp_path, "dev")
+        line = next(line for line in capsys.readouterr().out.splitlines() if "kernel " in line)
+        assert ("nft_queue" in line) == told
 
 
 def test_limits(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tools.common.answer import answer
 
 _KINDS = (
     *("clusterrolebindings", "rolebindings", "clusterroles", "roles"),
-    *("namespaces", "resourcequotas", "limitranges"),
+    *("namespaces", "resourcequotas", "limitranges", "networkpolicies"),
 )
 _GRACE_SECONDS = 10
 """The time limit of kubectl begins with its connection. Its start and the resolution of names take more time."""
@@ -44,13 +44,16 @@ class FoundBinding:
 class FoundNamespace:
     """A namespace: its labels, `hard` of the quota and the item for containers of the LimitRange of hardway.
 
-    A quota that counts only some pods has the entry `scopes`.
+    A quota that counts only some pods has the entry `scopes`. `network` is the specification of the NetworkPolicy of
+    hardway, `policies` are the names of all other NetworkPolicies.
     """
 
     labels: Mapping[str, str]
     quota: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, Any] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
+    policies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ def found(items: Iterable[Mapping[str, Any]]) -> Found:
     namespaces: dict[str, FoundNamespace] = {}
     quotas: dict[str, Any] = {}
     limits: dict[str, Any] = {}
+    networks: dict[str, Any] = {}
+    policies: dict[str, list[str]] = {}
     for item in items:
         kind, meta = item["kind"], item["metadata"]
         name, namespace, labels = meta["name"], meta.get("namespace", ""), meta.get("labels") or {}
@@ -103,11 +108,22 @@ def found(items: Iterable[Mapping[str, Any]]) -> Found:
                 limits[namespace] = next(
                     (one for one in item["spec"].get("limits") or () if one["type"] == "Container"), {}
                 )
+            case "NetworkPolicy" if name == LIMITED_BY:
+                networks[namespace] = item["spec"]
+            case "NetworkPolicy":
+                policies.setdefault(namespace, []).append(name)
     return Found(
         tuple(sorted(bindings, key=lambda one: (one.namespace, one.name))),
         roles,
         {
-            name: FoundNamespace(one.labels, quotas.get(name, {}), limits.get(name, {}), one.annotations)
+            name: FoundNamespace(
+                labels=one.labels,
+                annotations=one.annotations,
+                quota=quotas.get(name, {}),
+                limits=limits.get(name, {}),
+                network=networks.get(name, {}),
+                policies=tuple(sorted(policies.get(name, ()))),
+            )
             for name, one in namespaces.items()
         },
     )

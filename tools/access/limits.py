@@ -50,6 +50,18 @@ def unlike_namespaces(wanted: Wanted, found: Found, up: str) -> Iterator[str]:
         for kind, texts in unlike.items():
             remedy = f"`{deletion(kind, LIMITED_BY, name)}`, and {up} makes it again"
             yield from (f"namespace {name}: {text}: {remedy}" for text in texts)
+        if have.network != want.network:
+            yield f"namespace {name}: {_unlike_network(bool(have.network), bool(want.network), name, up)}"
+
+
+def _unlike_network(exists: bool, wanted: bool, name: str, up: str) -> str:
+    """What is wrong with the network policy of hardway, and the way out."""
+    delete = f"`{deletion('networkpolicy', LIMITED_BY, name)}`"
+    if not wanted:
+        return f"the network policy {LIMITED_BY} is not on the page: {delete}"
+    if not exists:
+        return f"the network policy {LIMITED_BY} of the page is not in the cluster: {up} makes it"
+    return f"the network policy {LIMITED_BY} is not as on the page: {delete}, and {up} makes it again"
 
 
 def with_defaults(limits: Mapping[str, Amounts]) -> dict[str, dict[str, str]]:

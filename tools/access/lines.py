@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from components.config.namespaces import ENFORCE
-from tools.access.cluster import Found
+from tools.access.cluster import Found, FoundNamespace
 from tools.access.compare import Comparison, Known, by_namespace
 from tools.access.names import shown
 from tools.access.wanted import Wanted
@@ -23,8 +23,8 @@ def lines(compared: Comparison, wanted: Wanted, found: Found) -> Iterator[str]:
             yield from _table((title, "ROLE", "WHERE", "STANDS IN"), sorted(rows))
             yield ""
     yield from _namespaces(compared, wanted, found)
-    yield "Who belongs to a group of an issuer is known to the issuer alone. hardway makes no network policy, because"
-    yield "flannel enforces none: each pod may connect to each pod, also in other namespaces."
+    yield "Who belongs to a group of an issuer is known to the issuer alone. Where the network is open, each pod may"
+    yield "connect to each pod that allows it, also in other namespaces."
     for title, texts in (
         ("The page and the cluster differ:", compared.differences),
         ("Worth knowing:", compared.notes),
@@ -66,7 +66,7 @@ def _namespaces(compared: Comparison, wanted: Wanted, found: Found) -> Iterator[
                 if isinstance(amounts, dict) and amounts
             ),
         ]
-        yield f"NAMESPACE {name}: {'; '.join(limits)}"
+        yield f"NAMESPACE {name}: {'; '.join([*limits, _network(namespace)])}"
         roles: dict[str, list[str]] = {}
         for one in known:
             roles.setdefault(one.right.what(), []).append(shown(one.right.subject))
@@ -74,6 +74,14 @@ def _namespaces(compared: Comparison, wanted: Wanted, found: Found) -> Iterator[
         for role, subjects in sorted(roles.items()):
             yield f"  {role.ljust(width)}  {', '.join(dict.fromkeys(subjects))}"
         yield ""
+
+
+def _network(namespace: FoundNamespace) -> str:
+    """Whether there is a policy of the page, and what other policies may allow more. They add up."""
+    if not namespace.network:
+        return "network open"
+    more = f", more allowed by {', '.join(map(shown, namespace.policies))}" if namespace.policies else ""
+    return f"network isolated{more}"
 
 
 def _amounts(values: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from components.addons.bindings import (
     maintenance_binding,
     own_role_name,
 )
+from components.addons.isolation import policy_spec
 from components.config.access import Access
 from components.config.errors import ConfigError, Finding
 from components.config.findings import findings_of
@@ -50,6 +51,8 @@ class WantedNamespace:
     limits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     """The annotations with which plugins of admission bind pods to nodes."""
+    network: Mapping[str, Any] = field(default_factory=dict)
+    """The specification of the NetworkPolicy of hardway. Empty: there is none."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,11 @@ def wanted(access: Access) -> Wanted:
         roles_of_others=tuple(role.name for role in access.roles if role.rules is None),
         namespaces={
             name: WantedNamespace(
-                one.pod_security, one.quota, one.limits.given() if one.limits else {}, one.annotations()
+                level=one.pod_security,
+                quota=one.quota,
+                limits=one.limits.given() if one.limits else {},
+                annotations=one.annotations(),
+                network=policy_spec() if one.network == "isolated" else {},
             )
             if (one := listed.get(name))
             else WantedNamespace()

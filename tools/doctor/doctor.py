@@ -10,6 +10,7 @@ from pathlib import Path
 from components.artifacts.lock import LockError
 from components.artifacts.official_pulumi import HOW_TO_INSTALL, version
 from components.artifacts.source import UPSTREAM, Probes, Source
+from components.network_policies.node import MODULES as OF_POLICIES
 from tools.common.errors import ToolError
 from tools.common.paths import Clone
 from tools.doctor import host
@@ -113,7 +114,9 @@ def _local(clone: Clone, cache: Path, stack: str, there: Probes, chosen: Source)
     if chosen.name != UPSTREAM:
         packages += host_packages.C_COMPILER
     yield from host.engine(packages)
-    yield from host.kernel()
+    # A container of this host has the kernel of this host, and cannot load a module.
+    of_policies = OF_POLICIES if there.page.network.enforces_policies else ()
+    yield from host.kernel(wanted=(*host.MODULES, *of_policies))
     yield from host.limits()
     wanted = host.MIRROR_BYTES if chosen.name == UPSTREAM else host.BUILD_BYTES
     # What is there already needs no room any more.

@@ -41,7 +41,9 @@ def engine(packages: Iterable[Need]) -> Iterator[Line]:
     yield Line(f"container engine: {' '.join(command)}", True)
 
 
-def kernel(modules: Path | None = None, loaded: Path = Path("/sys/module")) -> Iterator[Line]:
+def kernel(
+    modules: Path | None = None, loaded: Path = Path("/sys/module"), wanted: Iterable[str] = MODULES
+) -> Iterator[Line]:
     """Kernel, its modules, and the version of cgroups. `modules` is the folder of this kernel's modules."""
     folder = modules or Path("/lib/modules") / platform.release()
     known = [folder / name for name in ("modules.dep", "modules.builtin")]
@@ -50,12 +52,12 @@ def kernel(modules: Path | None = None, loaded: Path = Path("/sys/module")) -> I
     text += system.read_text() if system.is_file() else ""
     absent = [
         name
-        for name in MODULES
+        for name in wanted
         if not (loaded / name).exists() and f"/{name}.ko" not in text and f"\t{name}\n" not in text
     ]
     release = f"kernel {platform.release()}"
     if not absent:
-        yield Line(f"{release}: {', '.join(MODULES)}", True)
+        yield Line(f"{release}: {', '.join(wanted)}", True)
     elif known[0].is_file():
         mend = f"sudo modprobe -a {' '.join(absent)}; if that fails, another kernel"
         yield Line(f"{release}: modules {' '.join(absent)}", False, mend)

@@ -158,6 +158,13 @@ NODE = (
 FLANNELD = _flannel("flanneld", "", uses_c=True)
 FLANNEL_INSTALL = _flannel("install-conf", "/cmd/install_conf", uses_c=False)
 COREDNS = Program("coredns", "1.14.7", "coredns", "github.com/coredns/coredns")
+KUBE_NETWORK_POLICIES = Program(
+    "kube-network-policies",
+    "0.8.0",
+    "kube-network-policies",
+    "sigs.k8s.io/kube-network-policies/cmd",
+    preparation="kube_network_policies_queue",
+)
 AGNHOST = Program(
     "agnhost",
     "2.66.1",
@@ -186,7 +193,7 @@ KUBE_BENCH = Program(
 )
 # The pause program is one C file of the Kubernetes module, with a separate version.
 PAUSE_FOLDER = "kubernetes-1.37"
-IMAGE_PROGRAMS = (FLANNELD, FLANNEL_INSTALL, COREDNS, AGNHOST)
+IMAGE_PROGRAMS = (FLANNELD, FLANNEL_INSTALL, COREDNS, KUBE_NETWORK_POLICIES, AGNHOST)
 CRANE = Program(
     "crane",
     "0.22.1",
@@ -208,6 +215,11 @@ IMAGES = (
     Image("pause", "3.10", "registry.k8s.io/pause:3.10"),
     Image("flannel", FLANNELD.version, f"ghcr.io/flannel-io/flannel:v{FLANNELD.version}"),
     Image("coredns", COREDNS.version, f"docker.io/coredns/coredns:{COREDNS.version}"),
+    Image(
+        "kube-network-policies",
+        KUBE_NETWORK_POLICIES.version,
+        f"registry.k8s.io/networking/kube-network-policies:v{KUBE_NETWORK_POLICIES.version}",
+    ),
     Image("agnhost", AGNHOST.version, f"registry.k8s.io/e2e-test-images/agnhost:{AGNHOST.version}"),
 )
 

@@ -27,6 +27,7 @@ _PROGRAMS: dict[str, tuple[Program, ...]] = {
     "pause": (),
     "flannel": (catalogue.FLANNELD, catalogue.FLANNEL_INSTALL),
     "coredns": (catalogue.COREDNS,),
+    "kube-network-policies": (catalogue.KUBE_NETWORK_POLICIES,),
     "agnhost": (catalogue.AGNHOST,),
     "metrics-server": (catalogue.METRICS_SERVER,),
 }
@@ -98,6 +99,10 @@ def _flannel(programs: dict[str, Path], debian: Path) -> tuple[list[list[File]],
     return [system, flannel], Settings(("/opt/bin/flanneld",))
 
 
+def _kube_network_policies(programs: dict[str, Path], _: Path) -> tuple[list[list[File]], Settings]:
+    return [[File("/bin/netpol", source=programs["kube-network-policies"])]], Settings((), ("/bin/netpol",))
+
+
 def _agnhost(programs: dict[str, Path], _: Path) -> tuple[list[list[File]], Settings]:
     files = [
         File("/agnhost", source=programs["agnhost"]),
@@ -119,6 +124,7 @@ _CONTENTS: dict[str, Callable[[dict[str, Path], Path], tuple[list[list[File]], S
     "pause": _pause,
     "coredns": _coredns,
     "flannel": _flannel,
+    "kube-network-policies": _kube_network_policies,
     "agnhost": _agnhost,
     "metrics-server": _metrics_server,
 }

@@ -88,9 +88,34 @@ def kube_bench_benchmarks(job: Job) -> None:
         folder.chmod(0o755)
 
 
+def kube_network_policies_queue(job: Job) -> None:
+    """Let the program use the target NFQUEUE of xtables where the kernel has no `queue` of nftables: record 80.
+
+    The module is downloaded and verified by go.sum, and a copy of it is built: with one file more, and with one
+    expression changed in ten rules.
+    """
+    module = "sigs.k8s.io/kube-network-policies"
+    copy = job.source / "upstream"
+    # Go's module cache is read-only. The modes of its files are not wanted here.
+    shutil.copytree(module_folder(module, job.source), copy, copy_function=shutil.copyfile)
+    for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+        folder.chmod(0o755)
+    package = copy / "pkg" / "networkpolicy"
+    controller = package / "controller.go"
+    text = controller.read_text()
+    # Eight rules for selected pods and two for all pods, in two hooks.
+    use = "\t\t\t\tqueue,\n"
+    if text.count(use) != 10:
+        raise ToolError(f"{module}: controller.go is not the text for which the change of the queue was made")
+    controller.write_text(text.replace(use, "\t\t\t\ttoQueue(queue),\n"))
+    shutil.copyfile(job.source / "networkpolicy" / "queue.go", package / "queue.go")
+    job.run(["go", "mod", "edit", f"-replace={module}=./{copy.name}"])
+
+
 STEPS: dict[str, Callable[[Job], None]] = {
     "language_exec": language_exec,
     "tls_schema": tls_schema,
     "kubernetes_schema": kubernetes_schema,
     "kube_bench_benchmarks": kube_bench_benchmarks,
+    "kube_network_policies_queue": kube_network_policies_queue,
 }

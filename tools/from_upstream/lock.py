@@ -72,6 +72,7 @@ IMAGES: dict[str, str] = {
     "pause": "registry.k8s.io/pause:{v}",
     "flannel": "ghcr.io/flannel-io/flannel:v{v}",
     "coredns": "docker.io/coredns/coredns:{v}",
+    "kube-network-policies": "registry.k8s.io/networking/kube-network-policies:v{v}",
     "agnhost": "registry.k8s.io/e2e-test-images/agnhost:{v}",
 }
 

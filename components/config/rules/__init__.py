@@ -71,6 +71,7 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     people.quotas,
     people.container_limits,
     admission.tolerations,
+    people.isolation,
     settings.developers,
     access.issuers,
     access.issuer_settings,

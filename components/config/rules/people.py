@@ -49,6 +49,21 @@ def container_limits(page: Page) -> Iterator[Finding]:
         yield from _room(path, given, namespace)
 
 
+def isolation(page: Page) -> Iterator[Finding]:
+    """`network: isolated` needs network policies that are enforced, and pods that keep out of the host's network."""
+    for index, namespace in enumerate(page.access.namespaces):
+        if namespace.network != "isolated":
+            continue
+        path = f"access.namespaces[{index}]"
+        if not page.network.enforces_policies:
+            problem = "'isolated' isolates nothing, because network.policies is 'none': flannel enforces no policy"
+            yield Finding(f"{path}.network", problem, "open, or network.policies: enforced")
+        if namespace.pod_security == "privileged":
+            # kube-network-policies takes the address of the node for that of such a pod.
+            problem = "'privileged' lets pods use the network of the host, which no policy isolates"
+            yield Finding(f"{path}.podSecurity", problem, "restricted or baseline, or network: open")
+
+
 def _order(path: str, given: dict[str, dict[str, str]]) -> Iterator[Finding]:
     """ValidateLimitRange in k8s.io/kubernetes/pkg/apis/core/validation."""
     for low, high in (

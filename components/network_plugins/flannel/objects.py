@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.architecture import AMD64
 from components.config.network import Network
+from components.network_plugins.daemons import daemons_of
 from components.network_plugins.flannel import own_node
 from components.object_options import child_of, pod_metadata
 
@@ -86,23 +86,9 @@ class Flannel(pulumi.ComponentResource):
                 },
                 opts=child,
             )
-            for suffix, image, selector in _kinds(args.images)
+            for suffix, image, selector in daemons_of(args.images)
         ]
         self.register_outputs({})
-
-
-def _kinds(images: Mapping[str, str]) -> Iterator[tuple[str, str, dict[str, object]]]:
-    """For each DaemonSet: the end of its name, its image, and what chooses its nodes.
-
-    One DaemonSet on all nodes if all architectures have the same image: the digest of an index, or one architecture.
-    """
-    if len(set(images.values())) == 1:
-        yield "", next(iter(images.values())), {}
-        return
-    for architecture, image in images.items():
-        # If arm64 nodes join a cluster, then its DaemonSet keeps its name.
-        suffix = "" if architecture == AMD64 else f"-{architecture}"
-        yield suffix, image, {"node_selector": {"kubernetes.io/arch": architecture}}
 
 
 def net_conf(network: Network) -> str:

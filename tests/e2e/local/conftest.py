@@ -1,6 +1,7 @@
 """The cluster of this suite: made once, and removed at the end in any case."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,13 +12,25 @@ from tests.e2e.support.stack import Stack, laptop_page
 
 NAME = "e2e-local"
 NAMESPACE = "e2e"
+ISOLATED = "walled"
+"""A namespace of the page whose pods reach each other and the DNS only."""
 
 
 @pytest.fixture(scope="session")
 def cluster(say: Say) -> Iterator[Cluster]:
     """The local cluster with another name, so that it can run beside a cluster that somebody works with."""
-    with running(Stack(NAME, laptop_page(NAME), say)) as found:
+    with running(Stack(NAME, page(), say)) as found:
         yield found
+
+
+def page() -> dict[str, Any]:
+    """The page `Pulumi.dev.yaml` with network policies, which all other tests of the suite have to live with."""
+    found = laptop_page(NAME)
+    spaces = {"namespaces": [{"name": ISOLATED, "network": "isolated"}]}
+    return found | {
+        "hardway:network": found["hardway:network"] | {"policies": "enforced"},
+        "hardway:access": found["hardway:access"] | spaces,
+    }
 
 
 @pytest.fixture(scope="session")

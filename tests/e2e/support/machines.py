@@ -52,11 +52,14 @@ class Machine:
         """Shut the machine down in order, within 30 s, and start it again."""
         ask([*self.engine, "restart", "--time", "30", self.container], timeout=120).ok()
 
-    def in_network(self, command: Sequence[str]) -> list[str]:
+    def in_network(self, command: Sequence[str], of_pod: str = "") -> list[str]:
         """The command line that runs a program of this host in the machine's network, where 127.0.0.1 is the machine.
 
-        Raises AssertionError if the machine is not running or if this process is not root.
+        `of_pod` is the path of another network namespace on the machine, see pod_network.py. Raises AssertionError if
+        the machine is not running or if this process is not root.
         """
+        if of_pod:
+            return ["nsenter", f"--net=/proc/{self._process()}/root{of_pod}", "--", *command]
         return self._entering(("--net",), command)
 
     def tool(self, name: str, *arguments: str) -> Answer:
@@ -65,10 +68,14 @@ class Machine:
         return ask(self.in_network(command), cwd=this_clone().root)
 
     def _entering(self, namespaces: Sequence[str], command: Sequence[str]) -> list[str]:
+        return ["nsenter", "--target", self._process(), *namespaces, "--", *command]
+
+    def _process(self) -> str:
+        """The first process of the machine, as this host numbers it."""
         assert os.geteuid() == 0, "a suite enters machines: run it as root"
         pid = ask([*self.engine, "inspect", "--format", "{{.State.Pid}}", self.container]).ok().strip()
         assert pid != "0", f"{self.name} is not running"
-        return ["nsenter", "--target", pid, *namespaces, "--", *command]
+        return pid
 
 
 def engine_of(clone: Clone) -> tuple[str, ...]:
