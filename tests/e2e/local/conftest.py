@@ -1,23 +1,19 @@
-"""The cluster of this suite: made once, and removed at the end in any case."""
+"""The cluster of this suite, a namespace, and a web server."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.support import pods
-from tests.e2e.support.cluster import Cluster, running
-from tests.e2e.support.progress import Say
-from tests.e2e.support.stack import Stack, laptop_page
+from tests.e2e.support.cluster import Cluster
 
-NAME = "e2e-local"
 NAMESPACE = "e2e"
 
 
 @pytest.fixture(scope="session")
-def cluster(say: Say) -> Iterator[Cluster]:
-    """The local cluster with another name, so that it can run beside a cluster that somebody works with."""
-    with running(Stack(NAME, laptop_page(NAME), say)) as found:
-        yield found
+def cluster(everyday: Cluster) -> Cluster:
+    """The everyday cluster."""
+    return everyday
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,44 @@
+"""An issuer comes to the page of a running cluster, with a namespace and rights for its people."""
+
+import pytest
+
+from tests.e2e.people.conftest import ACCESS, SHOP, access_of_page
+from tests.e2e.people.early_bird import EarlyBird
+from tests.e2e.people.provider import Provider
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.kubeconfig import unpack
+from tests.e2e.support.progress import Say
+from tests.e2e.support.units import invocations, one_at_a_time, restarted
+from tests.e2e.support.watch import watching
+
+API_SERVER = "kube-apiserver"
+
+
+@pytest.mark.proves_changes("access.oidc", "access")
+def test_an_issuer_is_rolled_and_a_namespace_is_limited_from_the_first_moment(
+    cluster: Cluster, provider: Provider, say: Say
+) -> None:
+    """API servers restart one after the other, no request fails, and nobody gets into a namespace before its limits."""
+    before = invocations(cluster)
+    access = access_of_page(provider, cluster.stack.page[ACCESS])
+    authority = unpack(cluster.stack.kubeconfig, cluster.stack.folder / "admin").ca
+    anna = EarlyBird(cluster.stack.output("endpoint"), SHOP, provider.token("anna"), authority, cluster.image)
+    assert anna.knock().open_pod[0] == 401, "the API knows the issuer already"
+    cluster.change({ACCESS: access})
+    with watching(cluster, ["cp-1"], [], say) as watch, anna.knocking():
+        run = cluster.up()
+        watch.assert_none_failed()
+    say(f"  up after {run.seconds:.1f} s; {len(anna.knocks)} knocks")
+    masters = cluster.having("control-plane")
+    assert restarted(before, invocations(cluster)) == {(machine.name, API_SERVER) for machine in masters}
+    assert one_at_a_time(masters, API_SERVER)
+    assert not anna.problems, anna.problems
+    anna.knocks.append(anna.knock())
+    first = next(number for number, knock in enumerate(anna.knocks) if knock.quota[0] == 200)
+    for knock in anna.knocks:
+        assert {knock.quota[0], knock.limits[0]} <= {200, 401, 403}, f"a right came before the limits: {knock}"
+        assert knock.open_pod[0] in (401, 403), knock
+        if knock.has_the_right:
+            assert "violates PodSecurity" in knock.open_pod[1] or "serviceaccount" in knock.open_pod[1], knock
+    assert anna.knocks[-1].has_the_right and "violates PodSecurity" in anna.knocks[-1].open_pod[1]
+    assert 0 < first < len(anna.knocks) - 1, "nobody knocked before or after the right came"
