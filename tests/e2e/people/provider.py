@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import uuid
@@ -94,14 +95,17 @@ class Provider:
             )
         eventually(lambda: self._said("ready"), _START_SECONDS, "the provider serves", every=0.1)
 
+    def hang(self) -> None:
+        """Accept connections and answer nobody, until `stop`."""
+        assert self._process, "the provider is not running"
+        self._process.send_signal(signal.SIGSTOP)
+
     def stop(self) -> None:
         """Refuse connections. Sessions and keys are lost."""
         if self._process and self._process.stdin:
+            self._process.kill()
+            self._process.wait(10)
             self._process.stdin.close()
-            try:
-                self._process.wait(10)
-            finally:
-                self._process.kill()
             self._process = None
 
     def rotate(self) -> None:

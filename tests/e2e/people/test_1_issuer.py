@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.e2e.people.conftest import ACCESS, SHOP, access_of_page
 from tests.e2e.people.early_bird import EarlyBird
+from tests.e2e.people.page import ACCESS, SHOP, access_of_page
 from tests.e2e.people.provider import Provider
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubeconfig import unpack

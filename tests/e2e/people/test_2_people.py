@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.e2e.people.conftest import DORA, PEOPLE, SHOP, Desk, audited
+from tests.e2e.people.desk import Desk, audited
+from tests.e2e.people.page import DORA, PEOPLE, SHOP
 from tests.e2e.people.provider import Provider
 from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster

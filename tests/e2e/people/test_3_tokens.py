@@ -4,7 +4,8 @@ import time
 
 import jwt
 
-from tests.e2e.people.conftest import PEOPLE, SHOP, Desk, status, statuses
+from tests.e2e.people.desk import Desk, status, statuses
+from tests.e2e.people.page import PEOPLE, SHOP
 from tests.e2e.people.provider import LIFE, Provider
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.progress import Say

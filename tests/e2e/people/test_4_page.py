@@ -1,6 +1,7 @@
 """People leave the page: their credentials stay valid, and have no rights any more."""
 
-from tests.e2e.people.conftest import ACCESS, DORA, GROUPS, SHOP, Desk
+from tests.e2e.people.desk import Desk
+from tests.e2e.people.page import ACCESS, DORA, GROUPS, SHOP
 from tests.e2e.people.provider import Provider
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.process import ask
