@@ -94,6 +94,8 @@ pulumi.export("kubeconfigSha256", control_plane.kubeconfig_sha256("admin"))
 pulumi.export("developerKubeconfigs", control_plane.developer_kubeconfigs(page.access.developers))
 if page.access.oidc:
     pulumi.export("loginKubeconfig", control_plane.login_kubeconfig(page.access.oidc))
+if page.access.proxy:
+    pulumi.export("proxyCredentials", control_plane.proxy_credentials(page.access.proxy.names))
 pulumi.export(OUTPUT, source.name)
 pulumi.export("endpoint", control_plane.endpoint)
 pulumi.export("nodes", topology.summary())

@@ -15,6 +15,7 @@ from components.etcd import EtcdCluster
 from components.machines.base import LoadBalancer
 from components.pki import kubeconfig
 from components.pki.cluster_pki import ClusterPki
+from components.pki.leaves import proxy_leaf
 from components.rollout.node_release import StagedNode
 from components.rollout.order import roll
 from components.topology import Topology
@@ -93,6 +94,24 @@ class ControlPlane(pulumi.ComponentResource):
     def developer_kubeconfigs(self, developers: Sequence[Developer]) -> dict[str, pulumi.Output[str]]:
         """The kubeconfig (secret) of each developer, by name."""
         return {developer.name: self.kubeconfig(f"developer-{developer.name}") for developer in developers}
+
+    def proxy_credentials(self, names: Sequence[str]) -> dict[str, pulumi.Output[dict[str, str]]]:
+        """What each authenticating proxy needs (secret), by name: its pair, and the API with its authorities."""
+        server, name = self._server(for_people=True)
+        ca = self._args.pki.authorities["kubernetes"].path_pem
+        holders = {proxy: self._args.pki.leaves[proxy_leaf(proxy)] for proxy in names}
+        return {
+            proxy: pulumi.Output.secret(
+                pulumi.Output.all(
+                    certificate=holder.cert_pem,
+                    key=holder.private_key_pem,
+                    server=server,
+                    certificateAuthority=ca,
+                    **({"serverName": name} if name else {}),
+                )
+            )
+            for proxy, holder in holders.items()
+        }
 
     def login_kubeconfig(self, issuers: Sequence[Issuer]) -> pulumi.Output[str]:
         """The kubeconfig of people who log in at an issuer. There is no secret in it."""

@@ -29,6 +29,7 @@ from tools.from_source import catalogue, gobuild
 
 MERGE, STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
 START_SECONDS = 60
+_NODE_AND_RBAC = "--authorization-mode=Node,RBAC"
 NAMES = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("kubernetes")])
 
 
@@ -99,7 +100,7 @@ class ApiServer:
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--endpoint-reconciler-type=none",
-            "--authorization-mode=Node,RBAC",
+            *([] if any(flag.startswith("--authorization-") for flag in self.flags) else [_NODE_AND_RBAC]),
             *self.flags,
         )
         deadline = time.monotonic() + START_SECONDS

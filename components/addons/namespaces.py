@@ -12,7 +12,8 @@ from components.config.access import Access
 from components.config.namespaces import ENFORCE, LIMITED_BY, MANAGED_BY, Namespace
 
 # The page decides what limits people, also if somebody has changed the object by hand.
-_FORCED = {"annotations": {"pulumi.com/patchForce": "true"}}
+_FORCE = {"pulumi.com/patchForce": "true"}
+_FORCED = {"annotations": _FORCE}
 
 
 def namespace_labels(namespace: Namespace | None) -> dict[str, str]:
@@ -34,10 +35,14 @@ def make_namespaces(access: Access, opts: pulumi.ResourceOptions) -> dict[str, l
     return {name: _make(name, listed.get(name), opts) for name in access.namespace_names()}
 
 
+def _annotations(settings: Namespace | None) -> dict[str, str]:
+    return settings.annotations() if settings else {}
+
+
 def _make(name: str, settings: Namespace | None, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
     namespace = k8s.core.v1.Namespace(
         f"namespace-{name}",
-        metadata={"name": name, "labels": namespace_labels(settings), **_FORCED},
+        metadata={"name": name, "labels": namespace_labels(settings), "annotations": _FORCE | _annotations(settings)},
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True)),
     )
     limits: list[pulumi.Resource] = []

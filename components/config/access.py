@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
+from components.config.authorization import AuthorizationWebhook
+from components.config.logins import AuthenticatingProxy, StaticToken, TokenWebhook
 from components.config.names import label_rule
 from components.config.namespaces import NAMESPACE, Namespace
 from components.config.oidc import MOST_ISSUERS, Issuer
@@ -23,6 +25,9 @@ class Developer(Section):
 class Access(Section):
     """Who may use the cluster besides its admin: docs/access.md."""
 
+    # A token makes a secret of the whole key for Pulumi, and messages about names would say nothing.
+    is_public = True
+
     namespaces: tuple[Namespace, ...] = ()
     """Namespaces of people with a quota, limits and a level of Pod Security. A network policy is not among them,
     because no network plugin of hardway enforces one."""
@@ -30,12 +35,35 @@ class Access(Section):
     """People with a certificate and with rights in one namespace."""
     oidc: Annotated[tuple[Issuer, ...], listing(f"at most {MOST_ISSUERS} issuers", most=MOST_ISSUERS)] = ()
     """Issuers of OpenID Connect whose tokens API servers accept: people log in as they do at work."""
+    proxy: AuthenticatingProxy | None = None
+    """Authenticating proxies, which tell API servers in headers who asks. Unset: there are none."""
+    token_webhook: TokenWebhook | None = None
+    """A service that says who the holder of a token is. Unset: none is asked."""
+    tokens: tuple[StaticToken, ...] = ()
+    """Users with a token that stays valid until it leaves the page."""
+    authorization_webhook: AuthorizationWebhook | None = None
+    """A service that may allow what roles do not allow. Unset: none is asked."""
     roles: tuple[OwnRole, ...] = ()
     """Roles besides those that exist anyway."""
     groups: tuple[GroupRole, ...] = ()
-    """Roles of groups from `access.oidc`."""
+    """Roles of groups from `access.oidc`, `access.proxy`, `access.tokenWebhook` or `access.tokens`."""
     users: tuple[UserRole, ...] = ()
-    """Roles of single users: from `access.oidc`, or developers."""
+    """Roles of single users: from the same places, or developers."""
+
+    def webhooks(self) -> list[str]:
+        """The keys of the services that API servers ask about people."""
+        given = {"tokenWebhook": self.token_webhook, "authorizationWebhook": self.authorization_webhook}
+        return [key for key, one in given.items() if one is not None]
+
+    def prefixes(self, kind: Literal["username", "groups"]) -> dict[str, str]:
+        """The beginning of the names that each issuer, proxy and service gives, by its path on the page."""
+        found = {
+            f"access.oidc[{index}].claimMappings.{kind}.prefix": mapping.prefix
+            for index, issuer in enumerate(self.oidc)
+            if (mapping := getattr(issuer.claim_mappings, kind)) is not None
+        }
+        others = {"proxy": self.proxy, "tokenWebhook": self.token_webhook}
+        return found | {f"access.{key}.prefix": one.prefix for key, one in others.items() if one is not None}
 
     def namespace_names(self) -> list[str]:
         """Every namespace that the page names, once."""

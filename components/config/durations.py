@@ -60,6 +60,20 @@ def span_rule(least: str, examples: str, unit: str) -> Rule:
     return Rule("duration", wanted, check, convert=parse, unit=unit, quote="it needs a unit")
 
 
+def between_rule(least: str, most: str) -> Rule:
+    """A duration between two others, both included."""
+    shortest, longest = parse(least), parse(most)
+
+    def check(value: str) -> str | None:
+        duration = parse(value)
+        if duration is None or shortest is None or longest is None:
+            return "is not a duration"
+        return None if shortest <= duration <= longest else f"is not between {least} and {most}"
+
+    wanted = f"a whole number with its unit, {least} to {most}"
+    return Rule("duration", wanted, check, convert=parse, unit="s, m or h", quote="it needs a unit")
+
+
 Span = Annotated[timedelta, span_rule("1s", "90s or 5m", "s, m or h")]
 # Certificates count in hours because pulumi-tls does (validityPeriodHours, earlyRenewalHours).
 LifeHours = Annotated[timedelta, _lifetime_rule(timedelta(hours=2))]

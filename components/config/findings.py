@@ -8,18 +8,18 @@ from pydantic_core import ErrorDetails
 
 from components.config.errors import HIDDEN, Finding, path_of, shown
 from components.config.introspect import allowed, bare_type, fields, is_section, keys, rule_of, variants
-from components.config.section import RULE_ERROR, Rule
+from components.config.section import RULE_ERROR, Choice, Rule
 
 
 def findings_of(error: ValidationError, model: type[BaseModel], secret: Collection[str]) -> list[Finding]:
     """One finding per error. No finding shows a value below a top-level key in `secret`, except for public values."""
     found = []
     for details in error.errors(include_url=False):
-        parts, field = _resolve(model, details["loc"])
+        parts, field, is_open = _resolve(model, details["loc"])
         finding = _finding(details, parts, field)
         # The finding of a private rule has no value in it.
         shows_value = details["type"] != RULE_ERROR or not details["ctx"]["private"]
-        if parts and parts[0] in secret and shows_value and not is_public(field):
+        if parts and parts[0] in secret and shows_value and not is_public(field, is_open):
             finding = Finding(finding.path, f"{HIDDEN} is not accepted", finding.allowed)
         found.append(finding)
     return found
@@ -27,13 +27,18 @@ def findings_of(error: ValidationError, model: type[BaseModel], secret: Collecti
 
 def is_public_at(location: tuple[str | int, ...], model: type[BaseModel]) -> bool:
     """Whether the value at a path of the page is never a secret."""
-    return is_public(_resolve(model, location)[1])
+    return is_public(*_resolve(model, location)[1:])
 
 
-def is_public(field: Any) -> bool:
-    """Whether the values of a field are never secrets, whatever else its top-level key has."""
+def is_public(field: Any, is_open: bool = False) -> bool:
+    """Whether the values of a field are never secrets, whatever else its top-level key has.
+
+    `is_open` is whether the field is in a section whose values are public but for those of private rules.
+    """
     rule = rule_of(field) if field is not None else None
-    return isinstance(rule, Rule) and rule.public
+    if isinstance(rule, Rule):
+        return rule.public or (is_open and not rule.private)
+    return is_open and isinstance(rule, Choice)
 
 
 def _finding(details: ErrorDetails, parts: list[str | int], field: Any) -> Finding:
@@ -58,8 +63,12 @@ def _finding(details: ErrorDetails, parts: list[str | int], field: Any) -> Findi
             return Finding(path, f"{value} is not accepted", allowed(field))
 
 
-def _resolve(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list[str | int], Any]:
-    """The path without pydantic's markers, and the field or annotation at its end (for an unknown key: its parent)."""
+def _resolve(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list[str | int], Any, bool]:
+    """The path without pydantic's markers, and the field or annotation at its end (for an unknown key: its parent).
+
+    The last value is whether the path goes through a section whose values are public.
+    """
+    is_open = False
     parts: list[str | int] = []
     here: Any = model
     for part in location:
@@ -72,7 +81,8 @@ def _resolve(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[l
         parts.append(part)
         inner = bare_type(here)
         if is_section(inner):
+            is_open = is_open or getattr(inner, "is_public", False)
             here = dict(fields(inner)).get(str(part), here)
         elif get_args(inner):
             here = get_args(inner)[1] if get_origin(inner) is dict else get_args(inner)[0]
-    return parts, here
+    return parts, here, is_open

@@ -59,6 +59,17 @@ _OIDC = (
     *("authentication-config", "oidc-issuer-url", "oidc-client-id", "oidc-ca-file", "oidc-username-claim"),
     *("oidc-username-prefix", "oidc-groups-claim", "oidc-groups-prefix", "oidc-required-claim", "oidc-signing-algs"),
 )
+_PROXY = (
+    *("requestheader-allowed-names", "requestheader-username-headers", "requestheader-group-headers"),
+    "requestheader-extra-headers-prefix",
+)
+_TOKEN_WEBHOOK = tuple(f"authentication-token-webhook-{what}" for what in ("config-file", "cache-ttl", "version"))
+# The file of authorization-config excludes the other flags (BuiltInAuthorizationOptions in the same folder).
+_AUTHORIZATION = (
+    *("authorization-mode", "authorization-config", "authorization-webhook-config-file"),
+    *("authorization-webhook-version", "authorization-webhook-cache-authorized-ttl"),
+    "authorization-webhook-cache-unauthorized-ttl",
+)
 
 MANAGED_FLAGS: dict[str, dict[str, str]] = {
     "kube-apiserver": _managed(
@@ -66,17 +77,22 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
         tls-cert-file tls-private-key-file kubelet-certificate-authority kubelet-client-certificate kubelet-client-key
         kubelet-preferred-address-types
         service-account-issuer service-account-key-file service-account-signing-key-file
-        enable-bootstrap-token-auth token-auth-file anonymous-auth
-        authorization-mode authorization-config enable-admission-plugins disable-admission-plugins
-        admission-control-config-file allow-privileged encryption-provider-config
+        enable-bootstrap-token-auth anonymous-auth allow-privileged encryption-provider-config
         encryption-provider-config-automatic-reload audit-policy-file audit-log-path
-        requestheader-client-ca-file requestheader-allowed-names requestheader-extra-headers-prefix
-        requestheader-group-headers requestheader-username-headers proxy-client-cert-file proxy-client-key-file
+        requestheader-client-ca-file requestheader-uid-headers proxy-client-cert-file proxy-client-key-file
         shutdown-delay-duration shutdown-send-retry-after endpoint-reconciler-type
         etcd-prefix etcd-servers-overrides storage-media-type service-account-lookup
         service-account-extend-token-expiration service-account-signing-endpoint
-        authorization-policy-file authorization-webhook-config-file admission-control version""",
+        authorization-policy-file version""",
         **dict.fromkeys(_OIDC, "access.oidc"),
+        **dict.fromkeys(_PROXY, "access.proxy"),
+        **dict.fromkeys(_TOKEN_WEBHOOK, "access.tokenWebhook"),
+        **dict.fromkeys(_AUTHORIZATION, "access.authorizationWebhook"),
+        **{"token-auth-file": "access.tokens"},
+        admission_control="admission.enable",
+        enable_admission_plugins="admission.enable",
+        disable_admission_plugins="admission.disable",
+        admission_control_config_file="admission",
         secure_port="api.port",
         service_cluster_ip_range="network.serviceCidr",
         service_node_port_range="network.nodePortRange",

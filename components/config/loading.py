@@ -34,7 +34,7 @@ def load(values: Mapping[str, Any], secret: Collection[str] = ()) -> Page:
 
 
 def plain_keys(page: Page, secret: Collection[str]) -> list[Finding]:
-    """A finding for each key of an authority or of a place of snapshots that is on the page in plain text.
+    """A finding for each token and each key, of an authority or a place of snapshots, that is in plain text.
 
     Pulumi tells for a top-level key only whether there is a secret in it. So if one of several keys is a secret, then
     all pass.
@@ -48,6 +48,7 @@ def plain_keys(page: Page, secret: Collection[str]) -> list[Finding]:
     for name in ("secret_access_key", "private_key"):
         if page.backup and getattr(page.backup.to, name, None):
             keys[f"backup.to.{to_camel(name)}"] = "delete the snapshots"
+    keys |= {f"access.tokens[{index}].token": "be this user" for index, _ in enumerate(page.access.tokens)}
     return [
         Finding(
             path,

@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.config.names import is_domain, label_rule
+from components.config.nodes import LabelValue
 from components.config.quantities import Cpu, Memory, Quantity
+from components.config.scheduling import SelectorKey, Tolerations, selector_annotations
 from components.config.section import Choice, Rule, Section
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
@@ -121,3 +123,14 @@ class Namespace(Section):
     `limits.cpu` or the same of memory, then a pod without such an amount is refused, unless `limits` has a default."""
     limits: ContainerLimits | None = None
     """A LimitRange: defaults and bounds of each container."""
+    node_selector: dict[SelectorKey, LabelValue] = Field(default_factory=dict)
+    """Labels of the nodes on which the pods of the namespace run. A new pod gets this selector, and a pod with another
+    value for one of the keys is refused (the plugin PodNodeSelector)."""
+    tolerations: Tolerations | None = None
+    """The taints that pods of the namespace tolerate, and may tolerate (the plugin PodTolerationRestriction). Unset: a
+    pod may tolerate every taint."""
+
+    def annotations(self) -> dict[str, str]:
+        """The annotations of the namespace that plugins of admission read."""
+        own = self.tolerations.annotations() if self.tolerations else {}
+        return selector_annotations(self.node_selector) | own

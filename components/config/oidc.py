@@ -35,7 +35,8 @@ def _prefix_problem(value: str) -> str | None:
     return None if len(value) <= 100 and _PREFIX.fullmatch(value) else "is not a prefix of names"
 
 
-def _url_problem(value: str) -> str | None:
+def strict_https_problem(value: str) -> str | None:
+    """What is wrong with an https URL for a program in Go. None if nothing is."""
     if problem := https_problem(value):
         return problem
     # API servers read the URL with net/url of Go, which is stricter than Python.
@@ -50,9 +51,9 @@ def _expression_problem(value: str) -> str | None:
     return None if len(value) <= 4096 else f"has {len(value)} characters"
 
 
-_PREFIX_RULE = Rule("name prefix", _PREFIX_ALLOWED, _prefix_problem)
-_EXPRESSION = Rule("expression", "an expression of CEL, at most 4096 characters", _expression_problem)
-_URL = Rule("URL", "https://HOST[:PORT][/PATH], without user, query and fragment", _url_problem)
+PREFIX_RULE = Rule("name prefix", _PREFIX_ALLOWED, _prefix_problem)
+EXPRESSION_RULE = Rule("expression", "an expression of CEL, at most 4096 characters", _expression_problem)
+_URL = Rule("URL", "https://HOST[:PORT][/PATH], without user, query and fragment", strict_https_problem)
 _AUTHORITIES = Rule(
     "certificates",
     "certificates in PEM form: authorities of which one has certified the server of the issuer",
@@ -65,10 +66,10 @@ class NameMapping(Section):
 
     claim: Annotated[str, text_rule(128)] | None = None
     """The claim with the value. `prefix` is put before the value."""
-    expression: Annotated[str, _EXPRESSION] | None = None
+    expression: Annotated[str, EXPRESSION_RULE] | None = None
     """An expression of CEL over `claims`, such as `'oidc:' + claims.sub`. The result has to begin with `prefix`: API
     servers refuse other tokens."""
-    prefix: Annotated[str, _PREFIX_RULE]
+    prefix: Annotated[str, PREFIX_RULE]
     """The beginning of every name from this issuer. No certificate and no other issuer gives such names."""
 
 
@@ -88,7 +89,7 @@ class ClaimValidationRule(Section):
     """The name of a claim."""
     required_value: Annotated[str, text_rule(256)] | None = None
     """The value that the claim has to have."""
-    expression: Annotated[str, _EXPRESSION] | None = None
+    expression: Annotated[str, EXPRESSION_RULE] | None = None
     """An expression of CEL over `claims` that has to be true, such as `claims.hd == 'example.com'`."""
     message: Annotated[str, text_rule(256)] | None = None
     """What the log of the API server says if `expression` is false."""
@@ -97,7 +98,7 @@ class ClaimValidationRule(Section):
 class UserValidationRule(Section):
     """What has to be true for the user that the claims give."""
 
-    expression: Annotated[str, _EXPRESSION]
+    expression: Annotated[str, EXPRESSION_RULE]
     """An expression of CEL over `user`, such as `user.groups.exists(group, group == 'oidc:staff')`."""
     message: Annotated[str, text_rule(256)] | None = None
     """What the log of the API server says if `expression` is false."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from components.config.access import Access
+from components.config.admission import Admission
 from components.config.artifacts import Artifacts
 from components.config.authorities import Authorities
 from components.config.backup import Backup, Restore
@@ -86,6 +87,8 @@ class Page(Section):
     """The API servers."""
     access: Access = Access()
     """Who may use the cluster besides its admin."""
+    admission: Admission = Admission()
+    """Plugins of admission of the API servers: docs/admission.md."""
     rollout: Rollout = Rollout()
     """How changes of a running cluster reach its workers."""
     extra_args: ExtraArgs = ExtraArgs()
@@ -94,3 +97,8 @@ class Page(Section):
     """Further fields of configuration files."""
     artifacts: Artifacts = Artifacts()
     """Where nodes get binaries and images from."""
+
+    @property
+    def asks_webhooks(self) -> bool:
+        """Whether API servers ask a service outside of the cluster, and so need a certificate for that."""
+        return bool(self.access.webhooks()) or self.admission.image_policy_webhook is not None

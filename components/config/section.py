@@ -6,7 +6,7 @@ the same text. So a rule, its message and its documentation cannot disagree.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
@@ -22,6 +22,9 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, use_attribute_docstrings=True, hide_input_in_errors=True
     )
+
+    is_public: ClassVar[bool] = False
+    """Whether all values with a rule, but those of private rules, are no secrets, also below."""
 
     @model_validator(mode="before")
     @classmethod

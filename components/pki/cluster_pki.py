@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +17,7 @@ from components.config import Page
 from components.config.backup import Backup
 from components.config.durations import hours
 from components.config.generations import Generations
+from components.config.logins import StaticToken
 from components.config.pki import Pki
 from components.pki.authority import AuthorityGenerations, kept, make_generations
 from components.pki.bootstrap_token import BootstrapToken, fresh_token
@@ -30,6 +33,7 @@ from components.pki.names import (
     SERVICE_ACCOUNT_KEY_IDS,
     SERVICE_ACCOUNT_PUBLIC_KEYS,
     SERVICE_ACCOUNT_SIGNING_KEY,
+    STATIC_TOKENS,
     bootstrap_token,
     bootstrap_token_end,
     certificate_of,
@@ -40,6 +44,7 @@ from components.pki.names import (
     trust_bundle,
 )
 from components.pki.service import Issued
+from components.pki.static_tokens import tokens_file
 from components.pki.subject import distinguished_name, subject_args
 from components.resource_names import of_generation
 from components.topology import Topology
@@ -91,6 +96,8 @@ class ClusterPki(pulumi.ComponentResource):
             **self._service_account(pki, generations["service-account"], opts),
             ENCRYPTION_CONFIG: self._encryption(generations["encryption"], opts),
         }
+        if args.page.access.tokens:
+            self.material[STATIC_TOKENS] = self._tokens(args.page.access.tokens, opts)
         if args.page.backup:
             self.material |= self._backup(args.page.backup, opts)
         for authority, made in self.authorities.items():
@@ -195,6 +202,13 @@ class ClusterPki(pulumi.ComponentResource):
         if credentials := backup.to.credentials():
             material[BACKUP_CREDENTIALS] = _by_digest(pulumi.Output.secret(credentials))
         return material
+
+    def _tokens(self, tokens: Sequence[StaticToken], opts: pulumi.ResourceOptions) -> Material:
+        """The file with static tokens. People choose tokens, so the public identity is no plain digest of the file."""
+        salt = self._stash("static-tokens-salt", _random_key(), opts)
+        content = tokens_file(tokens)
+        identity = salt.apply(lambda key: hmac.new(key.encode(), content.encode(), hashlib.sha256).hexdigest())
+        return private(pulumi.Output.secret(content), pulumi.Output.unsecret(identity))
 
     def _bootstrap_token(self, node: str) -> BootstrapToken:
         made = self._stash(

@@ -38,6 +38,16 @@ def by_token_file(*, cluster: str, server: str, user: str, ca: str, token: str) 
     return _render(cluster, {"server": server, "certificate-authority": ca}, user, {"tokenFile": token})
 
 
+def by_service(*, server: str, ca: str, cert: str, key: str) -> str:
+    """A kubeconfig with which an API server asks a service: its authorities are a PEM text, its own pair are files."""
+    return _render(
+        "service",
+        {"server": server, "certificate-authority-data": _b64(ca)},
+        "kube-apiserver",
+        {"client-certificate": cert, "client-key": key},
+    )
+
+
 @dataclass(frozen=True)
 class Login:
     """How people get a token: the issuer, its client, and what to ask for besides `openid`. `authority` is PEM."""

@@ -36,8 +36,16 @@ LOOPBACK = (("localhost",), ("127.0.0.1",))
 """Names of servers that listen on loopback only, as DNS names and addresses."""
 
 
+PROXY_USER = "hardway:proxy:"
+"""The beginning of the name in the certificate of an authenticating proxy."""
+
 MAINTENANCE = "hardway:maintenance"
 """User that removes nodes from the cluster: it cordons nodes and evicts their pods (components/addons/bindings.py)."""
+
+
+def proxy_leaf(name: str) -> str:
+    """The leaf of an authenticating proxy. No leaf of a node ends like this."""
+    return f"{name}-people-proxy"
 
 
 def developer_group(namespace: str) -> str:
@@ -68,7 +76,7 @@ def plan_leaves(page: Page, topology: Topology) -> tuple[LeafSpec, ...]:
     return (
         *_people(page),
         *(leaf for node in topology.etcd_nodes for leaf in _etcd(topology, node)),
-        *(leaf for node in topology.control_plane_nodes for leaf in _control_plane(topology, node)),
+        *(leaf for node in topology.control_plane_nodes for leaf in _control_plane(page, topology, node)),
         *(leaf for node in topology.kubelet_nodes for leaf in _kubelet(topology, node)),
     )
 
@@ -79,6 +87,8 @@ def _people(page: Page) -> Iterator[LeafSpec]:
     for developer in page.access.developers:
         group = developer_group(developer.namespace)
         yield LeafSpec(f"developer-{developer.name}", "kubernetes", "admin", developer.name, group)
+    for name in page.access.proxy.names if page.access.proxy else ():
+        yield LeafSpec(proxy_leaf(name), "front-proxy", "client", f"{PROXY_USER}{name}")
 
 
 def _etcd(topology: Topology, node: NodePlan) -> Iterator[LeafSpec]:
@@ -87,7 +97,7 @@ def _etcd(topology: Topology, node: NodePlan) -> Iterator[LeafSpec]:
     yield LeafSpec(f"{node.name}-etcd-peer", "etcd", "peer", node.name, None, dns_names, ip_addresses)
 
 
-def _control_plane(topology: Topology, node: NodePlan) -> Iterator[LeafSpec]:
+def _control_plane(page: Page, topology: Topology, node: NodePlan) -> Iterator[LeafSpec]:
     dns_names, ip_addresses = topology.api_sans(node)
     yield LeafSpec(f"{node.name}-apiserver", "kubernetes", "server", "kube-apiserver", None, dns_names, ip_addresses)
     yield LeafSpec(f"{node.name}-apiserver-etcd-client", "etcd", "client", "kube-apiserver-etcd-client")
@@ -95,6 +105,9 @@ def _control_plane(topology: Topology, node: NodePlan) -> Iterator[LeafSpec]:
     yield LeafSpec(f"{node.name}-apiserver-kubelet-client", "kubernetes", "client", "kube-apiserver-kubelet-client")
     yield LeafSpec(f"{node.name}-front-proxy-client", "front-proxy", "client", "front-proxy-client")
     yield LeafSpec(f"{node.name}-maintenance", "kubernetes", "client", MAINTENANCE)
+    if page.asks_webhooks:
+        # A service knows the API servers by it. Nothing in the cluster has a right because of this name.
+        yield LeafSpec(f"{node.name}-apiserver-webhook-client", "kubernetes", "client", "kube-apiserver-webhook-client")
     for component in ("kube-controller-manager", "kube-scheduler"):
         yield LeafSpec(f"{node.name}-{component}", "kubernetes", "client", f"system:{component}")
         yield LeafSpec(f"{node.name}-{component}-server", "kubernetes", "server", component, None, *LOOPBACK)

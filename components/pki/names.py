@@ -15,6 +15,8 @@ BACKUP_KEY = "backup-key"
 """The password that encrypts snapshots of etcd outside of the cluster."""
 BACKUP_CREDENTIALS = "backup-credentials"
 """The credentials of the place of the snapshots: a private SSH key, or variables with an access key."""
+STATIC_TOKENS = "static-tokens"
+"""The file of API servers with the users of `access.tokens` and their tokens."""
 SERVICE_ACCOUNT_KEY_IDS = "service-account:kids"
 """The ids of the keys of all trusted generations, one in each line, the active one first. A token names its key."""
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from components.config.errors import Finding
 from components.config.oidc import Issuer, NameMapping
 from components.config.page import Page
+from components.config.rules.authorities_of_services import authority_findings
 from components.config.rules.common import repeated
-from components.x509 import certificates
 
 # What an API server counts: claims.email and claims.?email, but not claims['email'] and no text in a comment.
 _EMAIL, _EMAIL_VERIFIED = (
@@ -41,7 +40,8 @@ def issuer_settings(page: Page) -> Iterator[Finding]:
     for index, issuer in enumerate(page.access.oidc):
         path = f"access.oidc[{index}]"
         yield from _audiences(path, issuer)
-        yield from _authorities(path, issuer)
+        if issuer.certificate_authority is not None:
+            yield from authority_findings(f"{path}.certificateAuthority", issuer.certificate_authority)
         yield from _mapping(f"{path}.claimMappings.username", issuer.claim_mappings.username)
         if issuer.claim_mappings.groups:
             yield from _mapping(f"{path}.claimMappings.groups", issuer.claim_mappings.groups)
@@ -75,25 +75,6 @@ def _audiences(path: str, issuer: Issuer) -> Iterator[Finding]:
     if len(issuer.audiences) > 1 and issuer.audience_match_policy is None:
         problem = f"is missing, and there are {len(issuer.audiences)} audiences"
         yield Finding(f"{path}.audienceMatchPolicy", problem, "MatchAny: a token needs one of the audiences")
-
-
-def _authorities(path: str, issuer: Issuer) -> Iterator[Finding]:
-    if issuer.certificate_authority is None:
-        return
-    path, now = f"{path}.certificateAuthority", datetime.now(UTC)
-    try:
-        found = certificates(issuer.certificate_authority)
-    except ValueError as error:
-        yield Finding(path, f"the text {error}", "certificates in PEM form")
-        return
-    for one in found:
-        the = f"the certificate {str(one.subject)!r}"
-        if not one.is_authority:
-            yield Finding(path, f"{the} is not that of an authority", "basicConstraints with CA:TRUE")
-        # One that is left over from a rollover, beside a valid one, must not stop runs that renew other certificates.
-        if all(each.not_after <= now for each in found):
-            problem = f"{the} ended {one.not_after.strftime('%Y-%m-%d %H:%M UTC')}"
-            yield Finding(path, problem, "at least one certificate that has not ended")
 
 
 def _mapping(path: str, mapping: NameMapping) -> Iterator[Finding]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from components.config.errors import Finding, path_of
 from components.config.namespaces import Namespace, is_counted
-from components.config.oidc import NameMapping
 from components.config.page import Page
 from components.config.quantities import parse
 from components.config.roles import Grant
@@ -120,29 +119,36 @@ def roles(page: Page) -> Iterator[Finding]:
 
 
 def groups(page: Page) -> Iterator[Finding]:
-    """A group in `access.groups` begins with the prefix of an issuer."""
-    prefixes = _prefixes([issuer.claim_mappings.groups for issuer in page.access.oidc])
+    """A group in `access.groups` begins with the prefix of an issuer, a proxy or a service, or is one of a token."""
+    prefixes = page.access.prefixes("groups")
+    exact = {group for one in page.access.tokens for group in one.groups}
+    allowed = _allowed("groups", prefixes, ["one of access.tokens[].groups"] if exact else [])
+    allowed = allowed or "no groups, or an issuer in access.oidc with claimMappings.groups"
     for index, one in enumerate(page.access.groups):
-        if not _has_prefix(one.name, prefixes):
-            allowed = (
-                f"a name that begins with {_either(prefixes)}, the prefixes of groups in access.oidc"
-                if prefixes
-                else "no groups, or an issuer in access.oidc with claimMappings.groups"
-            )
+        if one.name not in exact and not _has_prefix(one.name, prefixes):
             yield Finding(f"access.groups[{index}].name", f"no issuer gives the group {one.name!r}", allowed)
 
 
 def users(page: Page) -> Iterator[Finding]:
-    """A user in `access.users` begins with the prefix of an issuer, or is a developer of the page."""
-    prefixes = _prefixes([issuer.claim_mappings.username for issuer in page.access.oidc])
-    developers = {one.name for one in page.access.developers}
-    allowed = "the name of one of access.developers"
-    if prefixes:
-        allowed = f"a name that begins with {_either(prefixes)}, the prefixes of users in access.oidc, or {allowed}"
+    """A user in `access.users` begins with the prefix of an issuer, a proxy or a service, or is on the page."""
+    prefixes = page.access.prefixes("username")
+    exact = {one.name for one in page.access.developers} | {one.name for one in page.access.tokens}
+    others = ["the name of one of access.developers", *(["of one of access.tokens"] if page.access.tokens else [])]
+    allowed = _allowed("users", prefixes, others)
     for index, one in enumerate(page.access.users):
-        if one.name not in developers and not _has_prefix(one.name, prefixes):
+        if one.name not in exact and not _has_prefix(one.name, prefixes):
             problem = f"neither an issuer nor a certificate gives the name {one.name!r}"
             yield Finding(f"access.users[{index}].name", problem, allowed)
+
+
+def _allowed(what: str, prefixes: Mapping[str, str], others: Sequence[str]) -> str:
+    """The names of users or groups that somebody gives, as text. Empty if nobody gives one."""
+    places = list(dict.fromkeys(path.partition("[")[0].removesuffix(".prefix") for path in prefixes))
+    texts = [*others]
+    if prefixes:
+        either = " or ".join(map(repr, prefixes.values()))
+        texts.insert(0, f"a name that begins with {either}, the prefixes of {what} in {' and '.join(places)}")
+    return ", or ".join(texts)
 
 
 def grants(page: Page) -> Iterator[Finding]:
@@ -171,13 +177,5 @@ def _grants(page: Page, key: str, what: str, given: Sequence[Grant]) -> Iterator
                 break
 
 
-def _prefixes(mappings: Sequence[NameMapping | None]) -> list[str]:
-    return [mapping.prefix for mapping in mappings if mapping]
-
-
-def _has_prefix(name: str, prefixes: Sequence[str]) -> bool:
-    return any(name.startswith(prefix) and name != prefix for prefix in prefixes)
-
-
-def _either(prefixes: Sequence[str]) -> str:
-    return " or ".join(map(repr, prefixes))
+def _has_prefix(name: str, prefixes: Mapping[str, str]) -> bool:
+    return any(name.startswith(prefix) and name != prefix for prefix in prefixes.values())

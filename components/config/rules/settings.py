@@ -17,7 +17,7 @@ from components.config.rules.common import repeated
 ADMIN_NAME = "admin"
 COMPONENTS = (
     *("kube-apiserver-kubelet-client", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
-    *("kube-apiserver-etcd-client", "front-proxy-client"),
+    *("kube-apiserver-etcd-client", "kube-apiserver-webhook-client", "front-proxy-client"),
 )
 """Common names of components without a prefix such as `system:`. RBAC knows the first one as a user."""
 _NOT_FOR_DATA = {

@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from components.node.render.authentication import HEALTH_PATHS
 from components.node.render.documents import json_document
 
 # https://kubernetes.io/docs/tasks/configure-pod-container/enforce-standards-admission-controller/
-ADMISSION = json_document(
+_PLUGINS: list[dict[str, Any]] = [
     {
-        "apiVersion": "apiserver.config.k8s.io/v1",
-        "kind": "AdmissionConfiguration",
-        "plugins": [
-            {
-                "name": "PodSecurity",
-                "configuration": {
-                    "apiVersion": "pod-security.admission.config.k8s.io/v1",
-                    "kind": "PodSecurityConfiguration",
-                    "defaults": {
-                        "enforce": "baseline",
-                        "enforce-version": "latest",
-                        "audit": "restricted",
-                        "audit-version": "latest",
-                        "warn": "restricted",
-                        "warn-version": "latest",
-                    },
-                    "exemptions": {"usernames": [], "runtimeClasses": [], "namespaces": ["kube-system"]},
-                },
+        "name": "PodSecurity",
+        "configuration": {
+            "apiVersion": "pod-security.admission.config.k8s.io/v1",
+            "kind": "PodSecurityConfiguration",
+            "defaults": {
+                "enforce": "baseline",
+                "enforce-version": "latest",
+                "audit": "restricted",
+                "audit-version": "latest",
+                "warn": "restricted",
+                "warn-version": "latest",
             },
-            {
-                # A program in one namespace must not fill etcd with events. A kubelet sends 50 in a second at most
-                # (eventRecordQPS).
-                "name": "EventRateLimit",
-                "configuration": {
-                    "apiVersion": "eventratelimit.admission.k8s.io/v1alpha1",
-                    "kind": "Configuration",
-                    "limits": [{"type": "Namespace", "qps": 100, "burst": 1000, "cacheSize": 4096}],
-                },
-            },
-        ],
-    }
-)
+            "exemptions": {"usernames": [], "runtimeClasses": [], "namespaces": ["kube-system"]},
+        },
+    },
+    {
+        # A program in one namespace must not fill etcd with events. A kubelet sends 50 in a second at most
+        # (eventRecordQPS).
+        "name": "EventRateLimit",
+        "configuration": {
+            "apiVersion": "eventratelimit.admission.k8s.io/v1alpha1",
+            "kind": "Configuration",
+            "limits": [{"type": "Namespace", "qps": 100, "burst": 1000, "cacheSize": 4096}],
+        },
+    },
+]
+
+
+def admission_document(more: Sequence[dict[str, Any]] = ()) -> str:
+    """The AdmissionConfiguration that every API server has, with more plugins."""
+    return json_document(
+        {
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "AdmissionConfiguration",
+            "plugins": [*_PLUGINS, *more],
+        }
+    )
+
+
+ADMISSION = admission_document()
+"""The AdmissionConfiguration of a page without further plugins."""
 
 _READ = ["get", "list", "watch"]
 _COMPONENTS = ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"]

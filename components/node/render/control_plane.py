@@ -8,17 +8,21 @@ from components.config import Page
 from components.config.durations import hours
 from components.node.model import GENERATIONS, ROOT, Directory, NodeFile, NodePart, Ref, Unit
 from components.node.render import etcd_proxy
-from components.node.render.api_policies import ADMISSION, AUDIT
+from components.node.render.admission import admission, admission_flags
+from components.node.render.api_policies import AUDIT
 from components.node.render.authentication import authentication
 from components.node.render.haproxy import OWN_SERVER, kubernetes_ca, kubernetes_ca_path
+from components.node.render.outside import CLIENT, flags_for_services, settings_for_services
 from components.node.render.probe import CURL
 from components.node.render.systemd import flags, service
 from components.node.render.tls import CIPHER_SUITES, MIN_VERSION
 from components.pki.kubeconfig import by_files
+from components.pki.leaves import PROXY_USER
 from components.pki.names import (
     ENCRYPTION_CONFIG,
     SERVICE_ACCOUNT_PUBLIC_KEYS,
     SERVICE_ACCOUNT_SIGNING_KEY,
+    STATIC_TOKENS,
     certificate_of,
     key_of,
     signing_certificate,
@@ -29,6 +33,7 @@ from components.topology import NodePlan, Topology
 
 API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 REFERENCE = "https://kubernetes.io/docs/reference/command-line-tools-reference"
+TOKENS = f"ssl/{API_SERVER}/tokens.csv"
 SHUTDOWN_DELAY_SECONDS = 6
 """How long an API server continues to serve after /readyz has begun to fail. Proxies stop using it within 2.5 s."""
 
@@ -47,10 +52,10 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
         "tls-private-key-file": f"{at}/server.key",
         "client-ca-file": f"{ROOT}/ssl/kubernetes-ca.pem",
         "authentication-config": f"{ROOT}/cfg/authentication.yaml",
-        "authorization-mode": "Node,RBAC",
+        **flags_for_services(page),
+        **_people(page),
         "enable-bootstrap-token-auth": "true",
-        # A Service with `externalIPs` may capture the traffic to any address, also that of a node (CVE-2020-8554).
-        "enable-admission-plugins": "NodeRestriction,DenyServiceExternalIPs,EventRateLimit",
+        **admission_flags(page),
         "admission-control-config-file": f"{ROOT}/cfg/admission.yaml",
         "allow-privileged": "true",
         "audit-policy-file": f"{ROOT}/cfg/audit-policy.yaml",
@@ -70,10 +75,6 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
         "proxy-client-cert-file": f"{at}/front-proxy-client.pem",
         "proxy-client-key-file": f"{at}/front-proxy-client.key",
         "requestheader-client-ca-file": f"{at}/front-proxy-ca.pem",
-        "requestheader-allowed-names": "front-proxy-client",
-        "requestheader-extra-headers-prefix": "X-Remote-Extra-",
-        "requestheader-group-headers": "X-Remote-Group",
-        "requestheader-username-headers": "X-Remote-User",
         "service-account-issuer": f"https://kubernetes.default.svc.{topology.domain}",
         "service-account-key-file": f"{at}/service-account.pub",
         "service-account-signing-key-file": f"{at}/service-account.key",
@@ -92,12 +93,16 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
         "etcd-client": f"{node.name}-apiserver-etcd-client",
         "kubelet-client": f"{node.name}-apiserver-kubelet-client",
         "front-proxy-client": f"{node.name}-front-proxy-client",
+        **({CLIENT: f"{node.name}-apiserver-webhook-client"} if page.asks_webhooks else {}),
     }
     settings = {
         "authentication.yaml": authentication(page.access.oidc),
-        "admission.yaml": ADMISSION,
+        "admission.yaml": admission(page),
         "audit-policy.yaml": AUDIT,
     }
+    services = settings_for_services(page, at)
+    # The file has 0640 and not 0600, because the API server is not root. Its group has no other member.
+    tokens = [NodeFile(TOKENS, Ref(STATIC_TOKENS), API_SERVER, 0o640)] if page.access.tokens else []
     unit = service(
         description="Kubernetes API server",
         documentation=f"{REFERENCE}/{API_SERVER}/",
@@ -113,6 +118,8 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
         files=(
             *(NodeFile(f"cfg/{name}", text) for name, text in settings.items()),
             NodeFile("cfg/encryption.json", Ref(ENCRYPTION_CONFIG), API_SERVER, 0o640),
+            *(NodeFile(path, text) for path, text in services.items()),
+            *tokens,
             kubernetes_ca(),
             NodeFile(f"{ssl}/etcd-ca.pem", Ref(trust_bundle("etcd"))),
             NodeFile(f"{ssl}/front-proxy-ca.pem", Ref(trust_bundle("front-proxy"))),
@@ -128,6 +135,8 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
                     API_SERVER,
                     *(f"cfg/{name}" for name in settings),
                     "cfg/encryption.json",
+                    *services,
+                    *(file.path for file in tokens),
                     # The API server also verifies kubelets with this bundle.
                     kubernetes_ca().path,
                     f"{ssl}/etcd-ca.pem",
@@ -148,6 +157,26 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
         directories=(Directory(log, API_SERVER, 0o750),),
         users=(API_SERVER,),
     )
+
+
+def _people(page: Page) -> dict[str, str]:
+    """Flags for aggregated APIs, for proxies that log people in, and for static tokens.
+
+    The same flags say whom API servers believe, and how they speak to aggregated APIs, which read the flags from a
+    ConfigMap. So the headers of the latter come first, and stay.
+    """
+    proxy = page.access.proxy
+    names = [f"{PROXY_USER}{name}" for name in proxy.names] if proxy else []
+    more = (proxy.username_headers, proxy.group_headers, proxy.extra_header_prefixes) if proxy else ((), (), ())
+    usernames, groups, extra = more
+    return {
+        # Without this list, each certificate of the authority would make its holder everybody.
+        "requestheader-allowed-names": ",".join(["front-proxy-client", *names]),
+        "requestheader-extra-headers-prefix": ",".join(["X-Remote-Extra-", *extra]),
+        "requestheader-group-headers": ",".join(["X-Remote-Group", *groups]),
+        "requestheader-username-headers": ",".join(["X-Remote-User", *usernames]),
+        **({"token-auth-file": f"{ROOT}/{TOKENS}"} if page.access.tokens else {}),
+    }
 
 
 def controller_manager(page: Page, topology: Topology, node: NodePlan) -> NodePart:
