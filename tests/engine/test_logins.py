@@ -185,18 +185,18 @@ def test_no_token_is_in_a_log(world: World) -> None:
 
 def test_the_service_says_who_has_a_token(world: World) -> None:
     world.known["good"] = {"username": "corp:bob", "uid": "7", "groups": ["corp:staff"]}
-    assert world.rendered.who(token="good") == ("corp:bob", ["corp:staff"])  # noqa: S106
-    assert world.rendered.who(token="bad") == 401  # noqa: S106
+    assert world.rendered.who(token="good") == ("corp:bob", ["corp:staff"])
+    assert world.rendered.who(token="bad") == 401
     assert {review["apiVersion"] for review in world.tokens.asked} == {"authentication.k8s.io/v1"}
     assert world.tokens.names == {"kube-apiserver-webhook-client"}
 
 
 def test_an_answer_is_kept_as_long_as_the_page_says(world: World) -> None:
     world.known["leaves"] = {"username": "corp:carol"}
-    assert world.rendered.who(token="leaves")[0] == "corp:carol"  # noqa: S106
+    assert world.rendered.who(token="leaves")[0] == "corp:carol"
     del world.known["leaves"]
     begun = time.monotonic()
-    eventually(lambda: world.rendered.who(token="leaves") == 401, "the token is refused")  # noqa: S106
+    eventually(lambda: world.rendered.who(token="leaves") == 401, "the token is refused")
     assert time.monotonic() < begun + CACHED_SECONDS + KEPT_SECONDS + 3
 
 
@@ -204,13 +204,13 @@ def test_a_service_that_is_down_locks_nobody_else_out(world: World) -> None:
     world.known["fresh"] = {"username": "corp:dave"}
     world.tokens.stop()
     try:
-        assert world.rendered.who(token="fresh") == 401  # noqa: S106
+        assert world.rendered.who(token="fresh") == 401
         assert world.rendered.who(token=CI)[0] == "ci"
         assert world.rendered.who(pair=world.rendered.client("O=team,CN=alice")) == ("alice", ["team"])
         assert world.rendered.ask(HEALTH_PATHS[0])[0] != 401
     finally:
         world.tokens.start()
-    eventually(lambda: world.rendered.who(token="fresh") == ("corp:dave", []), "the service is asked again")  # noqa: S106
+    eventually(lambda: world.rendered.who(token="fresh") == ("corp:dave", []), "the service is asked again")
 
 
 def test_a_service_with_another_certificate_is_not_believed(world: World) -> None:
@@ -219,7 +219,7 @@ def test_a_service_with_another_certificate_is_not_believed(world: World) -> Non
     world.tokens.stop()
     world.tokens.start()
     try:
-        assert world.rendered.who(token="stolen") == 401  # noqa: S106
+        assert world.rendered.who(token="stolen") == 401
     finally:
         world.tokens.web = own
         world.tokens.stop()
@@ -229,7 +229,7 @@ def test_a_service_with_another_certificate_is_not_believed(world: World) -> Non
 def test_why_the_service_for_tokens_is_trusted_like_an_administrator(world: World) -> None:
     """docs/access.md says that nothing keeps the service from naming the group of all rights."""
     world.known["all"] = {"username": "corp:eve", "groups": ["system:masters"]}
-    assert world.rendered.ask(SECRETS, token="all")[0] == 200  # noqa: S106
+    assert world.rendered.ask(SECRETS, token="all")[0] == 200
 
 
 # --- the webhook for authorization ---

@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.people.desk import Desk
 from tests.e2e.people.page import PEOPLE
 from tests.e2e.people.provider import Provider, providing
+from tests.e2e.people.ways import Ways, ways
 from tests.e2e.support.cluster import Cluster
 
 
@@ -26,6 +27,13 @@ def provider(cluster: Cluster) -> Iterator[Provider]:
         # A stack that was kept has the issuer of an earlier run on its machines, at the same address.
         cluster.up()
     with providing(cluster, PEOPLE) as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def services(cluster: Cluster, provider: Provider) -> Iterator[Ways]:
+    """The other ways to log in, beside the provider."""
+    with ways(cluster, provider.machine) as found:
         yield found
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.e2e.people.early_bird import EarlyBird
-from tests.e2e.people.page import ACCESS, SHOP, access_of_page
+from tests.e2e.people.page import ACCESS, ADMISSION, PLUGINS, SHOP, access_of_page
 from tests.e2e.people.provider import Provider
+from tests.e2e.people.ways import Ways
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubeconfig import unpack
 from tests.e2e.support.progress import Say
@@ -14,17 +15,19 @@ from tests.e2e.support.watch import watching
 API_SERVER = "kube-apiserver"
 
 
-@pytest.mark.proves_changes("access.oidc", "access")
+@pytest.mark.proves_changes("access.oidc", "access", "access.proxy", "access.tokenWebhook", "access.tokens")
+@pytest.mark.proves_changes("access.authorizationWebhook", "access.namespaces[].nodeSelector")
+@pytest.mark.proves_changes("access.namespaces[].tolerations", "admission")
 def test_an_issuer_is_rolled_and_a_namespace_is_limited_from_the_first_moment(
-    cluster: Cluster, provider: Provider, say: Say
+    cluster: Cluster, provider: Provider, services: Ways, say: Say
 ) -> None:
     """API servers restart one after the other, no request fails, and nobody gets into a namespace before its limits."""
     before = invocations(cluster)
-    access = access_of_page(provider, cluster.stack.page[ACCESS])
+    access = access_of_page(provider, services, cluster.stack.page[ACCESS])
     authority = unpack(cluster.stack.kubeconfig, cluster.stack.folder / "admin").ca
     anna = EarlyBird(cluster.stack.output("endpoint"), SHOP, provider.token("anna"), authority, cluster.image)
     assert anna.knock().open_pod[0] == 401, "the API knows the issuer already"
-    cluster.change({ACCESS: access})
+    cluster.change({ACCESS: access, ADMISSION: PLUGINS})
     with watching(cluster, ["cp-1"], [], say) as watch, anna.knocking():
         run = cluster.up()
         watch.assert_none_failed()

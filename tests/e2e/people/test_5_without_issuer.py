@@ -13,6 +13,7 @@ from components.pki.leaves import ADMIN_USER
 from tests.e2e.people.desk import Desk, audited, status
 from tests.e2e.people.page import PEOPLE, SHOP
 from tests.e2e.people.provider import Provider
+from tests.e2e.people.ways import Ways
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.ending import end_soon
 from tests.e2e.support.kubectl import write_private
@@ -31,13 +32,17 @@ def known(provider: Provider) -> str:
 
 
 def test_api_servers_start_and_certificates_work(
-    cluster: Cluster, provider: Provider, known: str, desk: Desk, say: Say
+    cluster: Cluster, provider: Provider, services: Ways, known: str, desk: Desk, say: Say
 ) -> None:
-    """Also if the issuer hangs. Tokens of known keys work where the API server has not restarted. Nobody logs in."""
+    """Also if the issuer hangs and the services of webhooks are gone.
+
+    Tokens of known keys work where the API server has not restarted. Nobody logs in.
+    """
     restarted, *others = cluster.having("control-plane")
     developer = desk.with_certificate("developer")
     assert {status(cluster, machine, known) for machine in (restarted, *others)} == {"201"}
     provider.hang()
+    services.stop()
     elapsed = stopwatch()
     restarted.run("systemctl restart kube-apiserver.service", timeout=120).ok()
     api = f"https://{restarted.address}:{cluster.api_port}"

@@ -6,18 +6,16 @@ import base64
 import contextlib
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.guest import address_of_guest, guest
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import ask
+from tests.e2e.support.secret import encrypted
 from tests.e2e.support.wait import eventually
 
 S3_PORT = 9000
@@ -60,7 +58,7 @@ def vault(cluster: Cluster) -> Iterator[Vault]:
                 "user": "root",
                 "path": FOLDER,
                 "hostKey": " ".join((folder / "host.pub").read_text().split()[:2]),
-                "privateKey": _secret(cluster, "privateKey", (folder / "user").read_text()),
+                "privateKey": encrypted(cluster.stack, (folder / "user").read_text()),
             },
             {
                 "kind": "s3",
@@ -68,7 +66,7 @@ def vault(cluster: Cluster) -> Iterator[Vault]:
                 "bucket": BUCKET,
                 "prefix": "dev",
                 "accessKeyId": ACCESS_KEY,
-                "secretAccessKey": _secret(cluster, "secretAccessKey", "not-a-secret"),
+                "secretAccessKey": encrypted(cluster.stack, "not-a-secret"),
                 "ca": (folder / "s3.pem").read_text(),
             },
         )
@@ -107,18 +105,3 @@ def _certificate(folder: Path, address: str) -> None:
     ]
     command += ["-subj", "/CN=vault", "-addext", f"subjectAltName=IP:{address}"]
     ask([*command, "-keyout", str(folder / "s3.key"), "-out", str(folder / "s3.pem")]).ok()
-
-
-def _secret(cluster: Cluster, key: str, text: str) -> dict[str, str]:
-    """A value of the page, encrypted as `pulumi config set --secret` does it."""
-    stack = cluster.stack
-    page = stack.folder / f"secret-{time.monotonic_ns()}.yaml"
-    page.write_text(stack.clone.page(stack.name).read_text())
-    path = f"hardway:backup.to.{key}"
-    command = ["pulumi", "config", "set", "--secret", "--path", path, "--stack", stack.name, "--config-file", str(page)]
-    try:
-        ask(command, env=stack.environment(), cwd=stack.clone.root, stdin=text, timeout=60).ok()
-        secret: dict[str, str] = yaml.safe_load(page.read_text())["config"]["hardway:backup"]["to"][key]
-        return secret
-    finally:
-        page.unlink()
