@@ -11,6 +11,11 @@ from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubectl import Kubectl
 
+_COUNT = """
+cat >/run/wanted
+{ journalctl -u kube-apiserver; cat /opt/kubernetes/log/kube-apiserver/*; } | grep -c -F -f /run/wanted
+rm /run/wanted
+"""
 PODS = f"/api/v1/namespaces/{SHOP}/pods"
 
 
@@ -57,10 +62,7 @@ def test_a_static_token_has_the_rights_of_its_groups(cluster: Cluster, services:
     assert answer.code != 0 and "is forbidden" in answer.stderr, answer.text
     assert audited(cluster, "robot")
     for machine in cluster.having("control-plane"):
-        found = machine.run(
-            "{ journalctl -u kube-apiserver; cat /opt/kubernetes/log/kube-apiserver/*; } | grep -c -F -f /dev/fd/3 "
-            "3<<E || true\n" + services.static + "\nE"
-        )
+        found = machine.run(_COUNT, stdin=services.static)
         assert found.ok().strip() == "0", machine.name
 
 

@@ -1,4 +1,4 @@
-"""The ways to log in besides certificates and an issuer, and a service that gives rights: servers beside the provider."""
+"""The ways to log in besides certificates and an issuer, and a service that gives rights: all beside the provider."""
 
 from __future__ import annotations
 
