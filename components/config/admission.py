@@ -29,7 +29,7 @@ CAN_BE_OFF = ("DefaultIngressClass", "DefaultStorageClass", "DefaultTolerationSe
 """On by default. They fill in what an object leaves open, and protect nothing."""
 POD_NODE_SELECTOR, POD_TOLERATION_RESTRICTION = "PodNodeSelector", "PodTolerationRestriction"
 IMAGE_POLICY_WEBHOOK = "ImagePolicyWebhook"
-_REFUSED_ON = {
+REFUSED_ON = {
     POD_NODE_SELECTOR: "does nothing without a selector: access.namespaces[].nodeSelector turns it on",
     POD_TOLERATION_RESTRICTION: "does nothing without a list: access.namespaces[].tolerations turns it on",
     IMAGE_POLICY_WEBHOOK: "needs a service: admission.imagePolicyWebhook turns it on",
@@ -38,7 +38,8 @@ _REFUSED_ON = {
     "NamespaceAutoProvision": "makes namespaces that have no quota, no limits and no level of Pod Security",
     "NamespaceExists": "does nothing beside NamespaceLifecycle, which is always on",
 }
-_GUARDS = {
+"""Off by default, with the reason why `enable` does not take them."""
+GUARDS = {
     "NodeRestriction": "keeps a node from changing other nodes",
     "DenyServiceExternalIPs": "keeps Services from taking addresses of others",
     "EventRateLimit": "keeps events from filling etcd",
@@ -60,27 +61,30 @@ _GUARDS = {
     "RuntimeClass": "counts what a runtime needs",
     "StorageObjectInUseProtection": "keeps volumes that are in use",
     "PersistentVolumeClaimResize": "checks that a volume can grow",
+    "JobValidation": "checks Jobs",
+    "PodGroupWorkloadExists": "checks groups of pods",
     "PodGroupProtection": "keeps groups of pods that are in use",
     "PodTopologyLabels": "keeps labels of pods true",
     "NodeDeclaredFeatureValidator": "keeps pods from nodes that cannot run them",
     "PodResizeValidator": "keeps pods from nodes that cannot resize them",
 }
+"""On, with the reason why they stay on."""
 
 
 def _on_problem(value: str) -> str | None:
     if value in CAN_BE_ON:
         return None
-    if value in _REFUSED_ON:
-        return _REFUSED_ON[value]
-    return "is on anyway" if value in (*_GUARDS, *CAN_BE_OFF) else "is not a plugin of admission"
+    if value in REFUSED_ON:
+        return REFUSED_ON[value]
+    return "is on anyway" if value in (*GUARDS, *CAN_BE_OFF) else "is not a plugin of admission"
 
 
 def _off_problem(value: str) -> str | None:
     if value in CAN_BE_OFF:
         return None
-    if value in _GUARDS:
-        return f"{_GUARDS[value]}, and stays on"
-    return "is off by default" if value in (*CAN_BE_ON, *_REFUSED_ON) else "is not a plugin of admission"
+    if value in GUARDS:
+        return f"{GUARDS[value]}, and stays on"
+    return "is off by default" if value in (*CAN_BE_ON, *REFUSED_ON) else "is not a plugin of admission"
 
 
 _ON = Rule("plugin", ", ".join(CAN_BE_ON), _on_problem)

@@ -15,6 +15,7 @@ from components.config.section import Choice, Rule, Section, listing, whole
 NODE_SELECTOR = "scheduler.alpha.kubernetes.io/node-selector"
 DEFAULT_TOLERATIONS = "scheduler.alpha.kubernetes.io/defaultTolerations"
 ALLOWED_TOLERATIONS = "scheduler.alpha.kubernetes.io/tolerationsWhitelist"
+ANNOTATIONS = (NODE_SELECTOR, DEFAULT_TOLERATIONS, ALLOWED_TOLERATIONS)
 _KEY = "[prefix/]name, name of at most 63 letters, digits and - _ . with a letter or digit at both ends"
 SelectorKey = Annotated[
     str, Rule("label key", _KEY, lambda value: None if is_qualified(value) else "is not a label key")

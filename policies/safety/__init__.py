@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pulumi_policy import Policy
 
-from policies.safety import artifacts, commands, members, plan, protection, rights, rotation
+from policies.safety import artifacts, commands, members, plan, protection, rights, rotation, trust
 
 
 def rules() -> list[Policy]:
@@ -17,4 +17,5 @@ def rules() -> list[Policy]:
         *rights.RULES,
         *plan.RULES,
         *rotation.RULES,
+        *trust.RULES,
     ]

@@ -22,7 +22,7 @@ SECRETS = "/api/v1/namespaces/kube-system/secrets"
 PODS = "/api/v1/namespaces/shop/pods"
 CACHED_SECONDS = 2
 KEPT_SECONDS = 10
-"""How long an API server keeps what it knows of any token (TokenSuccessCacheTTL in k8s.io/kubernetes/pkg/kubeapiserver)."""
+"""How long an API server keeps what it knows of any token (TokenSuccessCacheTTL of k8s.io/kubernetes)."""
 DOWN_SECONDS = 15
 """The longest time until a request is refused whose service does not answer: five attempts, with pauses of 500 ms and
 half as much again (DefaultAuthWebhookRetryBackoff in k8s.io/apiserver/pkg/server/options)."""

@@ -50,6 +50,7 @@ class FoundNamespace:
     labels: Mapping[str, str]
     quota: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def found(items: Iterable[Mapping[str, Any]]) -> Found:
             case "ClusterRole" | "Role":
                 roles[namespace, name] = FoundRole(labels, item.get("rules") or [])
             case "Namespace":
-                namespaces[name] = FoundNamespace(labels)
+                namespaces[name] = FoundNamespace(labels, annotations=meta.get("annotations") or {})
             case "ResourceQuota" if name == LIMITED_BY:
                 quotas[namespace] = (item["spec"].get("hard") or {}) | _scopes(item["spec"])
             case "LimitRange" if name == LIMITED_BY:
@@ -106,7 +107,7 @@ def found(items: Iterable[Mapping[str, Any]]) -> Found:
         tuple(sorted(bindings, key=lambda one: (one.namespace, one.name))),
         roles,
         {
-            name: FoundNamespace(one.labels, quotas.get(name, {}), limits.get(name, {}))
+            name: FoundNamespace(one.labels, quotas.get(name, {}), limits.get(name, {}), one.annotations)
             for name, one in namespaces.items()
         },
     )

@@ -159,6 +159,7 @@ def _roles(wanted: Wanted, found: Found, up: str) -> Iterator[str]:
 
 
 def _notes(wanted: Wanted, found: Found) -> Iterator[str]:
+    yield from wanted.trusted
     for name, namespace in sorted(found.namespaces.items()):
         if MANAGED_BY.items() <= namespace.labels.items() and name not in wanted.namespaces:
             yield (

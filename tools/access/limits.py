@@ -7,8 +7,9 @@ from fractions import Fraction
 
 from components.config.namespaces import ENFORCE, ENFORCE_VERSION, LIMITED_BY
 from components.config.quantities import parse
+from components.config.scheduling import ANNOTATIONS
 from tools.access.cluster import Found
-from tools.access.names import deletion
+from tools.access.names import argument, deletion, shown
 from tools.access.wanted import Wanted
 
 Amounts = Mapping[str, str]
@@ -31,6 +32,12 @@ def unlike_namespaces(wanted: Wanted, found: Found, up: str) -> Iterator[str]:
         if (version := have.labels.get(ENFORCE_VERSION, _LATEST)) != _LATEST:
             remedy = f"`kubectl label namespace {name} {ENFORCE_VERSION}-`"
             yield f"namespace {name}: the version of the level of Pod Security is {_both(version, '')}: {remedy}"
+        for key in ANNOTATIONS:
+            is_, should = have.annotations.get(key, ""), want.annotations.get(key, "")
+            if is_ != should:
+                text = f"{key}={argument(should)}" if should else f"{key}-"
+                remedy = f"`kubectl annotate namespace {name} --overwrite {text}`"
+                yield f"namespace {name}: the annotation {key} is {_both(shown(is_) if is_ else '', should)}: {remedy}"
         wanted_limits = with_defaults(want.limits)
         unlike = {
             "resourcequota": _unlike("quota", want.quota, have.quota),

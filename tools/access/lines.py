@@ -18,7 +18,7 @@ def lines(compared: Comparison, wanted: Wanted, found: Found) -> Iterator[str]:
     """All lines."""
     for title, kind in _KINDS:
         rows = [_row(one) for one in compared.rights if one.right.kind == kind]
-        rows += _certificates(wanted) if kind == "User" else []
+        rows += _holders(wanted) if kind == "User" else []
         if rows:
             yield from _table((title, "ROLE", "WHERE", "STANDS IN"), sorted(rows))
             yield ""
@@ -42,10 +42,12 @@ def _row(known: Known) -> tuple[str, ...]:
     return shown(right.subject), right.what(), right.where(), known.source
 
 
-def _certificates(wanted: Wanted) -> Iterator[tuple[str, ...]]:
-    """Holders of certificates: their rights are those of their group, which is in the table of groups."""
+def _holders(wanted: Wanted) -> Iterator[tuple[str, ...]]:
+    """Holders of certificates and tokens: their rights are those of their groups, which are in the table of groups."""
     for name, group in wanted.certificates.items():
         yield name, f"those of {group}", "", "certificate"
+    for name, groups in wanted.tokens.items():
+        yield name, f"those of {', '.join(groups)}" if groups else "its own", "", "token"
 
 
 def _namespaces(compared: Comparison, wanted: Wanted, found: Found) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from components.config.access import Access
 from components.config.errors import ConfigError, Finding
 from components.config.findings import findings_of
 from components.config.page import Page
-from components.config.rules import people, settings
+from components.config.rules import admission, logins, people, settings
 from components.pki.leaves import (
     ADMIN_GROUP,
     ADMIN_USER,
@@ -35,6 +36,7 @@ from tools.operate.page import read, section
 
 _RULES = (
     *(people.namespaces, people.quotas, people.container_limits, settings.developers),
+    *(admission.tolerations, logins.prefixes, logins.proxies, logins.tokens),
     *(people.roles, people.groups, people.users, people.grants),
 )
 
@@ -46,6 +48,8 @@ class WantedNamespace:
     level: str = ""
     quota: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """The annotations with which plugins of admission bind pods to nodes."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,15 @@ class Wanted:
     namespaces: Mapping[str, WantedNamespace]
     certificates: Mapping[str, str]
     """The group of each person, or program, with a certificate."""
+    tokens: Mapping[str, tuple[str, ...]]
+    """The groups of each user with a static token."""
+    trusted: tuple[str, ...]
+    """A sentence about each program outside of the cluster that decides who somebody is, or what somebody may do."""
 
 
 def load_access(path: Path) -> Access:
     """The section `access` of a page. Raises ToolError with what is wrong in it."""
-    given = section(read(path), "access")
+    given = _readable(section(read(path), "access"))
     try:
         access = Access.model_validate({} if given is None else given)
     except ValidationError as error:
@@ -75,6 +83,34 @@ def load_access(path: Path) -> Access:
     if found := [finding for rule in _RULES for finding in rule(page)]:
         raise ToolError(f"{path.name}: {ConfigError(found)}")
     return access
+
+
+def _readable(given: Any) -> Any:
+    """The section with another token in the place of each token that is encrypted on the page."""
+    tokens = given.get("tokens") if isinstance(given, dict) else None
+    if not isinstance(tokens, list):
+        return given
+    readable = [
+        {**one, "token": hashlib.sha256(str(index).encode()).hexdigest()} if _is_encrypted(one) else one
+        for index, one in enumerate(tokens)
+    ]
+    return {**given, "tokens": readable}
+
+
+def _is_encrypted(entry: Any) -> bool:
+    token = entry.get("token") if isinstance(entry, dict) else None
+    return isinstance(token, dict) and token.keys() == {"secure"}
+
+
+def _trusted(access: Access) -> Iterator[str]:
+    if access.proxy:
+        names = ", ".join(access.proxy.names)
+        yield f"access.proxy: whoever has the key of a proxy ({names}) can be every user, also one with all rights"
+    if access.token_webhook:
+        yield f"access.tokenWebhook: {access.token_webhook.url} can make every user of the holder of a token"
+    if access.authorization_webhook:
+        url = access.authorization_webhook.url
+        yield f"access.authorizationWebhook: {url} may allow what is not in these tables"
 
 
 def _inside(path: str) -> str:
@@ -96,11 +132,15 @@ def wanted(access: Access) -> Wanted:
         },
         roles_of_others=tuple(role.name for role in access.roles if role.rules is None),
         namespaces={
-            name: WantedNamespace(one.pod_security, one.quota, one.limits.given() if one.limits else {})
+            name: WantedNamespace(
+                one.pod_security, one.quota, one.limits.given() if one.limits else {}, one.annotations()
+            )
             if (one := listed.get(name))
             else WantedNamespace()
             for name in access.namespace_names()
         },
         certificates={ADMIN_USER: ADMIN_GROUP, DEPLOYER_USER: DEPLOYER_GROUP}
         | {one.name: developer_group(one.namespace) for one in access.developers},
+        tokens={one.name: one.groups for one in access.tokens},
+        trusted=tuple(_trusted(access)),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from components.addons.bindings import OF_COMPONENTS
 from components.config.namespaces import ENFORCE, LIMITED_BY
+from components.config.scheduling import ALLOWED_TOLERATIONS, DEFAULT_TOLERATIONS, NODE_SELECTOR
 from tools.access.rights import UNREADABLE, Right, rights_of
 from tools.report.markdown import Section, code, codes, table
 from tools.report.read import HIDDEN, UNKNOWN, Preview, Step, Values
@@ -18,6 +19,12 @@ _CORE = "kubernetes:core/v1:"
 _NAMESPACE = f"{_CORE}Namespace"
 _OWN_ROLE = "hardway-role-"
 _NONE = "none"
+_PODS = {
+    NODE_SELECTOR: "node selector",
+    DEFAULT_TOLERATIONS: "default tolerations",
+    ALLOWED_TOLERATIONS: "allowed tolerations",
+}
+"""What binds the pods of a namespace to nodes, by annotation."""
 _NEITHER = (UNKNOWN, HIDDEN)
 
 
@@ -113,7 +120,9 @@ def _amounts(step: Step, values: Values) -> dict[str, str]:
     metadata, spec = _metadata(values), values.get("spec")
     spec = spec if isinstance(spec, Mapping) else {}
     if step.type == _NAMESPACE and not (step.operation == "delete" and step.retained):
-        return _texts("Pod Security", {"": _mapping(metadata.get("labels")).get(ENFORCE)})
+        annotations = _mapping(metadata.get("annotations"))
+        pods = {what: annotations.get(name) for name, what in _PODS.items()}
+        return _texts("Pod Security", {"": _mapping(metadata.get("labels")).get(ENFORCE)}) | _texts("", pods)
     if metadata.get("name") != LIMITED_BY:
         return {}
     if step.type == f"{_CORE}ResourceQuota":
