@@ -1,6 +1,7 @@
 """`make access`: bindings of Kubernetes, the page, and the text. tests/engine/test_access_command.py runs all of it."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from authorities import make
 
 from components.config.access import Access
 from tools.access.built_in import built_in_rights
@@ -294,3 +296,45 @@ def test_an_old_version_of_the_level_is_a_difference() -> None:
         found = compared(namespace("shop", **{label: "restricted", f"{label}-version": version}), access=page)
         texts = [text for text in found.differences if f"`kubectl label namespace shop {label}-version-`" in text]
         assert bool(texts) == bool(found.differences) == differs
+
+
+def test_a_page_with_encrypted_tokens_can_be_read(tmp_path: Path) -> None:
+    """`make access` decrypts nothing. The table has the groups of each token, and who else is believed."""
+    authority = make("CN=Web CA").chain
+    service = {"url": "https://hooks.example.com", "certificateAuthority": authority}
+    access = {
+        "developers": [],
+        "tokens": [
+            {"name": "ci", "groups": ["robots"], "token": {"secure": "v1:abc"}},
+            {"name": "cd", "token": {"secure": "v1:abc"}},
+        ],
+        "proxy": {"names": ["login"], "prefix": "sso:"},
+        "tokenWebhook": {**service, "prefix": "corp:"},
+        "authorizationWebhook": service,
+    }
+    page = tmp_path / "Pulumi.dev.yaml"
+    page.write_text(json.dumps({"config": {"hardway:access": access}}))
+    want = wanted(load_access(page))
+    have = found(of_program())
+    text = "\n".join(lines(compare(want, have, "dev"), want, have))
+    assert re.search(r"^ci +those of robots +token$", text, re.MULTILINE)
+    assert re.search(r"^cd +its own +token$", text, re.MULTILINE)
+    for key in ("proxy", "tokenWebhook", "authorizationWebhook"):
+        assert f"- access.{key}: " in text
+
+
+def test_another_node_selector_is_a_difference() -> None:
+    access = Access.model_validate({"developers": [], "namespaces": [{"name": "shop", "nodeSelector": {"a": "1"}}]})
+    shop = namespace("shop", **{"pod-security.kubernetes.io/enforce": "restricted"})
+    (text,) = compared(shop, access=access).differences
+    key = "scheduler.alpha.kubernetes.io/node-selector"
+    assert text == (
+        f"namespace shop: the annotation {key} is not set in the cluster, a=1 on the page: `kubectl annotate namespace "
+        f"shop --overwrite {key}=a=1`"
+    )
+    shop["metadata"]["annotations"] = {key: "a=1"}
+    assert compared(shop, access=access).differences == ()
+    (text,) = compared(
+        shop, access=Access.model_validate({"developers": [], "namespaces": [{"name": "shop"}]})
+    ).differences
+    assert text.endswith(f"`kubectl annotate namespace shop --overwrite {key}-`")
