@@ -63,13 +63,7 @@ _PROXY = (
     *("requestheader-allowed-names", "requestheader-username-headers", "requestheader-group-headers"),
     "requestheader-extra-headers-prefix",
 )
-_TOKEN_WEBHOOK = tuple(f"authentication-token-webhook-{what}" for what in ("config-file", "cache-ttl", "version"))
-# The file of authorization-config excludes the other flags (BuiltInAuthorizationOptions in the same folder).
-_AUTHORIZATION = (
-    *("authorization-mode", "authorization-config", "authorization-webhook-config-file"),
-    *("authorization-webhook-version", "authorization-webhook-cache-authorized-ttl"),
-    "authorization-webhook-cache-unauthorized-ttl",
-)
+_AUTHORIZATION = ("authorization-mode", "authorization-config", "authorization-webhook-config-file")
 
 MANAGED_FLAGS: dict[str, dict[str, str]] = {
     "kube-apiserver": _managed(
@@ -79,14 +73,13 @@ MANAGED_FLAGS: dict[str, dict[str, str]] = {
         service-account-issuer service-account-key-file service-account-signing-key-file
         enable-bootstrap-token-auth anonymous-auth allow-privileged encryption-provider-config
         encryption-provider-config-automatic-reload audit-policy-file audit-log-path
-        requestheader-client-ca-file requestheader-uid-headers proxy-client-cert-file proxy-client-key-file
+        requestheader-client-ca-file proxy-client-cert-file proxy-client-key-file
         shutdown-delay-duration shutdown-send-retry-after endpoint-reconciler-type
         etcd-prefix etcd-servers-overrides storage-media-type service-account-lookup
         service-account-extend-token-expiration service-account-signing-endpoint
         authorization-policy-file version""",
         **dict.fromkeys(_OIDC, "access.oidc"),
         **dict.fromkeys(_PROXY, "access.proxy"),
-        **dict.fromkeys(_TOKEN_WEBHOOK, "access.tokenWebhook"),
         **dict.fromkeys(_AUTHORIZATION, "access.authorizationWebhook"),
         **{"token-auth-file": "access.tokens"},
         admission_control="admission.enable",

@@ -53,6 +53,8 @@ ACCESS = {
             "name": "shop",
             "quota": {"pods": "2", "limits.cpu": "2"},
             "limits": {"default": {"cpu": "500m", "memory": "64Mi"}, "max": {"cpu": "1"}},
+            "nodeSelector": {"pool": "shop"},
+            "tolerations": {"default": [{"key": "pool", "value": "shop"}]},
         }
     ],
     "developers": [{"name": "alice", "namespace": "shop"}],

@@ -12,6 +12,7 @@ from people_world import LIMITS, NAMESPACES, QUOTA, RBAC, SHOP, WORKERS, World, 
 from test_oidc import ask
 
 from components.config.namespaces import COUNTED, ENFORCE, MEASURED
+from components.config.scheduling import ALLOWED_TOLERATIONS, DEFAULT_TOLERATIONS, NODE_SELECTOR
 from components.rights import VERBS, dangers
 
 
@@ -31,6 +32,8 @@ FORBIDDEN: dict[str, tuple[str, str, Any]] = {
     "delete the limits": ("DELETE", LIMITS, None),
     "make limits": ("POST", f"{SHOP}/limitranges", {"metadata": {"name": "x"}, "spec": {"limits": []}}),
     "lower the level of Pod Security": ("PATCH", SHOP, {"metadata": {"labels": {ENFORCE: "privileged"}}}),
+    "take the node selector away": ("PATCH", SHOP, {"metadata": {"annotations": {NODE_SELECTOR: None}}}),
+    "tolerate each taint": ("PATCH", SHOP, {"metadata": {"annotations": {ALLOWED_TOLERATIONS: ""}}}),
     "take the level of Pod Security away": ("PATCH", SHOP, {"metadata": {"labels": {ENFORCE: None}}}),
     "write the status of the namespace": ("PATCH", f"{SHOP}/status", {"metadata": {"labels": {ENFORCE: None}}}),
     "delete the namespace": ("DELETE", SHOP, None),
@@ -68,6 +71,8 @@ FORBIDDEN: dict[str, tuple[str, str, Any]] = {
 
 def test_the_objects_are_as_on_the_page(world: World) -> None:
     assert world.server.ask("GET", SHOP)["metadata"]["labels"][ENFORCE] == "restricted"
+    annotations = world.server.ask("GET", SHOP)["metadata"]["annotations"]
+    assert annotations[NODE_SELECTOR] == "pool=shop" and annotations[DEFAULT_TOLERATIONS]
     assert world.server.ask("GET", QUOTA)["spec"]["hard"] == {"pods": "2", "limits.cpu": "2"}
     (limits,) = world.server.ask("GET", LIMITS)["spec"]["limits"]
     assert limits["default"] == {"cpu": "500m", "memory": "64Mi"} and limits["max"] == {"cpu": "1"}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from authorities import make
 from clusters import NAMES, cluster, cluster_of
 from conftest import DATA, Values, changed, page_values
 from generated_pages import likely
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from starting import Node, complaints
 
 from components.config import ConfigError, Page, load
+from components.config.admission import CAN_BE_OFF, CAN_BE_ON
 
 EXAMPLES = int(os.environ.get("HARDWAY_FUZZ_EXAMPLES", "60"))
 BUILT = {"1.36": "1.36.4", "1.37": "1.37.1"}
@@ -45,6 +47,23 @@ def said(page: Page, name: str, *only: str) -> list[str]:
         return list(complaints(Node(part, folder, *versions).write(), *only))
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("version", BUILT.values())
+def test_api_servers_accept_each_way_to_log_in_and_each_plugin(version: str) -> None:
+    """All flags of the unit at once: tests of single ways start a server with some of them."""
+    service = {"url": "https://hooks.example.com/ask", "certificateAuthority": make("CN=Web CA").chain}
+    change = {
+        "versions.kubernetes": version,
+        "access.proxy": {"names": ["a", "b"], "prefix": "sso:", "extraHeaderPrefixes": ["X-Fact-"]},
+        "access.tokens": [{"name": "ci", "token": "8f3a1c5e7b9d2f4a6c8e0b1d3f5a7c9e"}],
+        "access.tokenWebhook": {**service, "prefix": "corp:"},
+        "access.authorizationWebhook": {**service, "matchConditions": ["'corp:staff' in request.groups"]},
+        "access.namespaces": [{"name": "shop", "nodeSelector": {"pool": "shop"}, "tolerations": {}}],
+        "admission": {"enable": list(CAN_BE_ON), "disable": list(CAN_BE_OFF), "imagePolicyWebhook": service},
+    }
+    page = load(changed(page_values("stacked"), change), ("access",))
+    assert said(page, "cp-1", "kube-apiserver") == []
 
 
 def nodes_to_try(page: Page) -> list[str]:

@@ -1,12 +1,19 @@
 """The project's answers to the benchmark: for controls that exist, complete, and with scripts that shells can read."""
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from authorities import make
+from clusters import cluster
 
+from components.node.model import ROOT
+from components.node.render.control_plane import api_server
+from components.node.render.documents import json_document
+from components.node.render.outside import AUTHORIZATION
 from tools.cis import answers
 from tools.cis.answers import Answer
 from tools.cis.ask import FUNCTIONS
@@ -109,3 +116,27 @@ def test_a_control_concerns_the_machines_that_have_what_it_is_about() -> None:
     assert concerned("1.1.12") == ["cp", "both", "etcd"] and concerned("1.1.1") == ["cp", "both"]
     assert CONTROLS["2.1"].target == ETCD and concerned("2.1") == ["both", "etcd"]
     assert CONTROLS["4.2.1"].target == NODE and concerned("4.2.1") == concerned("5.6.2") == ["cp", "both", "worker"]
+
+
+@pytest.mark.parametrize(
+    ("types", "code"),
+    [(("Node", "RBAC", "Webhook"), 0), (("Webhook", "Node"), 1), (("Node", "RBAC", "AlwaysAllow"), 1)],
+)
+@pytest.mark.parametrize("control", ["1.2.6", "1.2.7", "1.2.8"])
+def test_the_authorizers_of_a_file_are_measured(
+    tmp_path: Path, control: str, types: tuple[str, ...], code: int
+) -> None:
+    """kube-bench reads the flag, which API servers with a webhook for authorization do not have."""
+    service = {"url": "https://hooks.example.com", "certificateAuthority": make("CN=Web CA").chain}
+    made = cluster("stacked", {"access.authorizationWebhook": service})
+    part = api_server(made.page, made.topology, made.topology.node("cp-1"))
+    (content,) = (str(file.content) for file in part.files if file.path == AUTHORIZATION)
+    listed = json.loads(content)
+    assert [one["type"] for one in listed["authorizers"]] == ["Node", "RBAC", "Webhook"]
+    listed["authorizers"] = [{**one, "type": kind} for one, kind in zip(listed["authorizers"], types, strict=False)]
+    (tmp_path / "cfg").mkdir()
+    (tmp_path / AUTHORIZATION).write_text(json_document(listed))
+    (tmp_path / "unit").write_text(part.units[0].text.replace(ROOT, str(tmp_path)))
+    script = str(PROJECT[control].machine).replace("/etc/systemd/system/kube-apiserver.service", str(tmp_path / "unit"))
+    found = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, timeout=20, check=False)
+    assert found.returncode == code, found.stdout + found.stderr

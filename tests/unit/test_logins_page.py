@@ -207,3 +207,21 @@ def test_api_servers_have_a_certificate_for_services_only_if_they_ask_one() -> N
     assert [file.content for file in part.files if file.path == TOKEN_WEBHOOK] == [expected]
     assert flags["authentication-token-webhook-cache-ttl"] == "30s"
     assert flags["authentication-token-webhook-version"] == "v1"
+
+
+@pytest.mark.parametrize(
+    ("key", "flag"),
+    [
+        ("tokenWebhook", "authentication-token-webhook-cache-ttl"),
+        ("tokenWebhook", "authentication-token-webhook-config-file"),
+        ("authorizationWebhook", "authorization-webhook-version"),
+    ],
+)
+def test_a_flag_does_not_change_the_webhook_of_the_page(key: str, flag: str) -> None:
+    """Without the webhook of the page, the flags are as free as all others."""
+    value = {"config-file": "/etc/hook.yaml", "version": "v1"}.get(flag.partition("webhook-")[2], "1m")
+    change = {"extraArgs.kube-apiserver": {flag: value}}
+    assert cluster("stacked", change)
+    own = {"prefix": "corp:"} if key == "tokenWebhook" else {}
+    with pytest.raises(ConfigError, match=f"extraArgs.kube-apiserver.{flag}: is given, and access.{key} sets it"):
+        cluster("stacked", change | {f"access.{key}": SERVICE | own})

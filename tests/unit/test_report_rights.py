@@ -87,6 +87,20 @@ def test_own_roles() -> None:
     }
 
 
+def test_what_binds_pods_to_nodes_is_a_limit() -> None:
+    """Other annotations are not shown."""
+    selector, allowed = (
+        "scheduler.alpha.kubernetes.io/node-selector",
+        "scheduler.alpha.kubernetes.io/tolerationsWhitelist",
+    )
+    before = {"metadata": {"name": "shop", "annotations": {selector: "pool=a", "example.com/x": "1"}}}
+    after = {"metadata": {"name": "shop", "annotations": {selector: "pool=b", allowed: "[]"}}}
+    assert shown(step("Namespace", "update", old=before, new=after))["Limits of namespaces"] == [
+        "| `shop` | `allowed tolerations` | none | `[]` |",
+        "| `shop` | `node selector` | `pool=a` | `pool=b` |",
+    ]
+
+
 def test_limits_of_namespaces() -> None:
     label = "pod-security.kubernetes.io/enforce"
     inside = {"name": "hardway", "namespace": "shop"}

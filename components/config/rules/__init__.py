@@ -84,6 +84,7 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     people.grants,
     admission.plugins,
     settings.managed,
+    logins.flags,
     arguments.known_flags,
     arguments.flag_values,
     arguments.flag_contradictions,

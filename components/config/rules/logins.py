@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components.config.errors import Finding
+from components.config.flags import MANAGED_FLAGS
 from components.config.page import Page
 from components.config.rules.authorities_of_services import authority_findings
 from components.config.rules.common import repeated
@@ -98,6 +99,21 @@ def services(page: Page) -> Iterator[Finding]:
     for path, one in given.items():
         if one is not None:
             yield from authority_findings(f"{path}.certificateAuthority", one.certificate_authority)
+
+
+def flags(page: Page) -> Iterator[Finding]:
+    """`extraArgs` has no flag of a webhook that `access` has: API servers have one webhook of a kind."""
+    given = {
+        "authentication-token-webhook-": ("access.tokenWebhook", page.access.token_webhook),
+        # An API server refuses these flags together with a file for authorization.
+        "authorization-webhook-": ("access.authorizationWebhook", page.access.authorization_webhook),
+    }
+    for beginning, (key, webhook) in given.items():
+        for name in page.extra_args.kube_apiserver if webhook else ():
+            # Another rule refuses the flags that hardway always sets itself.
+            if name.startswith(beginning) and name not in MANAGED_FLAGS["kube-apiserver"]:
+                problem = f"is given, and {key} sets it"
+                yield Finding(f"extraArgs.kube-apiserver.{name}", problem, f"no such flag, or no {key}")
 
 
 def conditions(page: Page) -> Iterator[Finding]:

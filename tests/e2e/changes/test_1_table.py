@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from components.resource_names import name_of
 from tests.e2e.changes.conftest import Probes, Web
@@ -25,6 +26,38 @@ ISSUER = {
     "claimMappings": {"username": {"claim": "sub", "prefix": "oidc:"}},
 }
 TAINT = {"key": "example.com/slow", "value": "yes", "effect": "PreferNoSchedule"}
+
+
+TOKEN = "8f3a1c5e7b9d2f4a6c8e0b1d3f5a7c9e"
+WAYS = ("proxy", "tokenWebhook", "tokens", "authorizationWebhook")
+"""Keys of `access` with further ways to log in."""
+
+
+def ways_in(cluster: Cluster) -> dict[str, Any]:
+    """Each further way to log in. Nothing answers at the services, so nobody of the cluster may need them."""
+    authority = cluster.machines["cp-1"].read(f"{SSL}/kubernetes-ca.pem")
+    service = {"url": "https://192.0.2.1/ask", "certificateAuthority": authority}
+    return {
+        "proxy": {"names": ["login"], "prefix": "sso:"},
+        "tokenWebhook": {**service, "prefix": "corp:"},
+        "authorizationWebhook": {**service, "timeout": "1s"},
+        "tokens": [{"name": "robot", "groups": ["robots"], "token": encrypted(cluster, TOKEN)}],
+        "namespaces": [
+            {"name": "pinned", "nodeSelector": {RACK: "r1"}},
+            {"name": "tainted", "tolerations": {"default": [{"key": TAINT["key"], "operator": "Exists"}]}},
+        ],
+    }
+
+
+def encrypted(cluster: Cluster, text: str) -> dict[str, str]:
+    """A secret as a page has it. Pulumi encrypts it with the key of the stack."""
+    stack, scratch = cluster.stack, cluster.stack.folder / "encrypted.yaml"
+    scratch.write_text(stack.clone.page(stack.name).read_text())
+    command = ["pulumi", "config", "set", "--secret", "--non-interactive", "--stack", stack.name]
+    command += ["--config-file", str(scratch), "hardway:secret"]
+    ask(command, cwd=stack.clone.root, env=stack.environment(), stdin=text).ok()
+    found: dict[str, str] = yaml.safe_load(scratch.read_text())["config"]["hardway:secret"]
+    return found
 
 
 def merged(cluster: Cluster, /, **changes: dict[str, Any]) -> dict[str, Any]:
@@ -141,6 +174,8 @@ def test_free_values_restart_nothing(cluster: Cluster, probes: Probes, say: Say)
         "etcd",
     ),
     *("nodes[].roles", "nodes[].taints", "artifacts.registryMirrors", "access.oidc"),
+    *("access.proxy", "access.tokenWebhook", "access.tokens", "access.authorizationWebhook", "admission"),
+    *("access.namespaces[].nodeSelector", "access.namespaces[].tolerations"),
 )
 def test_rolled_values_restart_their_readers(cluster: Cluster, web: Web, say: Say) -> None:
     """All rolled values of local machines at once. The API fails no request; the service answers when all is done.
@@ -156,7 +191,8 @@ def test_rolled_values_restart_their_readers(cluster: Cluster, web: Web, say: Sa
             dns={"replicas": 3},
             pki={"signingLifetime": "100h"},
             etcd={"snapshotCount": 20000},
-            access={"oidc": [ISSUER]},
+            access={"oidc": [ISSUER], **ways_in(cluster)},
+            admission={"enable": ["ExtendedResourceToleration"]},
             artifacts={"registryMirrors": {"registry.example.com": "http://192.0.2.1:5000"}},
         )
         | nodes(cluster, worker_2={"taints": [TAINT]}, cp_3={"roles": ["etcd", "control-plane", "worker"]})
@@ -169,6 +205,19 @@ def test_rolled_values_restart_their_readers(cluster: Cluster, web: Web, say: Sa
     config = cluster.machines["cp-1"].read("/opt/kubernetes/cfg/authentication.yaml")
     assert json.loads(config)["jwt"][0]["issuer"]["url"] == ISSUER["url"]
     masters = {machine.name for machine in cluster.having("control-plane")}
+    unit = cluster.machines["cp-1"].read("/etc/systemd/system/kube-apiserver.service")
+    flags = ("token-auth-file", "authentication-token-webhook-config-file", "authorization-config")
+    assert all(f"--{flag}=" in unit for flag in flags) and "front-proxy-client,hardway:proxy:login" in unit
+    assert "EventRateLimit,ExtendedResourceToleration,PodNodeSelector,PodTolerationRestriction" in unit
+    login = (
+        f"curl -s --noproxy '*' --cacert {SSL}/kubernetes-ca.pem --header @- https://127.0.0.1:{cluster.api_port}/api"
+    )
+    answered = cluster.machines["cp-1"].run(
+        f"{login} -o /dev/null -w '%{{http_code}}'", stdin=f"Authorization: Bearer {TOKEN}"
+    )
+    assert answered.ok() == "200"
+    assert cluster.kubectl.get("namespace", "pinned")["metadata"]["annotations"]
+    assert "certificate" in cluster.stack.output("proxyCredentials")["login"]
     expected = {(name, unit) for name in masters for unit in ("etcd", "kube-apiserver", "kube-controller-manager")}
     expected |= {(name, "kube-proxy") for name in cluster.machines} | {("worker-2", "kubelet"), ("cp-3", "kubelet")}
     done = restarted(before, invocations(cluster))
@@ -197,7 +246,8 @@ def test_the_way_back(cluster: Cluster, web: Web, say: Say) -> None:
             cluster={"protect": False, "name": "renamed"},
             network={"nodePortRange": "8500-9999", "proxyMode": "nftables", "flannel": {}},
             dns={"replicas": 2},
-            access={"oidc": []},
+            access={"oidc": [], "namespaces": None, **dict.fromkeys(WAYS)},
+            admission={"enable": []},
         )
         | nodes(cluster, worker_2={"taints": []}, cp_3={"roles": ["etcd", "control-plane"]})
         | {"hardway:artifacts": None}
