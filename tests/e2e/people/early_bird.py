@@ -57,6 +57,23 @@ class EarlyBird:
             ended.set()
             thread.join(60)
 
+    def assert_limited(self) -> None:
+        """Raises AssertionError unless the namespace was limited whenever the person had the right to make pods.
+
+        Also if nobody knocked before the right came, or after that.
+        """
+        assert not self.problems, self.problems
+        for knock in self.knocks:
+            # Not all API servers know a right at the same moment. Who has it is told if there is no such object.
+            assert {knock.quota[0], knock.limits[0]} <= {200, 401, 403}, f"the right came before the limits: {knock}"
+            assert knock.open_pod[0] in (401, 403), f"an open pod was admitted: {knock}"
+            if knock.has_the_right:
+                # The account of pods comes a moment after the namespace, and a pod without one is refused as well.
+                refused = any(why in knock.open_pod[1] for why in ("violates PodSecurity", "service account"))
+                assert refused, f"a right without limits: {knock}"
+        rights = [knock.has_the_right for knock in self.knocks]
+        assert rights and not rights[0] and rights[-1], "nobody knocked before or after the right came"
+
     def _run(self, ended: threading.Event) -> None:
         while not ended.wait(_PAUSE):
             try:
