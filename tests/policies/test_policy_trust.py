@@ -1,7 +1,10 @@
 """The rule about programs and people outside of the cluster that API servers believe."""
 
+from pathlib import Path
 from typing import Any
 
+import policy_engine
+import pytest
 from authorities import make
 from clusters import cluster
 from policy_requests import UNKNOWN, asked, made
@@ -44,3 +47,22 @@ def test_each_way_is_told_by_its_key() -> None:
 
 def test_a_release_that_is_not_known_hides_nothing_else() -> None:
     assert asked(made("hardway:node:NodeRelease", "cp-1", {"flags": UNKNOWN})).get("outside-trust", []) == []
+
+
+PROGRAM = """
+import pulumi
+
+shown = {"digest": "x", "flags": {"kube-apiserver.service": {"token-auth-file": "/opt/kubernetes/x.csv"}}}
+pulumi.ComponentResource("hardway:node:NodeRelease", "cp-1", shown)
+"""
+
+
+@pytest.mark.skipif(not policy_engine.ENGINE.exists(), reason="no engine in this clone yet: `make tools`")
+def test_the_engine_shows_the_flags_of_a_release_to_the_rule(tmp_path: Path) -> None:
+    """A release is a component, not a resource of a provider."""
+    stack = policy_engine.make("cluster", tmp_path / "stack")
+    (stack.folder / "__main__.py").write_text(PROGRAM)
+    found = stack.preview()
+    assert found.code == 0, found.output
+    (message,) = found.policies["outside-trust", "advisory"]
+    assert message.startswith("cp-1: access.tokens: ")
