@@ -3,7 +3,7 @@
 STACK      ?= dev
 SUITE      ?= local
 # Suites that are joined by + share their cluster.
-SUITES     ?= local changes+rotation members resume onprem aws
+SUITES     ?= local+people changes+rotation members resume onprem aws
 NAMES       = $(subst +, ,$(SUITE))
 # Suites that upgrade need the version before and the version after the upgrade.
 KUBERNETES ?= $(if $(filter changes rotation resume,$(NAMES)),1.36.4 1.37.1)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from authorities import Made, make
-from issuer import LOOPBACK
+from cryptography import x509
 from signing_service import free_port
 
 Review = dict[str, Any]
+
+
+class Chain(Protocol):
+    """An authority and its issuers."""
+
+    @property
+    def chain(self) -> str:
+        """The certificates in PEM."""
 
 
 @dataclass
@@ -26,10 +36,13 @@ class Reviewer:
     """
 
     folder: Path
-    clients: Made
+    clients: Chain
     decide: Callable[[Review], Review]
     web: Made = field(default_factory=lambda: make("CN=Web CA"))
     port: int = field(default_factory=free_port)
+    address: str = "127.0.0.1"
+    listen: Callable[[], socket.socket] | None = None
+    """Makes the socket that listens at the address, if that is not in the network of this process."""
     asked: list[Review] = field(default_factory=list)
     """The reviews that were asked for."""
     names: set[str] = field(default_factory=set)
@@ -39,7 +52,7 @@ class Reviewer:
     @property
     def url(self) -> str:
         """Where the service is."""
-        return f"https://127.0.0.1:{self.port}/review"
+        return f"https://{self.address}:{self.port}/review"
 
     def on_page(self, **more: Any) -> dict[str, Any]:
         """The service as on a page."""
@@ -47,15 +60,19 @@ class Reviewer:
 
     def start(self) -> None:
         """Serve."""
-        leaf = make("CN=reviewer", self.web, authority=False, signs=False, more=[LOOPBACK])
+        name = x509.SubjectAlternativeName([x509.IPAddress(ip_address(self.address))])
+        leaf = make("CN=reviewer", self.web, authority=False, signs=False, more=[name])
         pair, clients = self.folder / f"reviewer-{self.port}.pem", self.folder / f"reviewer-{self.port}-clients.pem"
         pair.write_text(leaf.private + leaf.chain)
         clients.write_text(self.clients.chain)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(clients))
         context.load_cert_chain(pair)
         context.verify_mode = ssl.CERT_REQUIRED
-        server = _Server(("127.0.0.1", self.port), _Handler)
+        server = _Server((self.address, self.port), _Handler, bind_and_activate=self.listen is None)
         server.reviewer = self
+        if self.listen:
+            server.socket.close()
+            server.socket = self.listen()
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         self._server = server
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()

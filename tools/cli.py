@@ -344,15 +344,21 @@ def lock(add: tuple[str, ...], check: bool, no_signatures: bool) -> None:
 
 @commands.command("test-programs", hidden=True)
 def test_programs() -> None:
-    """Install programs that only tests need. If that is not possible, then their tests are skipped."""
+    """Install programs and packages that only tests need. Names what is missing, and which tests need it."""
     from tools.common.errors import ToolError
     from tools.common.progress import say
-    from tools.prepare import host_packages
+    from tools.common.store import Store
+    from tools.prepare import host_packages, npm_packages
 
+    logs = shared_cache() / "log"
     try:
-        host_packages.ensure(host_packages.TESTS, shared_cache() / "log" / "apt.log")
+        host_packages.ensure(host_packages.TESTS, logs / "apt.log")
     except ToolError as error:
         say(f"tests that need {', '.join(host_packages.missing(host_packages.TESTS))} are skipped: {error}")
+    try:
+        npm_packages.ensure(this_clone().root / "tests" / "e2e" / "people", Store(shared_cache() / "store"), logs)
+    except ToolError as error:
+        say(f"the suite people will fail, because its provider needs Node.js and npm: {error}")
 
 
 @commands.command("lint-workflows")

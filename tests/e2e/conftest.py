@@ -10,11 +10,13 @@ import pytest
 
 from tests.e2e.support import diagnostics, failures
 from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.everyday import everyday
 from tests.e2e.support.laptop import laptop
 from tests.e2e.support.progress import Reporter, Say
 
-__all__ = ["laptop"]
+__all__ = ["everyday", "laptop"]
 
+_LAST = "test_9_down.py"
 _LOOKS = 3
 """The number of failures for which diagnostics are gathered."""
 _looked = pytest.StashKey[int]()
@@ -23,6 +25,11 @@ _looked = pytest.StashKey[int]()
 def pytest_sessionstart() -> None:
     """Let SIGTERM have the effect of Ctrl-C: fixtures remove their clusters."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files that remove a cluster be the last: suites that are joined share their cluster."""
+    items.sort(key=lambda item: item.path.name == _LAST)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -24,3 +24,13 @@ def test_modules_of_suites_have_the_names_that_suites_use() -> None:
     kinds = (r"error: Module .*has no attribute", r"\[call-arg\]$")
     wrong = [line for line in done.stdout.splitlines() if any(re.search(kind, line) for kind in kinds)]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_file_that_removes_a_shared_cluster_is_the_last() -> None:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    command += ["tests/e2e/local", "tests/e2e/people"]
+    done = subprocess.run(command, cwd=this_clone().root, capture_output=True, text=True, check=True)
+    files = [line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line]
+    order = list(dict.fromkeys(files))
+    assert order[0] == "tests/e2e/local/test_1_up.py" and order[-1] == "tests/e2e/local/test_9_down.py"
+    assert order[-2] == "tests/e2e/people/test_5_without_issuer.py"

@@ -1,15 +1,13 @@
 """Changes of flags: nothing restarts without need, and a wrong flag does no harm."""
 
 import json
-from collections.abc import Sequence
 
 import pytest
 
 from tests.e2e.changes.conftest import Probes
 from tests.e2e.support.cluster import Cluster
-from tests.e2e.support.machines import Machine
 from tests.e2e.support.progress import Say
-from tests.e2e.support.units import connections, invocations, restarted
+from tests.e2e.support.units import connections, invocations, one_at_a_time, restarted
 
 API_SERVER = "kube-apiserver"
 
@@ -46,7 +44,7 @@ def test_right_flag_restarts_one_unit_on_one_node_after_the_other(cluster: Clust
         watch.assert_none_failed()
     say(f"  {len(masters)} API servers restarted in {run.seconds:.1f} s")
     assert restarted(before, invocations(cluster)) == {(machine.name, API_SERVER) for machine in masters}
-    assert _one_at_a_time(masters, API_SERVER)
+    assert one_at_a_time(masters, API_SERVER)
     for machine in masters:
         process = machine.run(f"tr '\\0' '\\n' </proc/$(pidof {API_SERVER})/cmdline").ok()
         assert "--max-requests-inflight=500" in process
@@ -67,7 +65,7 @@ def test_pods_live_on_when_their_kubelet_is_restarted(cluster: Cluster, probes: 
         watch.assert_none_failed()
     say(f"  {len(cluster.machines)} kubelets restarted in {run.seconds:.1f} s")
     assert restarted(before, invocations(cluster)) == {(name, "kubelet") for name in cluster.machines}
-    assert _one_at_a_time(list(cluster.machines.values()), "kubelet")
+    assert one_at_a_time(list(cluster.machines.values()), "kubelet")
     assert _containers(cluster) == pods
     nodes = cluster.kubectl.items("nodes")
     assert not [node for node in nodes if node["spec"].get("unschedulable")], "a node was drained without need"
@@ -82,17 +80,6 @@ def test_containers_outlive_their_runtime(cluster: Cluster, probes: Probes) -> N
             machine.run("until /opt/kubernetes/bin/crictl ps -q >/dev/null; do sleep 0.2; done").ok()
         watch.assert_none_failed()
     assert _containers(cluster) == pods
-
-
-def _one_at_a_time(machines: Sequence[Machine], unit: str) -> bool:
-    """Whether each machine stopped its unit only after the unit of the machine before it was ready again."""
-    show = f"systemctl show --property=InactiveEnterTimestampMonotonic,ActiveEnterTimestampMonotonic {unit}.service"
-    times = []
-    for machine in machines:
-        values = dict(line.split("=") for line in machine.run(show).ok().split())
-        times.append((int(values["InactiveEnterTimestampMonotonic"]), int(values["ActiveEnterTimestampMonotonic"])))
-    flat = [moment for pair in times for moment in pair]
-    return flat == sorted(flat)
 
 
 def _containers(cluster: Cluster) -> dict[str, tuple[str, int]]:

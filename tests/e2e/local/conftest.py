@@ -1,36 +1,19 @@
-"""The cluster of this suite: made once, and removed at the end in any case."""
+"""The cluster of this suite, a namespace, and a web server."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.e2e.support import pods
-from tests.e2e.support.cluster import Cluster, running
-from tests.e2e.support.progress import Say
-from tests.e2e.support.stack import Stack, laptop_page
+from tests.e2e.support.cluster import Cluster
 
-NAME = "e2e-local"
 NAMESPACE = "e2e"
-ISOLATED = "walled"
-"""A namespace of the page whose pods reach each other and the DNS only."""
 
 
 @pytest.fixture(scope="session")
-def cluster(say: Say) -> Iterator[Cluster]:
-    """The local cluster with another name, so that it can run beside a cluster that somebody works with."""
-    with running(Stack(NAME, page(), say)) as found:
-        yield found
-
-
-def page() -> dict[str, Any]:
-    """The page `Pulumi.dev.yaml` with network policies, which all other tests of the suite have to live with."""
-    found = laptop_page(NAME)
-    spaces = {"namespaces": [{"name": ISOLATED, "network": "isolated"}]}
-    return found | {
-        "hardway:network": found["hardway:network"] | {"policies": "enforced"},
-        "hardway:access": found["hardway:access"] | spaces,
-    }
+def cluster(everyday: Cluster) -> Cluster:
+    """The everyday cluster."""
+    return everyday
 
 
 @pytest.fixture(scope="session")

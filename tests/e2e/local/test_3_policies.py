@@ -14,9 +14,9 @@ import pytest
 
 from components.config.namespaces import LIMITED_BY
 from components.network_policies.names import CHAIN, QUEUE, TABLE
-from tests.e2e.local.conftest import ISOLATED
 from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.everyday import ISOLATED
 from tests.e2e.support.kept_connection import KeptConnection
 from tests.e2e.support.kubectl import Manifest
 from tests.e2e.support.pod_network import network_of

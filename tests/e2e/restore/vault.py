@@ -6,20 +6,19 @@ import base64
 import contextlib
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.guest import address_of_guest, guest
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import ask
+from tests.e2e.support.secret import encrypted
 from tests.e2e.support.wait import eventually
 
-HOST, S3_PORT = 250, 9000
+S3_PORT = 9000
 FOLDER, BUCKET = "/srv/snapshots", "snapshots"
 _SSHD = "mkdir -p /run/sshd /srv && chmod 700 /root/.ssh && exec /usr/sbin/sshd -D -e"
 ACCESS_KEY = "restore-suite"
@@ -42,51 +41,35 @@ class Vault:
 @contextlib.contextmanager
 def vault(cluster: Cluster) -> Iterator[Vault]:
     """The container runs during the body. The stack of the cluster has to be up."""
-    stack, lab = cluster.stack, cluster.stack.lab
-    engine = next(iter(cluster.machines.values())).engine
-    address = f"{lab.subnet.rpartition('.')[0]}.{HOST}"
-    folder = stack.folder / "vault"
+    address = address_of_guest(cluster)
+    folder = cluster.stack.folder / "vault"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("host", "user"):
         (folder / name).unlink(missing_ok=True)
         ask(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(folder / name)]).ok()
     _certificate(folder, address)
-    image = ask([*engine, "inspect", "--format", "{{.ImageName}}", cluster.machines["cp-1"].container]).ok().strip()
-    machine = Machine("vault", address, f"{lab.name}-vault", engine)
-    ask([*engine, "rm", "--force", machine.container])
-    mounts = {"host": "/etc/ssh/ssh_host_ed25519_key", "user.pub": "/root/.ssh/authorized_keys"}
-    ask(
-        [
-            *(*engine, "run", "--detach", "--name", machine.container, "--label", f"hardway.lab={lab.name}"),
-            *("--network", lab.name, "--ip", address, "--ulimit", "nofile=20000:20000"),
-            *(f"--volume={folder / name}:{path}:ro" for name, path in mounts.items()),
-            *("--ulimit", "nproc=10000:10000", image, "sh", "-c", _SSHD),
-        ]
-    ).ok()
-    try:
-        with _s3(machine, folder):
-            yield Vault(
-                machine,
-                {
-                    "kind": "sftp",
-                    "host": address,
-                    "user": "root",
-                    "path": FOLDER,
-                    "hostKey": " ".join((folder / "host.pub").read_text().split()[:2]),
-                    "privateKey": _secret(cluster, "privateKey", (folder / "user").read_text()),
-                },
-                {
-                    "kind": "s3",
-                    "endpoint": f"https://{address}:{S3_PORT}",
-                    "bucket": BUCKET,
-                    "prefix": "dev",
-                    "accessKeyId": ACCESS_KEY,
-                    "secretAccessKey": _secret(cluster, "secretAccessKey", "not-a-secret"),
-                    "ca": (folder / "s3.pem").read_text(),
-                },
-            )
-    finally:
-        ask([*engine, "rm", "--force", "--time", "0", machine.container]).ok()
+    mounts = {folder / "host": "/etc/ssh/ssh_host_ed25519_key", folder / "user.pub": "/root/.ssh/authorized_keys"}
+    with guest(cluster, "vault", ["sh", "-c", _SSHD], mounts) as machine, _s3(machine, folder):
+        yield Vault(
+            machine,
+            {
+                "kind": "sftp",
+                "host": address,
+                "user": "root",
+                "path": FOLDER,
+                "hostKey": " ".join((folder / "host.pub").read_text().split()[:2]),
+                "privateKey": encrypted(cluster.stack, (folder / "user").read_text()),
+            },
+            {
+                "kind": "s3",
+                "endpoint": f"https://{address}:{S3_PORT}",
+                "bucket": BUCKET,
+                "prefix": "dev",
+                "accessKeyId": ACCESS_KEY,
+                "secretAccessKey": encrypted(cluster.stack, "not-a-secret"),
+                "ca": (folder / "s3.pem").read_text(),
+            },
+        )
 
 
 @contextlib.contextmanager
@@ -122,18 +105,3 @@ def _certificate(folder: Path, address: str) -> None:
     ]
     command += ["-subj", "/CN=vault", "-addext", f"subjectAltName=IP:{address}"]
     ask([*command, "-keyout", str(folder / "s3.key"), "-out", str(folder / "s3.pem")]).ok()
-
-
-def _secret(cluster: Cluster, key: str, text: str) -> dict[str, str]:
-    """A value of the page, encrypted as `pulumi config set --secret` does it."""
-    stack = cluster.stack
-    page = stack.folder / f"secret-{time.monotonic_ns()}.yaml"
-    page.write_text(stack.clone.page(stack.name).read_text())
-    path = f"hardway:backup.to.{key}"
-    command = ["pulumi", "config", "set", "--secret", "--path", path, "--stack", stack.name, "--config-file", str(page)]
-    try:
-        ask(command, env=stack.environment(), cwd=stack.clone.root, stdin=text, timeout=60).ok()
-        secret: dict[str, str] = yaml.safe_load(page.read_text())["config"]["hardway:backup"]["to"][key]
-        return secret
-    finally:
-        page.unlink()

@@ -17,7 +17,7 @@ def test_one_up_brings_the_cluster_back(cluster: Cluster, web: Web, say: Say) ->
     """Every leaf is renewed, every machine takes its release at once, kubelets ask anew; workloads run again."""
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=SECONDS)
     machines = dict(cluster.machines)
-    count = end_soon(cluster.stack, machines, end)
+    count = len(end_soon(cluster.stack, machines, end))
     say(f"  {count} leaves end at {end:%H:%M:%S}")
     for machine in machines.values():
         machine.kill()

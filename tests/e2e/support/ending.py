@@ -5,7 +5,7 @@ originals on the machines and in the state, so that Pulumi sees what it would se
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,8 +23,13 @@ _SECRET = "4dabf18193072939515e22adb298388d"
 _PLACES = "find /opt/kubernetes/current/ssl/ -name '*.pem' -type f; ls /var/lib/kubelet/pki/kubelet-client-current.pem"
 
 
-def end_soon(stack: Stack, machines: Mapping[str, Machine], end: datetime) -> int:
-    """Let every leaf end at `end`, on all machines and in the state. Return how many leaves that were."""
+def end_soon(
+    stack: Stack, machines: Mapping[str, Machine], end: datetime, only: Collection[str] = ()
+) -> Mapping[str, str]:
+    """Let every leaf end at `end`, on `machines` and in the state. Return the new leaves by the old ones, in PEM.
+
+    `only` are names of users (common names): then no other leaf ends.
+    """
     answer = ask(["pulumi", "stack", "export", "--show-secrets"], env=_environment(stack), timeout=60)
     state = json.loads(answer.ok())
     resources = state["deployment"]["resources"]
@@ -35,9 +40,11 @@ def end_soon(stack: Stack, machines: Mapping[str, Machine], end: datetime) -> in
         if resource["type"] == LEAF:
             outputs = resource["outputs"]
             authority = x509.load_pem_x509_certificate(_plain(outputs["caCertPem"]).encode())
-            name = str(authority.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
+            name = _common_name(authority.subject)
             authorities[name] = keys[name]
             old = _plain(outputs["certPem"])
+            if only and _common_name(x509.load_pem_x509_certificate(old.encode()).subject) not in only:
+                continue
             outputs["certPem"] = copies[old.strip()] = _copy(old, keys[name], end)
             outputs["validityEndTime"] = end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for machine in machines.values():
@@ -47,7 +54,11 @@ def end_soon(stack: Stack, machines: Mapping[str, Machine], end: datetime) -> in
         ask(["pulumi", "stack", "import", "--file", str(file)], env=_environment(stack), timeout=60).ok()
     finally:
         file.unlink()
-    return len(copies)
+    return copies
+
+
+def _common_name(name: x509.Name) -> str:
+    return str(name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
 
 
 def _environment(stack: Stack) -> dict[str, str]:
@@ -77,8 +88,7 @@ def _replace(machine: Machine, copies: Mapping[str, str], authorities: Mapping[s
         first, _, rest = machine.read(path).partition("-----END CERTIFICATE-----\n")
         old = f"{first}-----END CERTIFICATE-----"
         if path.startswith("/var/lib/kubelet"):
-            issuer = x509.load_pem_x509_certificate(f"{old}\n".encode()).issuer
-            name = str(issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
+            name = _common_name(x509.load_pem_x509_certificate(f"{old}\n".encode()).issuer)
             copy = _copy(f"{old}\n", authorities[name], end)
         elif old.strip() in copies:
             copy = copies[old.strip()]

@@ -19,11 +19,13 @@ class Kubectl:
     binary: Path
     kubeconfig: Path
     cache: Path
+    environment: Mapping[str, str] | None = None
+    """The environment of kubectl and its plugins. None is that of this process."""
 
     def __call__(self, *arguments: str, stdin: str = "", timeout: float = 60) -> Answer:
         """Run kubectl."""
         command = [str(self.binary), f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.cache}", *arguments]
-        return ask(command, stdin=stdin, timeout=timeout)
+        return ask(command, env=self.environment, stdin=stdin, timeout=timeout)
 
     def get(self, *arguments: str) -> Any:
         """The parsed answer of `kubectl get`."""
@@ -52,9 +54,9 @@ class Kubectl:
             late = f"{namespace}/{deployment} is not available after {seconds} s"
             raise AssertionError(f"{late}: {answer.text}\n{taints}\n{pods}")
 
-    def as_other(self, kubeconfig: Path) -> "Kubectl":
+    def as_other(self, kubeconfig: Path, environment: Mapping[str, str] | None = None) -> "Kubectl":
         """The same with another person's kubeconfig."""
-        return Kubectl(self.binary, kubeconfig, self.cache)
+        return Kubectl(self.binary, kubeconfig, self.cache, environment)
 
 
 def admin_of(stack: Stack) -> Kubectl:

@@ -1,9 +1,10 @@
 """Which units of which machines were started again: systemd gives every start of a unit a new InvocationID."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.machines import Machine
 
 _SHOW = """
 cd /opt/kubernetes/current/units
@@ -36,3 +37,14 @@ def connections(cluster: Cluster) -> dict[str, int]:
     """The number of logins that the sshd of each machine has accepted."""
     count = "journalctl --unit ssh.service --no-pager --output cat"
     return {name: len(re.findall("Accepted", machine.run(count).ok())) for name, machine in cluster.machines.items()}
+
+
+def one_at_a_time(machines: Sequence[Machine], unit: str) -> bool:
+    """Whether each machine stopped its unit only after the unit of the machine before it was ready again."""
+    show = f"systemctl show --property=InactiveEnterTimestampMonotonic,ActiveEnterTimestampMonotonic {unit}.service"
+    times = []
+    for machine in machines:
+        values = dict(line.split("=") for line in machine.run(show).ok().split())
+        times.append((int(values["InactiveEnterTimestampMonotonic"]), int(values["ActiveEnterTimestampMonotonic"])))
+    flat = [moment for pair in times for moment in pair]
+    return flat == sorted(flat)
