@@ -6,7 +6,7 @@ and a virtual address.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -112,9 +112,12 @@ class Cluster:
         return release_payload(part, release, artifacts, {ref: f"{ref}{secret}\n" for ref in refs(part)}, mirror)
 
 
-def cluster(name: str, change: Mapping[str, Any] | None = None) -> Cluster:
-    """The cluster of a page with changed values, by their paths on the page such as `network.proxyMode`."""
-    page = load(changed(page_values(name), change or {}))
+def cluster(name: str, change: Mapping[str, Any] | None = None, secret: Collection[str] = ()) -> Cluster:
+    """The cluster of a page with changed values, by their paths on the page such as `network.proxyMode`.
+
+    `secret` names the top-level keys that the page keeps secret.
+    """
+    page = load(changed(page_values(name), change or {}), secret)
     if isinstance(page.machines, ExistingSection):
         site = ExistingSite(page, page.machines, None)
         return _made(page, site.topology(page), traits_of(page.machines))

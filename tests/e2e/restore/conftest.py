@@ -86,10 +86,15 @@ def snapshots(cluster: Cluster) -> list[list[str]]:
 def restore(cluster: Cluster, expected: int = 0, **variables: str) -> Run:
     """Run `make restore`. The command edits the page."""
     run = cluster.stack.make("restore", "", variables)
-    page = yaml.safe_load(cluster.stack.clone.page(cluster.stack.name).read_text())["config"]
-    cluster.change({"hardway:restore": page.get("hardway:restore")})
+    read_page(cluster)
     assert run.code == expected, run.tail(60)
     return run
+
+
+def read_page(cluster: Cluster) -> None:
+    """Let the suite know the restore that `make restore` has written to the page."""
+    page = yaml.safe_load(cluster.stack.clone.page(cluster.stack.name).read_text())["config"]
+    cluster.change({"hardway:restore": page.get("hardway:restore")})
 
 
 def is_whole(cluster: Cluster) -> None:

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
+from s3_server import ACCESS_KEY, BUCKET, SECRET, S3Server, versitygw
 
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import ask
-from tests.e2e.support.wait import eventually
 
 HOST, S3_PORT = 250, 9000
-FOLDER, BUCKET = "/srv/snapshots", "snapshots"
+FOLDER = "/srv/snapshots"
 _SSHD = "mkdir -p /run/sshd /srv && chmod 700 /root/.ssh && exec /usr/sbin/sshd -D -e"
-ACCESS_KEY = "restore-suite"
+DISK = 64
+"""The size of the disk for buckets, in MiB."""
 
 
 @dataclass(frozen=True)
 class Vault:
-    """The container, and the values of `hardway:backup.to` for both of its servers."""
+    """The container, the server of S3 in its network, and the values of `hardway:backup.to` for both of its servers."""
 
     machine: Machine
+    server: S3Server
     sftp: dict[str, Any]
     s3: dict[str, Any]
 
@@ -49,8 +48,10 @@ def vault(cluster: Cluster) -> Iterator[Vault]:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("host", "user"):
         (folder / name).unlink(missing_ok=True)
+        (folder / f"{name}.pub").unlink(missing_ok=True)
         ask(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(folder / name)]).ok()
-    _certificate(folder, address)
+    for name in ("s3.pem", "s3.key"):
+        (folder / name).unlink(missing_ok=True)
     image = ask([*engine, "inspect", "--format", "{{.ImageName}}", cluster.machines["cp-1"].container]).ok().strip()
     machine = Machine("vault", address, f"{lab.name}-vault", engine)
     ask([*engine, "rm", "--force", machine.container])
@@ -63,65 +64,34 @@ def vault(cluster: Cluster) -> Iterator[Vault]:
             *("--ulimit", "nproc=10000:10000", image, "sh", "-c", _SSHD),
         ]
     ).ok()
+    server = S3Server(versitygw(), folder, address, S3_PORT, mebibytes=DISK)
     try:
-        with _s3(machine, folder):
-            yield Vault(
-                machine,
-                {
-                    "kind": "sftp",
-                    "host": address,
-                    "user": "root",
-                    "path": FOLDER,
-                    "hostKey": " ".join((folder / "host.pub").read_text().split()[:2]),
-                    "privateKey": _secret(cluster, "privateKey", (folder / "user").read_text()),
-                },
-                {
-                    "kind": "s3",
-                    "endpoint": f"https://{address}:{S3_PORT}",
-                    "bucket": BUCKET,
-                    "prefix": "dev",
-                    "accessKeyId": ACCESS_KEY,
-                    "secretAccessKey": _secret(cluster, "secretAccessKey", "not-a-secret"),
-                    "ca": (folder / "s3.pem").read_text(),
-                },
-            )
+        server.inside = machine.in_network([])
+        server.start()
+        yield Vault(
+            machine,
+            server,
+            {
+                "kind": "sftp",
+                "host": address,
+                "user": "root",
+                "path": FOLDER,
+                "hostKey": " ".join((folder / "host.pub").read_text().split()[:2]),
+                "privateKey": _secret(cluster, "privateKey", (folder / "user").read_text()),
+            },
+            {
+                "kind": "s3",
+                "endpoint": server.url,
+                "bucket": BUCKET,
+                "prefix": "dev",
+                "accessKeyId": ACCESS_KEY,
+                "secretAccessKey": _secret(cluster, "secretAccessKey", SECRET),
+                "ca": server.ca.read_text(),
+            },
+        )
     finally:
+        server.close()
         ask([*engine, "rm", "--force", "--time", "0", machine.container]).ok()
-
-
-@contextlib.contextmanager
-def _s3(machine: Machine, folder: Path) -> Iterator[None]:
-    """A server of moto in the network of the container."""
-    program = [sys.executable, "-m", "moto.server", "-H", "0.0.0.0", "-p", str(S3_PORT)]
-    program += ["-s", "-c", str(folder / "s3.pem"), "-k", str(folder / "s3.key")]
-    with (folder / "s3.log").open("w") as log:
-        server = subprocess.Popen(machine.in_network(program), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        url = f"https://{machine.address}:{S3_PORT}/{BUCKET}"
-        make = ["curl", "-fsS", "--cacert", str(folder / "s3.pem"), "-X", "PUT", url]
-        eventually(lambda: ask(machine.in_network(make)).ok(), 30, "the S3 server has a bucket")
-        yield
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def _certificate(folder: Path, address: str) -> None:
-    """A certificate that signs itself."""
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    command += ["-subj", "/CN=vault", "-addext", f"subjectAltName=IP:{address}"]
-    ask([*command, "-keyout", str(folder / "s3.key"), "-out", str(folder / "s3.pem")]).ok()
 
 
 def _secret(cluster: Cluster, key: str, text: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,14 +57,14 @@ def recorded(stack: Stack) -> int:
     return sum(path.read_text().count('"urn"') for path in files)
 
 
-def begun(stack: Stack, operation: str) -> int:
-    """The number of steps on machines with this operation, such as `update`, that the present run has begun."""
+def begun(stack: Stack, *operations: str) -> int:
+    """The number of steps on machines with these operations, such as `update`, that the present run has begun."""
     steps = 0
     with contextlib.suppress(OSError):
         for line in _events(stack).read_text().splitlines():
             with contextlib.suppress(ValueError):
                 step = json.loads(line).get("resourcePreEvent", {}).get("metadata", {})
-                steps += step.get("op") == operation and step["type"].startswith("command:remote:")
+                steps += step.get("op") in operations and step["type"].startswith("command:remote:")
     return steps
 
 
@@ -73,9 +73,16 @@ def _events(stack: Stack) -> Path:
 
 
 def kill(
-    stack: Stack, target: str, count: Callable[[], int], moment: int, later: float, *, plugins_too: bool = True
+    stack: Stack,
+    target: str,
+    count: Callable[[], int],
+    moment: int,
+    later: float,
+    *,
+    plugins_too: bool = True,
+    extra: Mapping[str, str] | None = None,
 ) -> Kill:
-    """Start `make TARGET` and kill it `later` seconds after `count` has reached `moment`.
+    """Start `make TARGET`, with further variables, and kill it `later` seconds after `count` has reached `moment`.
 
     Kills all processes of the run, or without `plugins_too` only the processes from make to the engine.
     """
@@ -85,7 +92,12 @@ def kill(
     log = stack.folder / "killed.log"
     with log.open("a") as output:
         process = subprocess.Popen(
-            command, cwd=stack.clone.root, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command,
+            cwd=stack.clone.root,
+            env=environment | dict(extra or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
     try:
         while process.poll() is None and count() < moment:
