@@ -84,8 +84,9 @@ take() { # read: also read the snapshot back
         sed -n 's/.*"message_type":"summary".*"snapshot_id":"\([0-9a-f]*\)".*/\1/p')
     if [ -z "$id" ]; then
         why=$(because "$errors")
-        # A full place would stay full, also with a smaller number of snapshots on the page.
-        remove_old || true
+        # A full place would stay full, also with a smaller number of snapshots on the page. It has no room to pack anew
+        # what stays.
+        remove_old --max-repack-size 0 || true
         fail "$BACKUP_REPOSITORY does not take the snapshot: $why"
     fi
     how=''
@@ -103,9 +104,9 @@ take() { # read: also read the snapshot back
     say "snapshot $short of revision $revision: $((size / 1024)) KiB in $(($(date +%s) - begun)) s$how"
 }
 
-remove_old() {
+remove_old() { # further options of `restic forget`
     # shellcheck disable=SC2086 # several options
-    repository forget --host "$cluster" --group-by host $BACKUP_KEEP --prune >/dev/null 2>"$errors"
+    repository forget --host "$cluster" --group-by host $BACKUP_KEEP --prune "$@" >/dev/null 2>"$errors"
 }
 
 # Generations of the encryption key with which Secrets are encrypted now, with commas.
