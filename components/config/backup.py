@@ -15,6 +15,8 @@ from components.config.section import Rule, Section, whole
 from components.config.ssh import HostKey, UserName
 
 LATEST = "latest"
+RESTORED = "restored"
+"""The stack output with the number of the last restore that is complete, 0 if there was none."""
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _WORD = re.compile(r"[!-~]+")

@@ -1,10 +1,17 @@
 """`make restore`: the edit of the page, and which machines are made anew."""
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import pytest
 import yaml
 
 from tools.common.errors import ToolError
-from tools.operate.restore import with_restore
+from tools.common.paths import Clone
+from tools.operate.restore import restore, with_restore
+from tools.operate.stack import Stack
 
 PAGE = """\
 # The production cluster.
@@ -32,3 +39,101 @@ def test_only_the_restore_changes(text: str) -> None:
 def test_a_page_that_cannot_be_edited_says_what_to_write() -> None:
     with pytest.raises(ToolError, match=r'hardway:restore: \{number: 1, snapshot: "latest"\}'):
         with_restore("config: {hardway:cluster: {name: prod}}\n", 1, "latest", "Pulumi.prod.yaml")
+
+
+class Operated(Stack):
+    """A stack with the output `restored`, whose `up` records its arguments and does nothing."""
+
+    def __init__(self, clone: Clone, restored: int | None) -> None:
+        super().__init__(clone, "prod")
+        object.__setattr__(self, "runs", [])
+        object.__setattr__(self, "restored", restored)
+
+    def up(self, arguments: Sequence[str] = (), *, asks_policies: bool = True) -> int:
+        self.runs.append(list(arguments))
+        return 0
+
+    def known_outputs(self) -> dict[str, Any]:
+        return {} if self.restored is None else {"restored": self.restored}
+
+    def state(self) -> dict[str, Any]:
+        return {"resources": [{"urn": "urn:x::cp-1-machine", "type": "command:local:Command"}]}
+
+
+BACKUP = "  hardway:backup: {to: {kind: folder, path: /mnt/snapshots}}\n"
+
+
+@pytest.mark.parametrize(
+    ("on_page", "restored", "snapshot", "machines", "number"),
+    [
+        (None, 0, "latest", "", 1),
+        (3, 3, "latest", "", 4),
+        # Killed: the same restore goes on, and the data from before it stays.
+        (4, 3, "latest", "", 4),
+        # Another snapshot, or new machines: the state has recorded the machine that restores for number 4.
+        (4, 3, "12345678", "", 5),
+        (4, 3, "latest", "all", 5),
+        # Taken off the page: machines would take a number that they know for a restore that has happened.
+        (None, 7, "latest", "", 8),
+        # An earlier version of the program made the stack last.
+        (4, None, "latest", "", 5),
+    ],
+)
+def test_the_number_of_a_restore(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    on_page: int | None,
+    restored: int | None,
+    snapshot: str,
+    machines: str,
+    number: int,
+) -> None:
+    monkeypatch.setattr("tools.operate.restore._answers", lambda _: False)
+    section = f"  hardway:restore: {{number: {on_page}, snapshot: latest}}\n" if on_page else ""
+    path = tmp_path / "Pulumi.prod.yaml"
+    path.write_text(PAGE + BACKUP + section)
+    stack = Operated(Clone(tmp_path), restored)
+    assert restore(stack, snapshot, machines) == 0
+    assert yaml.safe_load(path.read_text())["config"]["hardway:restore"] == {"number": number, "snapshot": snapshot}
+    assert stack.runs[1:] == [["--refresh"]]
+
+
+def test_an_api_that_answers_after_a_killed_restore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the way that loses nothing more."""
+    monkeypatch.setattr("tools.operate.restore._answers", lambda _: True)
+    path = tmp_path / "Pulumi.prod.yaml"
+    text = PAGE + BACKUP + "  hardway:restore: {number: 4, snapshot: latest}\n"
+    path.write_text(text)
+    stack = Operated(Clone(tmp_path), 3)
+    with pytest.raises(
+        ToolError, match="Restore 4, which is on the page, is not complete: `make up STACK=prod` goes on"
+    ):
+        restore(stack, "latest")
+    assert (path.read_text(), stack.runs) == (text, [])
+
+
+@pytest.mark.parametrize(
+    ("page", "arguments", "said"),
+    [
+        (PAGE, ("latest",), "there is no hardway:backup, so there are no snapshots"),
+        (
+            PAGE + BACKUP,
+            ("no-such-file.tar",),
+            "SNAPSHOT=no-such-file.tar: there is no such file; allowed: latest, the id",
+        ),
+        (PAGE + BACKUP, ("latest", "cp-7"), "no machine 'cp-7'"),
+        (PAGE + BACKUP, ("latest",), "the API of stack prod answers. A restore loses everything"),
+        (PAGE + BACKUP, ("latest", "", "dev"), "the API of stack prod answers"),
+    ],
+    ids=["no backup", "no file", "unknown machine", "a majority is there", "another stack confirmed"],
+)
+def test_what_is_refused_before_anything_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, arguments: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setattr("tools.operate.restore._answers", lambda _: True)
+    path = tmp_path / "Pulumi.prod.yaml"
+    path.write_text(page)
+    stack = Operated(Clone(tmp_path), 0)
+    with pytest.raises(ToolError, match=re.escape(said)):
+        restore(stack, *arguments)
+    assert (path.read_text(), stack.runs) == (page, [])

@@ -1,4 +1,4 @@
-"""The exchange of etcd's data on a member (`restore.sh member`), with a real snapshot and a real etcd that starts with it."""
+"""The exchange of etcd's data on a member (`restore.sh member`): a real etcd starts with a real snapshot."""
 
 import shutil
 import socket
@@ -116,7 +116,7 @@ def test_etcd_starts_with_the_snapshot_and_the_data_of_before_stays(member: Rest
 
 
 def test_killed_after_any_step_and_started_again(member: Restoring) -> None:
-    """After mv, rm or etcdutl, whichever call it is: the next start ends like any other, and mixes no old data with new."""
+    """After any call of mv, rm or etcdutl: the next start ends like any other, and mixes no old data with new."""
     kills = 0
     while True:
         member.begin_anew()
@@ -167,7 +167,9 @@ def started(member: Restoring) -> Iterator[str]:
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
         until = time.monotonic() + 20
-        while subprocess.run([_ctl(), f"--endpoints={client}", "get", "x"], capture_output=True, check=False).returncode:
+        while subprocess.run(
+            [_ctl(), f"--endpoints={client}", "get", "x"], capture_output=True, check=False
+        ).returncode:
             assert time.monotonic() < until, log.read_text()[-2000:]
         yield client
     finally:

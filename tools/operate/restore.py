@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from components.config.backup import LATEST, is_snapshot
+from components.config.backup import LATEST, RESTORED, is_snapshot
 from tools.common.errors import ToolError
 from tools.common.progress import say
 from tools.common.store import write_atomically
@@ -28,9 +29,11 @@ def restore(stack: Stack, snapshot: str, machines: str = "", confirm: str = "") 
     """Put a restore on the page, and run `up`: first for the restore, then for objects that the page makes.
 
     `snapshot` is latest, an id, a time, or the path of a file here. `machines` are names of nodes with commas, or
-    `all`: these machines are made anew. Returns Pulumi's exit code. Raises ToolError, and changes nothing, if there are
-    no snapshots to restore, if the name of the snapshot or of a machine is wrong, if the file is no whole snapshot, or
-    if the API answers and `confirm` is not the name of the stack.
+    `all`: these machines are made anew. If the page has a restore of the same snapshot that is not complete, then this
+    run goes on with it; new machines need a new number, because the state has recorded the old machine that restores.
+    Returns Pulumi's exit code. Raises ToolError, and changes nothing, if there are no snapshots to restore, if the name
+    of the snapshot or of a machine is wrong, if the file is no whole snapshot, or if the API answers and `confirm` is
+    not the name of the stack.
     """
     path = stack.clone.page(stack.name)
     known = page.read(path)
@@ -39,18 +42,27 @@ def restore(stack: Stack, snapshot: str, machines: str = "", confirm: str = "") 
     file = None if is_snapshot(snapshot) else _file(snapshot)
     replaced = _replaced(stack, machines)
     sent_by = _sender(stack, machines) if file else ""
+    on_page, ended = _on_page(known), stack.known_outputs().get(RESTORED)
+    unfinished = on_page if ended is not None and on_page.number > ended else None
     if confirm != stack.name and _answers(stack):
+        begun = (
+            f"Restore {on_page.number}, which is on the page, is not complete: `make up STACK={stack.name}` goes on. "
+        )
         raise ToolError(
-            f"the API of stack {stack.name} answers. A restore loses everything that was written after the snapshot. "
+            f"the API of stack {stack.name} answers. {begun if unfinished else ''}"
+            f"A restore loses everything that was written after the snapshot. "
             f"`make backup STACK={stack.name}` takes a snapshot of now. To go back all the same: "
             f"make restore STACK={stack.name} SNAPSHOT={snapshot} CONFIRM={stack.name}"
         )
     if file:
         file.send(sent_by)
         snapshot = file.name
-    number = _number(known) + 1
-    write_atomically(path, with_restore(path.read_text(), number, snapshot, path.name), 0o644)
-    say(f"{path.name}: restore {number}, of the snapshot {snapshot}")
+    if unfinished and unfinished.snapshot == snapshot and not replaced:
+        say(f"{path.name}: restore {unfinished.number}, of the snapshot {snapshot}, is not complete, and goes on")
+    else:
+        number = max(on_page.number, int(ended or 0)) + 1
+        write_atomically(path, with_restore(path.read_text(), number, snapshot, path.name), 0o644)
+        say(f"{path.name}: restore {number}, of the snapshot {snapshot}")
     say(_UNJUDGED)
     if code := stack.up(replaced, asks_policies=False):
         say(
@@ -79,10 +91,18 @@ def with_restore(text: str, number: int, snapshot: str, name: str) -> str:
     return edited
 
 
-def _number(known: dict[str, Any]) -> int:
+@dataclass(frozen=True)
+class _Restore:
+    """The restore on the page; the number is 0 if there is none."""
+
+    number: int = 0
+    snapshot: str = LATEST
+
+
+def _on_page(known: dict[str, Any]) -> _Restore:
     section = page.section(known, "restore")
-    number = section.get("number") if isinstance(section, dict) else 0
-    return number if isinstance(number, int) else 0
+    number = section.get("number") if isinstance(section, dict) else None
+    return _Restore(number, str(section.get("snapshot") or LATEST)) if isinstance(number, int) else _Restore()
 
 
 def _replaced(stack: Stack, machines: str) -> list[str]:
