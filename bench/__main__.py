@@ -1,4 +1,4 @@
-"""Prints the times of a local cluster as a Markdown table: python -m bench [--what up|upgrade|worker] [--runs N]."""
+"""Prints times of a local cluster as a Markdown table: python -m bench [--what up|upgrade|worker|backup] [--runs N]."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 
+from bench import backup
 from bench.phases import Phase, medians, phases
 from bench.rolling import Rolled, median_steps
 from bench.run import OLD, measure, measure_upgrade, measure_worker
@@ -25,17 +26,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--what",
-        choices=("up", "upgrade", "worker"),
+        choices=("up", "upgrade", "worker", "backup"),
         default="up",
-        help="what to measure: a new cluster (default), an upgrade, an added worker",
+        help="what to measure: a new cluster (default), an upgrade, an added worker, snapshots of etcd (one run)",
     )
     options = parser.parse_args(arguments)
     if not 1 <= options.runs <= MOST_RUNS:
         parser.error(f"--runs: {options.runs}; allowed: 1 to {MOST_RUNS}")
     load = os.getloadavg()[0]
     say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
-    found = {"up": _up, "upgrade": _upgrade, "worker": _worker}[options.what](options.runs, say)
-    print(f"{options.runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
+    runs = 1 if options.what == "backup" else options.runs
+    found = {"up": _up, "upgrade": _upgrade, "worker": _worker, "backup": _backup}[options.what](runs, say)
+    print(f"{runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
     print(found)
     return 0
 
@@ -62,6 +64,10 @@ def _upgrade(count: int, say: Say) -> str:
 
 def _worker(count: int, say: Say) -> str:
     return _steps("an added worker", measure_worker, count, say)
+
+
+def _backup(_: int, say: Say) -> str:
+    return backup.table(backup.measure_backup(Stack(NAME, laptop_page(NAME), say)))
 
 
 def _steps(what: str, measure_once: Callable[[Stack], Rolled], count: int, say: Say) -> str:
