@@ -124,6 +124,31 @@ def test_a_server_with_another_certificate(member: Member, server: S3Server, tmp
     refused(do(member, "list"), "cannot list the snapshots", "x509: ")
 
 
+def test_the_place_of_another_cluster(member: Member, server: S3Server) -> None:
+    """Two pages with the same bucket and prefix: the second cluster takes no snapshot, and those of the first stay."""
+    member.lay_out("now", VERSIONS, place(server))
+    assert do(member, "now").returncode == 0
+    known = do(member, "list").stdout
+    member.lay_out("other", VERSIONS, place(server))
+    (member.root / "releases/other/ssl/backup/password").write_text("of another cluster\n")
+    refused(do(member, "now", "other"), "wrong password", "each cluster needs a prefix or a path of its own")
+    refused(do(member, "list", "other"), "wrong password")
+    assert do(member, "list").stdout == known
+
+
+@pytest.mark.parametrize("inner", ["clusters/dev/b", "clusters/dev/snapshots", "clusters/dev/data"])
+def test_a_prefix_inside_of_another_prefix(member: Member, server: S3Server, inner: str) -> None:
+    """Neither cluster sees or removes what the other has, also if the name is one of restic's own folders."""
+    few = {"last": 1, "hourly": 0, "daily": 0, "weekly": 0}
+    member.lay_out("now", VERSIONS, place(server), keep=few)
+    member.lay_out("inner", VERSIONS, place(server, prefix=inner), keep=few)
+    (member.root / "releases/inner/ssl/backup/password").write_text("of another cluster\n")
+    for release in ("now", "inner", "now", "inner", "now"):
+        done = do(member, "now", release)
+        assert (done.returncode, "read back" in done.stdout, done.stderr) == (0, True, "")
+    assert [len(do(member, "list", release).stdout.splitlines()) for release in ("now", "inner")] == [1, 1]
+
+
 @needs_root
 @pytest.mark.long
 def test_a_full_disk_of_the_bucket(member: Member, small: S3Server) -> None:
