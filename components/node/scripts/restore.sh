@@ -23,7 +23,7 @@ restored=$root/etcd-restored
 services='kube-controller-manager kube-scheduler kube-apiserver etcd'
 # Far more than the revisions between a snapshot and the end of the old data: watches of before have to end.
 bump=1000000000
-stop_seconds=15 # an API server without etcd waits for requests that cannot end, until systemd kills it
+stop_seconds=3 # API servers keep nothing, and would go on with requests whose writes the restore loses
 
 is_done() { [ "$(cat "$restored" 2>/dev/null || true)" = "$1" ]; }
 number_of() { cut -d' ' -f1 "$1/cfg/restore" 2>/dev/null || true; }

@@ -1,11 +1,12 @@
 """What goes wrong with a place in S3: one sentence that names the cause, and the cluster and its snapshots stay."""
 
+import os
 import re
 
 import pytest
 from s3_server import SECRET
 
-from tests.e2e.restore.conftest import assert_nothing_restarted, backup, restore, snapshots, to
+from tests.e2e.restore.conftest import WORK, assert_nothing_restarted, backup, restore, snapshots, to
 from tests.e2e.restore.vault import Vault
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.units import invocations
@@ -68,10 +69,18 @@ def test_a_full_disk(in_s3: Cluster, place: Vault) -> None:
     known = snapshots(in_s3)[-1]
     place.server.on_disk("head -c 1g /dev/zero >filler 2>/dev/null || true")
     try:
+        # A timer may remove an old snapshot, so the next one has to be larger than that.
+        for number in range(4):
+            data = {"random": os.urandom(450_000).hex()}
+            meta = {"name": f"big-{number}", "namespace": WORK}
+            manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+            in_s3.kubectl.create(manifest).ok()
         run = backup(in_s3, expected=2)
         assert "does not take the snapshot" in run.output and "No space left on device" in run.output, run.tail()
         assert known in snapshots(in_s3)
     finally:
         place.server.on_disk("rm filler")
+        names = [f"configmap/big-{number}" for number in range(4)]
+        in_s3.kubectl("delete", *names, f"--namespace={WORK}", "--ignore-not-found").ok()
     backup(in_s3)
     assert snapshots(in_s3)[-1] != known
