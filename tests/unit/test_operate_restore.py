@@ -1,5 +1,6 @@
 """`make restore`: the edit of the page, and which machines are made anew."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +55,8 @@ class Operated(Stack):
         return 0
 
     def known_outputs(self) -> dict[str, Any]:
-        return {} if self.restored is None else {"restored": self.restored}
+        known = {} if self.restored is None else {"restored": self.restored}
+        return {"backup": {"give": {"cp-1": "false"}}} | known
 
     def state(self) -> dict[str, Any]:
         return {"resources": [{"urn": "urn:x::cp-1-machine", "type": "command:local:Command"}]}
@@ -137,3 +139,26 @@ def test_what_is_refused_before_anything_changes(
     with pytest.raises(ToolError, match=re.escape(said)):
         restore(stack, *arguments)
     assert (path.read_text(), stack.runs) == (page, [])
+
+
+@pytest.mark.parametrize(
+    ("machines", "said"),
+    [
+        ("all", "MACHINES=all: the machine cp-1, which restores, does not have the file"),
+        ("cp-1", "MACHINES=cp-1: the machine cp-1, which restores, does not have the file"),
+        ("", "the connection was cut"),
+    ],
+    ids=["all machines are new", "the machine that restores is new", "the file does not arrive"],
+)
+def test_a_file_that_cannot_reach_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machines: str, said: str
+) -> None:
+    monkeypatch.setattr("tools.operate.restore._answers", lambda _: False)
+    path = tmp_path / "Pulumi.prod.yaml"
+    path.write_text(PAGE + BACKUP)
+    (tmp_path / "etcd.db").touch()
+    (tmp_path / "metadata").write_text(f"format 1\ncluster c\nsha256 {hashlib.sha256().hexdigest()}\n")
+    stack = Operated(Clone(tmp_path), 0)
+    with pytest.raises(ToolError, match=re.escape(said)):
+        restore(stack, str(tmp_path / "etcd.db"), machines)
+    assert (path.read_text(), stack.runs) == (PAGE + BACKUP, [])
