@@ -7,14 +7,16 @@ import pytest
 
 from tests.e2e.restore.conftest import WORK, backup, is_whole, read_page, restore
 from tests.e2e.support.cluster import Cluster
-from tests.e2e.support.killing import SEED, begun, end_orphans, kill, seeded
+from tests.e2e.support.killing import SEED, begun, end_orphans, kill, seeded, under_way
 from tests.e2e.support.progress import Say, stopwatch
 
 KEPT = "before-the-kills"
 CHANGES = ("create", "update", "create-replacement")
-# Steps on machines: 1 to 3 stage, 4 fetches the snapshot, 5 to 7 stop what uses the data, 8 activates the member that
-# restores, 9 and 10 the members that join it, 11 grants the program its rights.
-MOMENTS = (1, 4, 5, 7, 8, 9, 11)
+KILLS = 8
+LATER = 4.0
+"""The longest time in seconds between the first step of a run and its kill: about three steps."""
+STOPPED = 7
+"""Steps of a new restore until the last command that stops API servers and etcd: three stage, one fetches, three stop."""
 
 
 @pytest.fixture
@@ -26,33 +28,35 @@ def chance(say: Say) -> random.Random:
 
 
 def test_killed_restores(cluster: Cluster, chance: random.Random, say: Say) -> None:
-    """Two members have lost their data. `make restore` is killed at each kind of step, and called again.
+    """Two members have lost their data. `make restore` is killed a little after its first step, and called again.
 
-    After every second kill, `make up` goes on with the restore on the page, and is killed as well, if it comes so far.
+    Each run goes on where the one before was killed, so the kills meet one kind of step after the other: releases are
+    staged, the snapshot is fetched, everything stops, members are activated. Every third run is `make up` instead, and
+    every third kill spares plugins and scripts.
     """
-    stack, elapsed = cluster.stack, stopwatch()
+    elapsed = stopwatch()
     cluster.kubectl("create", "configmap", KEPT, f"--namespace={WORK}").ok()
     backup(cluster)
     for name in ("cp-2", "cp-3"):
         cluster.machines[name].run("systemctl stop etcd && rm -rf /var/lib/etcd/member").ok()
-    again = {"SNAPSHOT": "latest", "CONFIRM": stack.name}
-    steps: Callable[[], int] = lambda: begun(stack, *CHANGES)  # noqa: E731
-    killed = 0
-    for number, moment in enumerate(MOMENTS):
-        later, everything = chance.uniform(0, 2), number % 3 != 2
-        done = kill(cluster.stack, "restore", steps, moment, later, plugins_too=everything, extra=again)
+    again = {"SNAPSHOT": "latest", "CONFIRM": cluster.stack.name}
+    steps: Callable[[], int] = lambda: begun(cluster.stack, *CHANGES)  # noqa: E731
+    killed, numbers = 0, set()
+    for number in range(KILLS):
+        later, everything = chance.uniform(0, LATER), number % 3 != 1
+        target = "up" if number % 3 == 2 else "restore"
+        done = kill(cluster.stack, target, steps, 1, later, plugins_too=everything, extra=again)
+        doing = ", ".join(under_way(cluster.stack)) or "nothing"
         read_page(cluster)
+        numbers.add(cluster.stack.page["hardway:restore"]["number"])
         killed += done.code is None
-        say(f"  kill {number + 1} at step {moment} + {later:.1f} s{'' if everything else ' (engine only)'}: {done}")
+        say(f"  make {target} + {later:.1f} s{'' if everything else ' (engine only)'}: {done}; under way: {doing}")
         assert done.code in (None, 0), done.tail(60)
-        if number % 2:
-            done = kill(cluster.stack, "up", steps, 1, later)
-            say(f"  make up, killed at step 1 + {later:.1f} s: {done}")
-            assert done.code in (None, 0), done.tail(60)
-    assert killed >= len(MOMENTS) - 1, "most of the runs ended before their kill: the test proves little"
+    assert killed >= KILLS // 2, "most of the runs ended before their kill: the test proves little"
+    say(f"  numbers of restores: {sorted(numbers)}")
     run = restore(cluster, **again)
     say(f"  the last run took {run.seconds:.1f} s, all {elapsed():.1f} s")
-    say(f"  {end_orphans(stack.clone.pulumi_home)} plugins had outlived their engine")
+    say(f"  {end_orphans(cluster.stack.clone.pulumi_home)} plugins had outlived their engine")
     assert_nothing_is_left(cluster)
 
 
@@ -61,9 +65,9 @@ def test_make_up_goes_on_with_a_killed_restore(cluster: Cluster, chance: random.
     later = chance.uniform(0, 3)
     steps: Callable[[], int] = lambda: begun(cluster.stack, *CHANGES)  # noqa: E731
     again = {"SNAPSHOT": "latest", "CONFIRM": cluster.stack.name}
-    done = kill(cluster.stack, "restore", steps, 7, later, extra=again)
+    done = kill(cluster.stack, "restore", steps, STOPPED, later, extra=again)
     read_page(cluster)
-    say(f"  killed at step 7 + {later:.1f} s: {done}")
+    say(f"  killed at step {STOPPED} + {later:.1f} s: {done}; under way: {', '.join(under_way(cluster.stack))}")
     assert done.code is None, done.tail()
     run = cluster.up()
     say(f"  make up took {run.seconds:.1f} s")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.resource_names import name_of
 from tests.e2e.support.stack import Stack
 
 SEED = "HARDWAY_E2E_SEED"
@@ -65,6 +66,23 @@ def begun(stack: Stack, *operations: str) -> int:
             with contextlib.suppress(ValueError):
                 step = json.loads(line).get("resourcePreEvent", {}).get("metadata", {})
                 steps += step.get("op") in operations and step["type"].startswith("command:remote:")
+    return steps
+
+
+def under_way(stack: Stack) -> list[str]:
+    """The names of the steps that the last run had begun and not done when it was killed."""
+    steps = list[str]()
+    with contextlib.suppress(OSError):
+        for line in _events(stack).read_text().splitlines():
+            with contextlib.suppress(ValueError, LookupError):
+                event = json.loads(line)
+                (kind,) = (key for key in event if key.endswith("Event"))
+                step = event[kind]["metadata"]
+                name = name_of(step["urn"])
+                if kind == "resourcePreEvent" and step["op"] != "same" and ":Command" in step["type"]:
+                    steps.append(name)
+                elif kind == "resOutputsEvent" and name in steps:
+                    steps.remove(name)
     return steps
 
 
