@@ -16,7 +16,7 @@ KILLS = 8
 LATER = 4.0
 """The longest time in seconds between the first step of a run and its kill: about three steps."""
 STOPPED = 7
-"""Steps of a new restore until the last command that stops API servers and etcd: three stage, one fetches, three stop."""
+"""Steps of a new restore until API servers and etcd stop everywhere: three stage, one fetches, three stop."""
 
 
 @pytest.fixture
