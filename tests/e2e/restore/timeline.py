@@ -63,7 +63,7 @@ def timed(cluster: Cluster) -> Iterator[Timeline]:
         missed = False
         while not ended.wait(_LOOK_SECONDS):
             answer = cluster.kubectl(
-                "--request-timeout=2s", "get", "namespace", "kube-system", "--output=name", timeout=10
+                "--request-timeout=2s", "get", "--raw", "/api/v1/namespaces/kube-system", timeout=10
             )
             if answer.code != 0:
                 missed = True
