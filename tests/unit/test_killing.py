@@ -81,3 +81,4 @@ def test_what_was_under_way(tmp_path: Path) -> None:
     (tmp_path / ".state/s/up.jsonl").write_text(text)
     assert killing.under_way(stack) == ["b-stage"]
     assert killing.begun(stack, "create", "update") == 2
+    assert killing.begun(stack, "create", "update", named="^b-") == 1

@@ -1,7 +1,11 @@
 """`make restore`: the edit of the page, and which machines are made anew."""
 
+import contextlib
 import hashlib
+import json
+import os
 import re
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +14,11 @@ import pytest
 import yaml
 
 from tools.common.errors import ToolError
-from tools.common.paths import Clone
+from tools.common.paths import Clone, shared_cache
 from tools.operate.restore import restore, with_restore
 from tools.operate.stack import Stack
 
+KUBECTL = sorted((shared_cache() / "store").glob("kubectl-*/kubectl"))
 PAGE = """\
 # The production cluster.
 config:
@@ -162,3 +167,32 @@ def test_a_file_that_cannot_reach_the_machine(
     with pytest.raises(ToolError, match=re.escape(said)):
         restore(stack, str(tmp_path / "etcd.db"), machines)
     assert (path.read_text(), stack.runs) == (PAGE + BACKUP, [])
+
+
+@pytest.mark.skipif(not KUBECTL, reason="no kubectl here: run `make tools`")
+def test_an_api_that_accepts_and_says_nothing_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As API servers without etcd. Before it asks for an object, kubectl asks five times what the API has, 5 s each."""
+    monkeypatch.setenv("PATH", f"{KUBECTL[-1].parent}:{os.environ['PATH']}")
+    monkeypatch.setattr("tools.operate.restore._REQUEST_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0), backlog=20) as server:
+        stack = Operated(Clone(tmp_path), 0)
+        stack.clone.kubeconfig("prod").parent.mkdir(parents=True)
+        cluster = {"server": f"https://127.0.0.1:{server.getsockname()[1]}", "insecure-skip-tls-verify": True}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "users": [{"name": "u", "user": {"token": "t"}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        }
+        stack.clone.kubeconfig("prod").write_text(json.dumps(config))
+        (tmp_path / "Pulumi.prod.yaml").write_text(PAGE + BACKUP)
+        assert restore(stack, "latest") == 0
+        server.settimeout(0.2)
+        connections = 0
+        with contextlib.suppress(TimeoutError):
+            while True:
+                server.accept()[0].close()
+                connections += 1
+    assert connections == 1

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from components.resource_names import RESTORE_FETCH
 from tests.e2e.restore.conftest import WORK, backup, is_whole, read_page, restore
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.killing import SEED, begun, end_orphans, kill, seeded, under_way
@@ -12,11 +13,11 @@ from tests.e2e.support.progress import Say, stopwatch
 
 KEPT = "before-the-kills"
 CHANGES = ("create", "update", "create-replacement")
-KILLS = 8
-LATER = 4.0
-"""The longest time in seconds between the first step of a run and its kill: about three steps."""
-STOPPED = 7
-"""Steps of a new restore until API servers and etcd stop everywhere: three stage, one fetches, three stop."""
+STOP = "-restore$"
+STEPS = ("-stage$", f"^{RESTORE_FETCH}$", STOP, "^cp-1-activate$", "^cp-[23]-activate$", "^grant$")
+"""Regular expressions of the kinds of steps, in their order: each has a kill of its own."""
+LATER = 3.0
+"""The longest time in seconds between a step and its kill."""
 
 
 @pytest.fixture
@@ -28,11 +29,11 @@ def chance(say: Say) -> random.Random:
 
 
 def test_killed_restores(cluster: Cluster, chance: random.Random, say: Say) -> None:
-    """Two members have lost their data. `make restore` is killed a little after its first step, and called again.
+    """Two members have lost their data. `make restore` is killed at each kind of step, and called again.
 
-    Each run goes on where the one before was killed, so the kills meet one kind of step after the other: releases are
-    staged, the snapshot is fetched, everything stops, members are activated. Every third run is `make up` instead, and
-    every third kill spares plugins and scripts.
+    Each run goes on where the one before was killed. Every third run is `make up` instead, and every third kill spares
+    plugins and scripts. A run that had done all steps of a kind before it was killed leaves none of it to the next one,
+    which then ends by itself.
     """
     elapsed = stopwatch()
     cluster.kubectl("create", "configmap", KEPT, f"--namespace={WORK}").ok()
@@ -40,34 +41,39 @@ def test_killed_restores(cluster: Cluster, chance: random.Random, say: Say) -> N
     for name in ("cp-2", "cp-3"):
         cluster.machines[name].run("systemctl stop etcd && rm -rf /var/lib/etcd/member").ok()
     again = {"SNAPSHOT": "latest", "CONFIRM": cluster.stack.name}
-    steps: Callable[[], int] = lambda: begun(cluster.stack, *CHANGES)  # noqa: E731
     killed, numbers = 0, set()
-    for number in range(KILLS):
+    for number, step in enumerate(STEPS):
         later, everything = chance.uniform(0, LATER), number % 3 != 1
         target = "up" if number % 3 == 2 else "restore"
-        done = kill(cluster.stack, target, steps, 1, later, plugins_too=everything, extra=again)
+        done = kill(cluster.stack, target, steps(cluster, step), 1, later, plugins_too=everything, extra=again)
         doing = ", ".join(under_way(cluster.stack)) or "nothing"
         read_page(cluster)
         numbers.add(cluster.stack.page["hardway:restore"]["number"])
         killed += done.code is None
-        say(f"  make {target} + {later:.1f} s{'' if everything else ' (engine only)'}: {done}; under way: {doing}")
+        say(
+            f"  make {target}, {step} + {later:.1f} s{'' if everything else ' (engine only)'}: {done}; under way: {doing}"
+        )
         assert done.code in (None, 0), done.tail(60)
-    assert killed >= KILLS // 2, "most of the runs ended before their kill: the test proves little"
-    say(f"  numbers of restores: {sorted(numbers)}")
+    say(f"  {killed} kills; numbers of restores: {sorted(numbers)}")
+    assert killed >= len(STEPS) - 2, "most of the runs ended before their kill: the test proves little"
     run = restore(cluster, **again)
     say(f"  the last run took {run.seconds:.1f} s, all {elapsed():.1f} s")
     say(f"  {end_orphans(cluster.stack.clone.pulumi_home)} plugins had outlived their engine")
     assert_nothing_is_left(cluster)
 
 
+def steps(cluster: Cluster, named: str) -> Callable[[], int]:
+    """Counts the steps of a kind that the present run has begun."""
+    return lambda: begun(cluster.stack, *CHANGES, named=named)
+
+
 def test_make_up_goes_on_with_a_killed_restore(cluster: Cluster, chance: random.Random, say: Say) -> None:
     """Killed when API servers and etcd have stopped, on a cluster that was healthy: `make up` ends the restore."""
     later = chance.uniform(0, 3)
-    steps: Callable[[], int] = lambda: begun(cluster.stack, *CHANGES)  # noqa: E731
     again = {"SNAPSHOT": "latest", "CONFIRM": cluster.stack.name}
-    done = kill(cluster.stack, "restore", steps, STOPPED, later, extra=again)
+    done = kill(cluster.stack, "restore", steps(cluster, STOP), len(cluster.having("etcd")), later, extra=again)
     read_page(cluster)
-    say(f"  killed at step {STOPPED} + {later:.1f} s: {done}; under way: {', '.join(under_way(cluster.stack))}")
+    say(f"  killed at the last {STOP} + {later:.1f} s: {done}; under way: {', '.join(under_way(cluster.stack))}")
     assert done.code is None, done.tail()
     run = cluster.up()
     say(f"  make up took {run.seconds:.1f} s")

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -58,14 +59,18 @@ def recorded(stack: Stack) -> int:
     return sum(path.read_text().count('"urn"') for path in files)
 
 
-def begun(stack: Stack, *operations: str) -> int:
-    """The number of steps on machines with these operations, such as `update`, that the present run has begun."""
+def begun(stack: Stack, *operations: str, named: str = "") -> int:
+    """The number of steps on machines with these operations, such as `update`, that the present run has begun.
+
+    `named` is a regular expression for the names of the steps.
+    """
     steps = 0
     with contextlib.suppress(OSError):
         for line in _events(stack).read_text().splitlines():
             with contextlib.suppress(ValueError):
                 step = json.loads(line).get("resourcePreEvent", {}).get("metadata", {})
-                steps += step.get("op") in operations and step["type"].startswith("command:remote:")
+                if step.get("op") in operations and step["type"].startswith("command:remote:"):
+                    steps += re.search(named, name_of(step["urn"])) is not None
     return steps
 
 
