@@ -50,9 +50,8 @@ def test_killed_restores(cluster: Cluster, chance: random.Random, say: Say) -> N
         read_page(cluster)
         numbers.add(cluster.stack.page["hardway:restore"]["number"])
         killed += done.code is None
-        say(
-            f"  make {target}, {step} + {later:.1f} s{'' if everything else ' (engine only)'}: {done}; under way: {doing}"
-        )
+        how = f"make {target}, {step} + {later:.1f} s{'' if everything else ' (engine only)'}"
+        say(f"  {how}: {done}; under way: {doing}")
         assert done.code in (None, 0), done.tail(60)
     say(f"  {killed} kills; numbers of restores: {sorted(numbers)}")
     assert killed >= len(STEPS) - 2, "most of the runs ended before their kill: the test proves little"
