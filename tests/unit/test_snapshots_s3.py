@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from real_etcd import EtcdCluster, needs_etcd
-from s3_server import ACCESS_KEY, BUCKET, SECRET, S3Server, versitygw
 from snapshot_member import Member, needs_restic
+
+from tests.e2e.support.s3_server import ACCESS_KEY, BUCKET, SECRET, S3Server, versitygw
 
 pytestmark = [needs_etcd, needs_restic]
 VERSIONS = ("3.7.2", "1.37.1")

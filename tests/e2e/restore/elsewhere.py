@@ -33,9 +33,9 @@ def moved(stack: Stack, to: Clone) -> Stack:
     shutil.copy2(stack.clone.state / "passphrase", to.state / "passphrase")
     shutil.copy2(stack.clone.state / name / "lab.json", folder / "lab.json")
     shutil.copy2(stack.clone.page(name), to.page(name))
-    ask(
-        ["make", "--no-print-directory", "tools", f"STACK={name}"], cwd=to.root, env=there.environment(), timeout=600
-    ).ok()
+    there.temporary.mkdir(parents=True, exist_ok=True)
+    tools = ["make", "--no-print-directory", "tools", f"STACK={name}"]
+    ask(tools, cwd=to.root, env=there.environment(), timeout=600).ok()
     if not list(to.state.glob(f".pulumi/stacks/*/{name}.json")):
         shutil.copy2(to.root / "Pulumi.yaml", folder / "Pulumi.yaml")
         _pulumi(there, "-C", str(folder), "stack", "init", "--stack", name, "--no-select")

@@ -4,11 +4,11 @@ import os
 import re
 
 import pytest
-from s3_server import SECRET
 
 from tests.e2e.restore.conftest import WORK, assert_nothing_restarted, backup, restore, snapshots, to
 from tests.e2e.restore.vault import Vault
 from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.s3_server import SECRET
 from tests.e2e.support.units import invocations
 
 

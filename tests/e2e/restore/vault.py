@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from s3_server import ACCESS_KEY, BUCKET, SECRET, S3Server, versitygw
 
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import ask
+from tests.e2e.support.s3_server import ACCESS_KEY, BUCKET, SECRET, S3Server, versitygw
 
 HOST, S3_PORT = 250, 9000
 FOLDER = "/srv/snapshots"
