@@ -50,8 +50,9 @@ def test_a_page_that_cannot_be_edited_says_what_to_write() -> None:
 class Operated(Stack):
     """A stack with the output `restored`, whose `up` records its arguments and does nothing."""
 
-    def __init__(self, clone: Clone, restored: int | None) -> None:
+    def __init__(self, clone: Clone, restored: int | None, stopped_for: int = 0) -> None:
         super().__init__(clone, "prod")
+        object.__setattr__(self, "stopped_for", stopped_for)
         object.__setattr__(self, "runs", [])
         object.__setattr__(self, "restored", restored)
 
@@ -64,26 +65,36 @@ class Operated(Stack):
         return {"backup": {"give": {"cp-1": "false"}}} | known
 
     def state(self) -> dict[str, Any]:
-        return {"resources": [{"urn": "urn:x::cp-1-machine", "type": "command:local:Command"}]}
+        stop = {"create": f"sh -c 'sh \"$(ls)restore.sh\" begin {self.stopped_for}'"}
+        return {
+            "resources": [
+                {"urn": "urn:x::cp-1-machine", "type": "command:local:Command"},
+                {"urn": "urn:x::cp-1-restore", "type": "command:remote:Command", "inputs": stop},
+            ]
+        }
 
 
 BACKUP = "  hardway:backup: {to: {kind: folder, path: /mnt/snapshots}}\n"
 
 
 @pytest.mark.parametrize(
-    ("on_page", "restored", "snapshot", "machines", "number"),
+    ("on_page", "restored", "stopped_for", "answers", "snapshot", "machines", "number"),
     [
-        (None, 0, "latest", "", 1),
-        (3, 3, "latest", "", 4),
-        # Killed: the same restore goes on, and the data from before it stays.
-        (4, 3, "latest", "", 4),
+        (None, 0, 0, False, "latest", "", 1),
+        (3, 3, 3, False, "latest", "", 4),
+        # Killed after the stop: the same restore goes on, and the data from before it stays.
+        (4, 3, 4, False, "latest", "", 4),
+        # Killed before the stop, perhaps days ago: there may be a newer snapshot.
+        (4, 3, 3, False, "latest", "", 5),
+        # The first member has restored, and people write again: who confirms wants to go back once more.
+        (4, 3, 4, True, "latest", "", 5),
         # Another snapshot, or new machines: the state has recorded the machine that restores for number 4.
-        (4, 3, "12345678", "", 5),
-        (4, 3, "latest", "all", 5),
+        (4, 3, 4, False, "12345678", "", 5),
+        (4, 3, 4, False, "latest", "all", 5),
         # Taken off the page: machines would take a number that they know for a restore that has happened.
-        (None, 7, "latest", "", 8),
+        (None, 7, 7, False, "latest", "", 8),
         # An earlier version of the program made the stack last.
-        (4, None, "latest", "", 5),
+        (4, None, 4, False, "latest", "", 5),
     ],
 )
 def test_the_number_of_a_restore(
@@ -91,16 +102,18 @@ def test_the_number_of_a_restore(
     monkeypatch: pytest.MonkeyPatch,
     on_page: int | None,
     restored: int | None,
+    stopped_for: int,
+    answers: bool,
     snapshot: str,
     machines: str,
     number: int,
 ) -> None:
-    monkeypatch.setattr("tools.operate.restore._answers", lambda _: False)
+    monkeypatch.setattr("tools.operate.restore._answers", lambda _: answers)
     section = f"  hardway:restore: {{number: {on_page}, snapshot: latest}}\n" if on_page else ""
     path = tmp_path / "Pulumi.prod.yaml"
     path.write_text(PAGE + BACKUP + section)
-    stack = Operated(Clone(tmp_path), restored)
-    assert restore(stack, snapshot, machines) == 0
+    stack = Operated(Clone(tmp_path), restored, stopped_for)
+    assert restore(stack, snapshot, machines, "prod") == 0
     assert yaml.safe_load(path.read_text())["config"]["hardway:restore"] == {"number": number, "snapshot": snapshot}
     assert stack.runs[1:] == [["--refresh"]]
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from components.config.backup import LATEST, RESTORED, is_snapshot
+from components.resource_names import NodeResource, name_of
 from tools.common.errors import ToolError
 from tools.common.progress import say
 from tools.common.store import write_atomically
@@ -29,8 +30,10 @@ def restore(stack: Stack, snapshot: str, machines: str = "", confirm: str = "") 
     """Put a restore on the page, and run `up`: first for the restore, then for objects that the page makes.
 
     `snapshot` is latest, an id, a time, or the path of a file here. `machines` are names of nodes with commas, or
-    `all`: these machines are made anew. If the page has a restore of the same snapshot that is not complete, then this
-    run goes on with it; new machines need a new number, because the state has recorded the old machine that restores.
+    `all`: these machines are made anew. If a restore of the same snapshot has stopped the cluster and is not complete,
+    then this run goes on with it. Before the stop, `latest` may mean a newer snapshot by now, and new machines need a
+    new number, because the state has recorded the old machine that restores.
+
     Returns Pulumi's exit code. Raises ToolError, and changes nothing, if there are no snapshots to restore, if the name
     of the snapshot or of a machine is wrong, if the file is no whole snapshot, or if the API answers and `confirm` is
     not the name of the stack.
@@ -44,7 +47,8 @@ def restore(stack: Stack, snapshot: str, machines: str = "", confirm: str = "") 
     sent_by = _sender(stack, machines) if file else ""
     on_page, ended = _on_page(known), stack.known_outputs().get(RESTORED)
     unfinished = on_page if ended is not None and on_page.number > ended else None
-    if confirm != stack.name and _answers(stack):
+    answers = _answers(stack)
+    if confirm != stack.name and answers:
         begun = (
             f"Restore {on_page.number}, which is on the page, is not complete: `make up STACK={stack.name}` goes on. "
         )
@@ -57,7 +61,8 @@ def restore(stack: Stack, snapshot: str, machines: str = "", confirm: str = "") 
     if file:
         file.send(sent_by)
         snapshot = file.name
-    if unfinished and unfinished.snapshot == snapshot and not replaced:
+    goes_on = unfinished and unfinished.snapshot == snapshot and not replaced and not answers
+    if unfinished and goes_on and _has_stopped(stack, unfinished.number):
         say(f"{path.name}: restore {unfinished.number}, of the snapshot {snapshot}, is not complete, and goes on")
     else:
         number = max(on_page.number, int(ended or 0)) + 1
@@ -103,6 +108,15 @@ def _on_page(known: dict[str, Any]) -> _Restore:
     section = page.section(known, "restore")
     number = section.get("number") if isinstance(section, dict) else None
     return _Restore(number, str(section.get("snapshot") or LATEST)) if isinstance(number, int) else _Restore()
+
+
+def _has_stopped(stack: Stack, number: int) -> bool:
+    """Whether the state has a machine on which this restore has stopped API servers and etcd."""
+    return any(
+        NodeResource.RESTORE.node_in(name_of(resource["urn"]))
+        and f" begin {number}'" in str(resource.get("inputs", {}).get("create"))
+        for resource in stack.state().get("resources") or []
+    )
 
 
 def _replaced(stack: Stack, machines: str) -> list[str]:
