@@ -67,7 +67,7 @@ def exchange(place: Vault, secret: str) -> None:
 def test_a_full_disk(in_s3: Cluster, place: Vault) -> None:
     """No snapshot is taken, and those that are there can be listed; then there is room again."""
     known = snapshots(in_s3)[-1]
-    place.server.on_disk("head -c 1g /dev/zero >filler 2>/dev/null || true")
+    place.server.on_disk("head -c 1G /dev/zero >filler || test $(df --output=avail . | tail -n 1) -eq 0")
     try:
         # A timer may remove an old snapshot, so the next one has to be larger than that.
         for number in range(4):
