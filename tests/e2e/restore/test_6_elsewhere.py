@@ -30,6 +30,7 @@ def test_the_other_operator_changes_nothing_and_restores(elsewhere: Cluster, say
     run = elsewhere.stack.make("preview")
     assert run.code == 0, run.tail()
     assert "nothing changes." in run.output, run.tail()
+    elsewhere.up()  # writes the kubeconfig
     is_whole(elsewhere)
     assert_nothing_restarted(elsewhere, units)
     elsewhere.kubectl("create", "configmap", "moved", f"--namespace={WORK}").ok()
