@@ -27,7 +27,7 @@ JUDGED      = $(if $(POLICIES),$(addprefix --policy-pack ,$(POLICIES)) $(addpref
 BUILT       = $(TOOLS) build $(BUILD) then
 BUILD       = --stack $(STACK) $(addprefix --kubernetes ,$(KUBERNETES))
 # What suites and measurements need, whatever a stack has: everything, from source.
-SOURCES     = $(addprefix --kubernetes ,$(KUBERNETES)) $(if $(filter aws,$(NAMES)),--aws) $(if $(filter rotation,$(NAMES)),--metrics-server)
+SOURCES     = $(addprefix --kubernetes ,$(KUBERNETES)) $(if $(filter aws,$(NAMES)),--aws) $(if $(filter rotation,$(NAMES)),--metrics-server) $(if $(filter restore,$(NAMES)),--s3-server)
 ENV         = eval "$$($(TOOLS) env --stack $(STACK))" &&
 
 ifneq ($(UPSTREAM),)

@@ -6,6 +6,7 @@ from components import config
 from components.addons.apply import Addons, AddonsArgs
 from components.artifact_source import OUTPUT, ArtifactSource
 from components.cluster_api import cluster_provider
+from components.config.backup import RESTORED
 from components.config.given import given_identities
 from components.control_plane import ControlPlane, ControlPlaneArgs
 from components.etcd import EtcdCluster, EtcdClusterArgs
@@ -111,5 +112,7 @@ pulumi.export("etcdUpkeep", upkeep_commands(topology, staged))
 if page.backup:
     pulumi.export("backup", snapshot_commands(topology, staged))
     pulumi.export("backupPassword", pki.backup_password)
+if (restored := last_run.restored(page, done)) is not None:
+    pulumi.export(RESTORED, restored)
 for name, value in machines.outputs.items():
     pulumi.export(name, value)

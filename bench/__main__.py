@@ -6,6 +6,7 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 
+from bench import backup
 from bench.phases import Phase, medians, phases
 from bench.policies import measure_policies, page_with_policies, policies_table
 from bench.rolling import Rolled, median_steps
@@ -26,17 +27,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--what",
-        choices=("up", "upgrade", "worker", "policies"),
+        choices=("up", "upgrade", "worker", "policies", "backup"),
         default="up",
-        help="what to measure: a new cluster (default), an upgrade, an added worker, the cost of network policies",
+        help="what to measure: a new cluster (default), an upgrade, an added worker, the cost of network policies, or "
+        "snapshots of etcd (one run)",
     )
     options = parser.parse_args(arguments)
     if not 1 <= options.runs <= MOST_RUNS:
         parser.error(f"--runs: {options.runs}; allowed: 1 to {MOST_RUNS}")
     load = os.getloadavg()[0]
     say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
-    found = {"up": _up, "upgrade": _upgrade, "worker": _worker, "policies": _policies}[options.what](options.runs, say)
-    print(f"{options.runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
+    runs = 1 if options.what == "backup" else options.runs
+    kinds = {"up": _up, "upgrade": _upgrade, "worker": _worker, "policies": _policies, "backup": _backup}
+    found = kinds[options.what](runs, say)
+    print(f"{runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
     print(found)
     return 0
 
@@ -68,6 +72,10 @@ def _worker(count: int, say: Say) -> str:
 def _policies(count: int, say: Say) -> str:
     stack = Stack(NAME, page_with_policies(laptop_page(NAME)), say)
     return policies_table(measure_policies(stack, count, say))
+
+
+def _backup(_: int, say: Say) -> str:
+    return backup.table(backup.measure_backup(Stack(NAME, laptop_page(NAME), say)))
 
 
 def _steps(what: str, measure_once: Callable[[Stack], Rolled], count: int, say: Say) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 
 from components.config import ConfigError, Page
+from components.config.backup import RESTORED
 from components.config.given import refused_authorities
 from components.config.rotation import read_recorded, recorded, refused_steps
 
+T = TypeVar("T")
 GIVEN = "givenAuthorities"
 """The stack output with the identities of the authorities that the page gives, by name and generation. There is no such
 output if the page gives none."""
@@ -74,4 +76,22 @@ class LastRun:
         now = recorded(page.pki.generations)
         if not self._outputs or read_recorded(self._outputs.get(GENERATIONS, {})) == page.pki.generations:
             return now
-        return pulumi.Output.all(*(resource.urn for resource in done)).apply(lambda _: now)
+        return _after(done, now)
+
+    def restored(self, page: Page, done: Sequence[pulumi.Resource]) -> pulumi.Input[int] | None:
+        """The output `restored`: the highest number of a restore on the page, once everything in `done` is complete.
+
+        It stays when the restore is taken off the page, so that no number is used twice. None for a stack that never
+        had snapshots.
+        """
+        last = self._outputs.get(RESTORED)
+        if last is None and page.backup is None:
+            return None
+        before = int(last) if isinstance(last, int | float) else 0
+        if page.restore is None or page.restore.number <= before:
+            return before
+        return _after(done, page.restore.number)
+
+
+def _after(done: Sequence[pulumi.Resource], value: T) -> pulumi.Output[T]:
+    return pulumi.Output.all(*(resource.urn for resource in done)).apply(lambda _: value)

@@ -132,7 +132,7 @@ class Cluster:
 def cluster(name: str, change: Mapping[str, Any] | None = None, secret: Collection[str] = ()) -> Cluster:
     """The cluster of a page with changed values, by their paths on the page such as `network.proxyMode`.
 
-    `secret` names the top-level keys that have a secret.
+    `secret` names the top-level keys that the page keeps secret.
     """
     page = load(changed(page_values(name), change or {}), secret)
     if isinstance(page.machines, ExistingSection):

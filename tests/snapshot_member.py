@@ -4,12 +4,16 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clusters import cluster
 from real_etcd import EtcdCluster
 from scratch_machine import ReleaseMachine
+
+from components.config.backup import S3Target
 
 needs_restic = pytest.mark.skipif(shutil.which("restic") is None, reason="no restic on this machine")
 # Pretends to be another user without another user's rights, and to give directories to another user.
@@ -29,12 +33,15 @@ class Member(ReleaseMachine):
         self.program("install", INSTALL)
         self.program("chown")
 
-    def lay_out(self, name: str, versions: tuple[str, str]) -> None:
-        """Stage a release with these versions of etcd and Kubernetes."""
+    def lay_out(self, name: str, versions: tuple[str, str], to: Mapping[str, Any] | None = None, **backup: Any) -> None:
+        """Stage a release with these versions of etcd and Kubernetes, and with snapshots that go to a place.
+
+        `to` is `backup.to` of the page, and a folder of the test if it is left out; `backup` has further keys.
+        """
         release = self.release(name, {})
-        place = {"kind": "folder", "path": str(self.place)}
-        change = {"backup": {"to": place}, "versions": {"etcd": versions[0], "kubernetes": versions[1]}}
-        contents = {file.path: file.content for file in cluster("stacked", change).part("cp-1").files}
+        place = to or {"kind": "folder", "path": str(self.place)}
+        change = {"backup": {"to": place} | backup, "versions": {"etcd": versions[0], "kubernetes": versions[1]}}
+        contents = {file.path: file.content for file in cluster("stacked", change, ["backup"]).part("cp-1").files}
         (release / "cfg").mkdir()
         (release / "ssl/backup").mkdir(parents=True)
         settings = str(contents["cfg/backup.env"]).replace("/var/lib/hardway-backup", str(self.work))
@@ -43,7 +50,10 @@ class Member(ReleaseMachine):
         (release / "cfg/cluster-id").write_text("cluster-of-the-test\n")
         (release / "bin").symlink_to(self.root / "bin")
         (release / "ssl/backup/password").write_text("a password\n")
-        (release / "ssl/backup/environment").write_text("AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\n")
+        if "cfg/backup-ca.crt" in contents:
+            (release / "cfg/backup-ca.crt").write_text(str(contents["cfg/backup-ca.crt"]))
+        key = S3Target.model_validate(place).credentials() if to else None
+        (release / "ssl/backup/environment").write_text(key or "AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\n")
         now = time.time() + (10 if name == "new" else 0)
         os.utime(release, (now, now))
 

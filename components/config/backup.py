@@ -8,14 +8,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from components.config.authorities import CERTIFICATES
 from components.config.durations import span_rule
 from components.config.existing import Flag, PrivateKey
-from components.config.names import DirectoryPath, Port, San, url_problem
+from components.config.names import DirectoryPath, Port, San, certificates_problem, url_problem
 from components.config.section import Rule, Section, whole
 from components.config.ssh import HostKey, UserName
 
 LATEST = "latest"
+RESTORED = "restored"
+"""The stack output with the number of the last restore that is complete, 0 if there was none."""
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _WORD = re.compile(r"[!-~]+")
@@ -80,6 +81,12 @@ _REGION_NAME = _matches(
     "a region",
 )
 _SECRET_WORD = _matches(_WORD, "secret", _WORDS, "a word", private=True)
+_CERTIFICATES = Rule(
+    "certificates",
+    "certificates in PEM form: authorities of which one has certified the server, or the certificate of the server",
+    certificates_problem,
+    public=True,
+)
 _Count = Annotated[int, whole("whole number", 0, 1000, "snapshots")]
 _Days = Annotated[int, whole("whole number", 1, 3650, "days")]
 
@@ -123,7 +130,7 @@ class S3Target(Section):
     role has no rights until you add them."""
     secret_access_key: Annotated[str, _SECRET_WORD] | None = None
     """The access key, as a secret: `pulumi config set --path --secret 'hardway:backup.to.secretAccessKey'`."""
-    ca: Annotated[str, CERTIFICATES] | None = None
+    ca: Annotated[str, _CERTIFICATES] | None = None
     """Certificates that verify the server. Unset: those that the operating system of the members trusts."""
 
     @property

@@ -4,6 +4,7 @@ import json
 from functools import cache
 from typing import Any
 
+import pytest
 from archives import unpack
 from clusters import cluster, lock_data
 from fake_engine import plain
@@ -146,3 +147,28 @@ def test_a_restore_restarts_etcd_api_servers_and_controllers_only() -> None:
     changed = {unit for unit in before if before[unit] != after[unit]}
     services = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
     assert changed == {f"{service}.service" for service in services}
+
+
+@pytest.mark.parametrize(
+    ("last", "number", "expected"),
+    [
+        (None, None, 0),
+        (None, 3, 3),
+        (3, 4, 4),
+        # Taken off the page, or a lower number: no number is used twice.
+        (7, None, 7),
+        (7, 2, 7),
+    ],
+)
+def test_the_output_knows_the_highest_restore(last: int | None, number: int | None, expected: int) -> None:
+    change: dict[str, Any] = {"backup": BACKUP}
+    if number is not None:
+        change["restore"] = {"number": number, "snapshot": "latest"}
+    known = {} if last is None else {"FAKE_OUTPUTS": json.dumps({"restored": last})}
+    found = run(page("stacked", change), lock=lock_data(cluster("stacked").page), extra=SECRET_KEYS | known)
+    assert found.error is None, found.error
+    assert plain(found.outputs)["restored"] == expected
+
+
+def test_a_stack_without_snapshots_has_no_such_output() -> None:
+    assert "restored" not in run(page("stacked"), lock=lock_data(cluster("stacked").page)).outputs

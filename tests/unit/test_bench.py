@@ -2,12 +2,14 @@
 
 import pytest
 
+from bench import backup
 from bench.__main__ import table
 from bench.cpu import Sample, busy
 from bench.events import Event
 from bench.phases import BEGUN, DONE, Measured, UnitTimes, medians, phases
 from bench.policies import ISOLATED, OPEN, Turn, page_with_policies, policies_table
 from bench.rolling import Step, steps
+from bench.writes import Latencies
 from components.config import load
 from tests.e2e.support.probe import Report, Tally
 from tests.e2e.support.stack import laptop_page
@@ -99,3 +101,16 @@ def test_the_page_of_the_bench_is_accepted() -> None:
     values = page_with_policies(laptop_page("bench"))
     page = load({key.removeprefix("hardway:"): value for key, value in values.items()})
     assert [(one.name, one.network) for one in page.access.namespaces] == [("open", "open"), ("isolated", "isolated")]
+
+
+def test_latencies_of_writes() -> None:
+    found = Latencies.of([number / 1000 for number in range(200, 0, -1)], failed=1)
+    assert found == Latencies(200, 100.5, 199, 200, 1)
+    assert Latencies.of([0.25]) == Latencies(1, 250, 250, 250)
+
+
+def test_costs_of_snapshots_are_a_table() -> None:
+    quiet, busy = Latencies(600, 8.4, 20.6, 31), Latencies(100, 9.6, 60.4, 99.5, 2)
+    text = backup.table([backup.Cost(10_000, "all of it is new", 12.3, 8.04, 14.2, 9.96, quiet, busy)])
+    assert "| 10,000 | all of it is new | 8.0 | 14 | 10.0 | 8, 21 | 10, 60, 100 | 2 |" in text
+    assert text.endswith("Keys of etcd were written: 10,000 in 12 s.")

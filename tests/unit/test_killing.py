@@ -1,6 +1,7 @@
 """How e2e tests kill a run: all processes, or only the processes from make to the engine."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.support import killing
+from tests.e2e.support.stack import Stack
+from tools.common.paths import Clone
 
 TREE = """
 import subprocess, sys
@@ -63,3 +66,19 @@ def test_the_seed_of_an_earlier_run_gives_its_moments(monkeypatch: pytest.Monkey
     monkeypatch.setenv(killing.SEED, str(seed))
     again, same = killing.seeded()
     assert (again, same.sample(range(100), 10)) == (seed, chance.sample(range(100), 10))
+
+
+def test_what_was_under_way(tmp_path: Path) -> None:
+    stack = Stack("s", {}, print, clone=Clone(tmp_path))
+    (tmp_path / ".state/s").mkdir(parents=True)
+    urn = "urn:pulumi:s::hardway::command:remote:Command::"
+    lines = [
+        {"resourcePreEvent": {"metadata": {"op": op, "type": "command:remote:Command", "urn": urn + name}}}
+        for op, name in (("update", "a-stage"), ("create", "b-stage"), ("same", "c-stage"))
+    ]
+    lines.append({"resOutputsEvent": {"metadata": {"op": "update", "urn": urn + "a-stage", "type": "x"}}})
+    text = "\n".join([*map(json.dumps, lines), '{"preludeEvent": {}}', '{"cut o'])
+    (tmp_path / ".state/s/up.jsonl").write_text(text)
+    assert killing.under_way(stack) == ["b-stage"]
+    assert killing.begun(stack, "create", "update") == 2
+    assert killing.begun(stack, "create", "update", named="^b-") == 1

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from scratch_machine import ReleaseMachine
 
+from components.node.render.backup import WORK
+
 
 @pytest.fixture
 def machine(tmp_path: Path) -> ReleaseMachine:
@@ -37,3 +39,18 @@ def test_a_release_with_the_same_restore_starts_nothing(machine: ReleaseMachine)
     assert done.returncode == 0, done.stderr
     assert starts(machine) == []
     assert (machine.root / "restore-begun").read_text() == "3\n"
+
+
+def test_a_snapshot_that_was_fetched_for_a_restore_that_was_given_up_goes(machine: ReleaseMachine) -> None:
+    """Otherwise a later restore with the same number would bring back this snapshot, and not the one that it names."""
+    fetched = machine.sysroot / WORK.lstrip("/")
+    for name in ("restore-3", "restore-4", "file-0123456789abcdef", "taking"):
+        (fetched / name).mkdir(parents=True)
+    (machine.root / "restore-begun").unlink()
+    release = machine.root / "releases/two"
+    (release / "cfg").mkdir(exist_ok=True)
+    (release / "cfg/restore").write_text("4 latest\n")
+    assert machine.stage("two").returncode == 0
+    assert sorted(path.name for path in fetched.iterdir()) == ["file-0123456789abcdef", "restore-4", "taking"]
+    assert machine.stage("one").returncode == 0
+    assert sorted(path.name for path in fetched.iterdir()) == ["file-0123456789abcdef", "taking"]

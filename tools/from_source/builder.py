@@ -35,6 +35,8 @@ class Builder:
     """Also build the AWS plugin of the tests, which replaces the official one there."""
     metrics_server: bool = False
     """Also build the image of metrics-server, a real aggregated API for tests."""
+    s3_server: bool = False
+    """Also build a server of S3 for tests."""
     local: bool = True
     """Also prepare this host for local machines: their image, the container engine, kernel limits."""
 
@@ -82,7 +84,8 @@ class Builder:
             else:
                 say(f"{terraform_aws.missing()}. Tests against a simulated AWS will be skipped")
         cluster = [program for version in self.kubernetes for program in catalogue.kubernetes(version)]
-        more = (catalogue.METRICS_SERVER,) if self.metrics_server else ()
+        wanted = ((catalogue.METRICS_SERVER, self.metrics_server), (catalogue.S3_SERVER, self.s3_server))
+        more = [program for program, is_wanted in wanted if is_wanted]
         return [*catalogue.SMALL, *engine, *catalogue.NODE, *catalogue.IMAGE_PROGRAMS, *more, *cluster]
 
     def _pieces(self, engine: list[str] | None, programs: Sequence[Program]) -> list[Piece]:

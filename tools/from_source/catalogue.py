@@ -182,6 +182,14 @@ METRICS_SERVER = Program(
 )
 # A signing service for tests, built only on request. Newer versions need Go 1.27.
 CFSSL = Program("cfssl", "1.6.5", "cfssl", "github.com/cloudflare/cfssl/cmd/cfssl")
+# A server of S3 for tests, built only on request. It keeps the objects of a bucket as files of a folder.
+S3_SERVER = Program(
+    "versitygw",
+    "1.8.0",
+    "versitygw",
+    "github.com/versity/versitygw/cmd/versitygw",
+    stamps=("main.Version=v1.8.0",),
+)
 # The judge of `make cis`, built only on request, with the benchmarks of its module (the folder `cfg`).
 KUBE_BENCH = Program(
     "kube-bench",
@@ -241,4 +249,5 @@ def kubernetes(version: str) -> tuple[Program, ...]:
 def everything() -> tuple[Program, ...]:
     """All programs in all versions."""
     versions = [program for version in KUBERNETES_VERSIONS for program in kubernetes(version)]
-    return (*SMALL, *ENGINE, *PLUGINS, AWS_PLUGIN, *NODE, *IMAGE_PROGRAMS, METRICS_SERVER, CFSSL, KUBE_BENCH, *versions)
+    on_request = (METRICS_SERVER, CFSSL, S3_SERVER, KUBE_BENCH)
+    return (*SMALL, *ENGINE, *PLUGINS, AWS_PLUGIN, *NODE, *IMAGE_PROGRAMS, *on_request, *versions)

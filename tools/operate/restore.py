@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from components.config.backup import LATEST, is_snapshot
+from components.config.backup import LATEST, RESTORED, is_snapshot
+from components.resource_names import NodeResource, name_of
 from tools.common.errors import ToolError
 from tools.common.progress import say
 from tools.common.store import write_atomically
@@ -28,9 +30,13 @@ def restore(stack: Stack, snapshot: str, machines: str = "", confirm: str = "") 
     """Put a restore on the page, and run `up`: first for the restore, then for objects that the page makes.
 
     `snapshot` is latest, an id, a time, or the path of a file here. `machines` are names of nodes with commas, or
-    `all`: these machines are made anew. Returns Pulumi's exit code. Raises ToolError, and changes nothing, if there are
-    no snapshots to restore, if the name of the snapshot or of a machine is wrong, if the file is no whole snapshot, or
-    if the API answers and `confirm` is not the name of the stack.
+    `all`: these machines are made anew. If a restore of the same snapshot has stopped the cluster and is not complete,
+    then this run goes on with it. Before the stop, `latest` may mean a newer snapshot by now, and new machines need a
+    new number, because the state has recorded the old machine that restores.
+
+    Returns Pulumi's exit code. Raises ToolError, and changes nothing, if there are no snapshots to restore, if the name
+    of the snapshot or of a machine is wrong, if the file is no whole snapshot, or if the API answers and `confirm` is
+    not the name of the stack.
     """
     path = stack.clone.page(stack.name)
     known = page.read(path)
@@ -39,18 +45,29 @@ def restore(stack: Stack, snapshot: str, machines: str = "", confirm: str = "") 
     file = None if is_snapshot(snapshot) else _file(snapshot)
     replaced = _replaced(stack, machines)
     sent_by = _sender(stack, machines) if file else ""
-    if confirm != stack.name and _answers(stack):
+    on_page, ended = _on_page(known), stack.known_outputs().get(RESTORED)
+    unfinished = on_page if ended is not None and on_page.number > ended else None
+    answers = _answers(stack)
+    if confirm != stack.name and answers:
+        begun = (
+            f"Restore {on_page.number}, which is on the page, is not complete: `make up STACK={stack.name}` goes on. "
+        )
         raise ToolError(
-            f"the API of stack {stack.name} answers. A restore loses everything that was written after the snapshot. "
+            f"the API of stack {stack.name} answers. {begun if unfinished else ''}"
+            f"A restore loses everything that was written after the snapshot. "
             f"`make backup STACK={stack.name}` takes a snapshot of now. To go back all the same: "
             f"make restore STACK={stack.name} SNAPSHOT={snapshot} CONFIRM={stack.name}"
         )
     if file:
         file.send(sent_by)
         snapshot = file.name
-    number = _number(known) + 1
-    write_atomically(path, with_restore(path.read_text(), number, snapshot, path.name), 0o644)
-    say(f"{path.name}: restore {number}, of the snapshot {snapshot}")
+    goes_on = unfinished and unfinished.snapshot == snapshot and not replaced and not answers
+    if unfinished and goes_on and _has_stopped(stack, unfinished.number):
+        say(f"{path.name}: restore {unfinished.number}, of the snapshot {snapshot}, is not complete, and goes on")
+    else:
+        number = max(on_page.number, int(ended or 0)) + 1
+        write_atomically(path, with_restore(path.read_text(), number, snapshot, path.name), 0o644)
+        say(f"{path.name}: restore {number}, of the snapshot {snapshot}")
     say(_UNJUDGED)
     if code := stack.up(replaced, asks_policies=False):
         say(
@@ -79,10 +96,27 @@ def with_restore(text: str, number: int, snapshot: str, name: str) -> str:
     return edited
 
 
-def _number(known: dict[str, Any]) -> int:
+@dataclass(frozen=True)
+class _Restore:
+    """The restore on the page; the number is 0 if there is none."""
+
+    number: int = 0
+    snapshot: str = LATEST
+
+
+def _on_page(known: dict[str, Any]) -> _Restore:
     section = page.section(known, "restore")
-    number = section.get("number") if isinstance(section, dict) else 0
-    return number if isinstance(number, int) else 0
+    number = section.get("number") if isinstance(section, dict) else None
+    return _Restore(number, str(section.get("snapshot") or LATEST)) if isinstance(number, int) else _Restore()
+
+
+def _has_stopped(stack: Stack, number: int) -> bool:
+    """Whether the state has a machine on which this restore has stopped API servers and etcd."""
+    return any(
+        NodeResource.RESTORE.node_in(name_of(resource["urn"]))
+        and f" begin {number}'" in str(resource.get("inputs", {}).get("create"))
+        for resource in stack.state().get("resources") or []
+    )
 
 
 def _replaced(stack: Stack, machines: str) -> list[str]:
@@ -126,5 +160,6 @@ def _sender(stack: Stack, machines: str) -> str:
 def _answers(stack: Stack) -> bool:
     """Whether an API server answers, with data of etcd."""
     command = kubectl.required(stack, _REQUEST_SECONDS)
-    done = subprocess.run([*command, "get", "namespace", "kube-system"], capture_output=True, text=True, check=False)
-    return done.returncode == 0
+    # One request: kubectl asks an API that does not answer five times what it has, before it asks for an object.
+    question = ["get", "--raw", "/api/v1/namespaces/kube-system"]
+    return subprocess.run([*command, *question], capture_output=True, check=False).returncode == 0

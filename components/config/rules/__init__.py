@@ -63,6 +63,7 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     backup.bucket,
     backup.role,
     backup.credentials,
+    backup.certificates_of_server,
     backup.kept,
     backup.folder,
     backup.restore,

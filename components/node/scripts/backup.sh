@@ -25,6 +25,7 @@ read_back=/hardway/backup/read-back # the time at which a snapshot was read back
 read_seconds=86400
 wait_seconds=1800 # for the lock
 reach_seconds=60 # restic itself tries for 15 minutes
+no_bucket='bucket does not exist'
 # ETCD KUBERNETES that the cluster runs. Before an upgrade the settings are already those of the page.
 versions=${BACKUP_VERSIONS:-$BACKUP_ETCD $BACKUP_KUBERNETES}
 
@@ -81,7 +82,13 @@ take() { # read: also read the snapshot back
     make_repository
     id=$(repository backup --json --host "$cluster" --tag "revision-$revision" "$work" 2>"$errors" |
         sed -n 's/.*"message_type":"summary".*"snapshot_id":"\([0-9a-f]*\)".*/\1/p')
-    [ -n "$id" ] || fail "$BACKUP_REPOSITORY does not take the snapshot: $(because "$errors")"
+    if [ -z "$id" ]; then
+        why=$(because "$errors")
+        # A full place would stay full, also with a smaller number of snapshots on the page. It has no room to pack anew
+        # what stays.
+        remove_old --max-repack-size 0 || true
+        fail "$BACKUP_REPOSITORY does not take the snapshot: $why"
+    fi
     how=''
     if [ "${1:-}" = read ] || [ $((begun - $(seconds_of "$read_back"))) -ge "$read_seconds" ]; then
         found=$(repository dump "$id" "$work/etcd.db" 2>"$errors" | openssl dgst -sha256 -r | cut -d' ' -f1)
@@ -91,12 +98,15 @@ take() { # read: also read the snapshot back
     fi
     ctl --endpoints="$clients" put "$last" "$begun $id $revision $versions" >/dev/null
     write_metric "$begun"
-    # shellcheck disable=SC2086 # several options
-    repository forget --host "$cluster" --group-by host $BACKUP_KEEP --prune >/dev/null 2>"$errors" ||
-        say "cannot remove old snapshots: $(because "$errors")" >&2
+    remove_old || say "cannot remove old snapshots: $(because "$errors")" >&2
     size=$(stat -c %s "$work/etcd.db")
     short=$(echo "$id" | cut -c1-8)
     say "snapshot $short of revision $revision: $((size / 1024)) KiB in $(($(date +%s) - begun)) s$how"
+}
+
+remove_old() { # further options of `restic forget`
+    # shellcheck disable=SC2086 # several options
+    repository forget --host "$cluster" --group-by host $BACKUP_KEEP --prune "$@" >/dev/null 2>"$errors"
 }
 
 # Generations of the encryption key with which Secrets are encrypted now, with commas.
@@ -113,8 +123,17 @@ make_repository() {
 }
 
 # Whether restic says that the place has no repository: S3 and SFTP, or a folder. restic asks "Is there a repository at
-# the following location?" after any error.
-is_empty() { grep -q '^Fatal:.*\(does not exist\|/config: no such file or directory\)' "$errors"; }
+# the following location?" after any error. A bucket that does not exist is not empty: `restic init` would make it, and a
+# typing error on the page would scatter snapshots. restic asks for the bucket itself only if it does not know the region.
+is_empty() {
+    grep -q '^Fatal:.*\(does not exist\|/config: no such file or directory\)' "$errors" || return 1
+    case $BACKUP_REPOSITORY in s3:*) ;; *) return 0 ;; esac
+    ! grep -q "$no_bucket" "$errors" || return 1
+    [ -n "$BACKUP_REGION" ] || return 0
+    (BACKUP_REGION='' && repository cat config --no-lock >/dev/null 2>"$errors.bucket") || true
+    if grep -q "$no_bucket" "$errors.bucket"; then mv "$errors.bucket" "$errors" && return 1; fi
+    rm -f "$errors.bucket"
+}
 
 list() {
     errors=$(mktemp)

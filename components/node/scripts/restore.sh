@@ -23,7 +23,7 @@ restored=$root/etcd-restored
 services='kube-controller-manager kube-scheduler kube-apiserver etcd'
 # Far more than the revisions between a snapshot and the end of the old data: watches of before have to end.
 bump=1000000000
-stop_seconds=15 # an API server without etcd waits for requests that cannot end, until systemd kills it
+stop_seconds=3 # API servers keep nothing, and would go on with requests whose writes the restore loses
 
 is_done() { [ "$(cat "$restored" 2>/dev/null || true)" = "$1" ]; }
 number_of() { cut -d' ' -f1 "$1/cfg/restore" 2>/dev/null || true; }
@@ -138,7 +138,11 @@ begin() {
 
 member() {
     number=$(number_of "$here")
-    ! is_done "$number" || return 0
+    if is_done "$number"; then
+        # An interrupted attempt may have left it. What a later restore has fetched stays.
+        rm -rf "$BACKUP_WORK/restore-$number"
+        return
+    fi
     # shellcheck source=/dev/null
     . "$here/cfg/etcd-initial.env"
     if [ "$(cat "$here/cfg/etcd-restores")" = yes ]; then
@@ -175,21 +179,25 @@ member() {
     rm -rf "$BACKUP_WORK"/restore-* "$BACKUP_WORK"/file-*
 }
 
-# Moves NAME in DIRECTORY aside. If an interrupted attempt has moved the data of before, then what is there now is new.
-aside() { # DIRECTORY NAME
-    find "$1" -mindepth 1 -maxdepth 1 -name 'before-restore-*' ! -name "before-restore-$number" -exec rm -rf {} +
-    [ -e "$1/$2" ] || return 0
-    if [ -e "$1/before-restore-$number/$2" ]; then rm -rf "${1:?}/$2" && return; fi
-    mkdir -p "$1/before-restore-$number"
-    mv "$1/$2" "$1/before-restore-$number/$2"
-    chown etcd:etcd "$1/before-restore-$number"
+# Moves files and directories in DIRECTORY aside, all or none. If an interrupted attempt has moved the data of before, then
+# what is there now is new.
+aside() { # DIRECTORY PATTERN...
+    in=$1 kept=before-restore-$number
+    shift
+    find "$in" -mindepth 1 -maxdepth 1 -name 'before-restore-*' ! -name "$kept" ! -name "$kept.new" -exec rm -rf {} +
+    [ -e "$in/$kept" ] || mkdir -p "$in/$kept.new"
+    for pattern in "$@"; do
+        if [ -e "$in/$kept" ]; then
+            find "$in" -mindepth 1 -maxdepth 1 -name "$pattern" -exec rm -rf {} +
+        else
+            find "$in" -mindepth 1 -maxdepth 1 -name "$pattern" -exec mv {} "$in/$kept.new/" \;
+        fi
+    done
+    [ -e "$in/$kept" ] || mv "$in/$kept.new" "$in/$kept"
+    chown etcd:etcd "$in/$kept"
 }
 
-aside_wal() {
-    find "$MEMBER_WAL" -maxdepth 1 -name '*.wal' -o -maxdepth 1 -name '*.tmp' | while read -r file; do
-        aside "$MEMBER_WAL" "${file##*/}"
-    done
-}
+aside_wal() { aside "$MEMBER_WAL" '*.wal' '*.tmp'; }
 
 case ${1:-} in
 give) give ;;

@@ -46,9 +46,16 @@ repository() {
     )
 }
 
-# Why restic failed, without the frame that ssh puts around its warnings.
+# Why restic failed, without the frame that ssh puts around its warnings. What made restic try again may be the only line
+# with the reason.
 because() {
-    sed -n '/@@@/d; s/^Fatal: //p; s/^subprocess ssh: //p' "$1" | head -n 3 | paste -sd' ' - | grep . || tail -n 1 "$1"
+    found=$(sed -n '/@@@/d; s/^Fatal: //p; s/^subprocess ssh: //p' "$1" | head -n 3 | paste -sd' ' -)
+    tried=$(sed -n 's/^.* returned error, retrying after [^:]*: //p' "$1" | tail -n 1)
+    case $found in
+    *'wrong password'*) found="$found. It has snapshots of another cluster, or of a stack that is gone: each cluster needs \
+a prefix or a path of its own" ;;
+    esac
+    case $found in '') tail -n 1 "$1" ;; *"$tried"*) echo "$found" ;; *) echo "$found: $tried" ;; esac
 }
 
 # A line "TIME ID" for each snapshot of this cluster, the oldest first. Times are in UTC, to the second.

@@ -57,12 +57,14 @@ refuse_other_node() { # RELEASE
         fail "this machine is the node $node: take $node off the page and run \`up\`, then add $wanted. Nothing was changed"
 }
 
-# Starts what a restore has stopped (restore.sh begin), if the page does not have this restore any more.
+# Starts what a restore has stopped (restore.sh begin), and removes the snapshot that was fetched for it, if the page does
+# not have this restore any more. A later restore with the same number may want another snapshot.
 give_up_restore() { # RELEASE
+    wanted='' fetched=$sysroot/var/lib/hardway-backup
+    [ ! -e "$1/cfg/restore" ] || read -r wanted _ <"$1/cfg/restore"
+    [ ! -d "$fetched" ] || find "$fetched" -mindepth 1 -maxdepth 1 -name 'restore-*' ! -name "restore-$wanted" -exec rm -rf {} +
     [ -e "$root/restore-begun" ] || return 0
     read -r begun <"$root/restore-begun"
-    wanted=''
-    [ ! -e "$1/cfg/restore" ] || read -r wanted _ <"$1/cfg/restore"
     [ "$begun" != "$wanted" ] || return 0
     rm "$root/restore-begun"
     # shellcheck disable=SC2046 # unit names have no white space

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e.restore.timeline import timed
 from tests.e2e.restore.vault import Vault, vault
 from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster, running
@@ -85,11 +86,19 @@ def snapshots(cluster: Cluster) -> list[list[str]]:
 
 def restore(cluster: Cluster, expected: int = 0, **variables: str) -> Run:
     """Run `make restore`. The command edits the page."""
-    run = cluster.stack.make("restore", "", variables)
+    with timed(cluster) as found:
+        run = cluster.stack.make("restore", "", variables)
+    read_page(cluster)
+    assert run.code == expected, run.tail(60)
+    if expected == 0:
+        cluster.stack.say(f"  make restore took {run.seconds:.1f} s: {found.line()}")
+    return run
+
+
+def read_page(cluster: Cluster) -> None:
+    """Let the suite know the restore that `make restore` has written to the page."""
     page = yaml.safe_load(cluster.stack.clone.page(cluster.stack.name).read_text())["config"]
     cluster.change({"hardway:restore": page.get("hardway:restore")})
-    assert run.code == expected, run.tail(60)
-    return run
 
 
 def is_whole(cluster: Cluster) -> None:

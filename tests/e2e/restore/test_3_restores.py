@@ -26,8 +26,7 @@ def test_majority_of_etcd_lost(cluster: Cluster, say: Say) -> None:
         for name in ("cp-2", "cp-3"):
             cluster.machines[name].run("systemctl stop etcd && rm -rf /var/lib/etcd/member").ok()
         lost_at = time.monotonic()
-    run = restore(cluster, SNAPSHOT="latest")
-    say(f"  make restore took {run.seconds:.1f} s")
+    restore(cluster, SNAPSHOT="latest")
     assert_lost_at_most(writer, lost_at, say)
     is_whole(cluster)
 
@@ -44,10 +43,9 @@ def test_majority_and_the_place_of_the_snapshots_lost(cluster: Cluster, place: V
             cluster.machines[name].run("systemctl stop etcd && rm -rf /var/lib/etcd/member").ok()
         lost_at = time.monotonic()
     try:
-        run = restore(cluster, SNAPSHOT=str(file))
+        restore(cluster, SNAPSHOT=str(file))
     finally:
         place.machine.run(f"mv {FOLDER}.away {FOLDER}").ok()
-    say(f"  make restore took {run.seconds:.1f} s")
     assert_lost_at_most(writer, lost_at, say)
     is_whole(cluster)
 
@@ -65,8 +63,7 @@ def test_back_to_an_earlier_time(cluster: Cluster, place: Vault, say: Say) -> No
     cluster.kubectl("create", "configmap", "of-the-future", f"--namespace={WORK}").ok()
     cluster.kubectl("delete", "configmap", "deleted-later", f"--namespace={WORK}").ok()
     backup(cluster)
-    run = restore(cluster, SNAPSHOT=moment, CONFIRM=cluster.stack.name)
-    say(f"  make restore took {run.seconds:.1f} s")
+    restore(cluster, SNAPSHOT=moment, CONFIRM=cluster.stack.name)
     names = {item["metadata"]["name"] for item in cluster.kubectl.items("configmaps", f"--namespace={WORK}")}
     assert "deleted-later" in names and "of-the-future" not in names
     cluster.kubectl("create", "configmap", "after", f"--namespace={WORK}").ok()
@@ -83,8 +80,7 @@ def test_control_plane_gone(cluster: Cluster, say: Say) -> None:
         remove(cluster, "cp-1", "cp-2", "cp-3")
         lost_at = time.monotonic()
     boots = cluster.machines["worker-1"].read("/proc/sys/kernel/random/boot_id")
-    run = restore(cluster, SNAPSHOT="latest", MACHINES="cp-1,cp-2,cp-3")
-    say(f"  make restore took {run.seconds:.1f} s")
+    restore(cluster, SNAPSHOT="latest", MACHINES="cp-1,cp-2,cp-3")
     assert cluster.machines["worker-1"].read("/proc/sys/kernel/random/boot_id") == boots
     assert_lost_at_most(writer, lost_at, say)
     is_whole(cluster)
@@ -97,8 +93,7 @@ def test_everything_gone(cluster: Cluster, say: Say) -> None:
         time.sleep(PAUSE)
         remove(cluster, *cluster.machines, "gateway")
         lost_at = time.monotonic()
-    run = restore(cluster, SNAPSHOT="latest", MACHINES="all")
-    say(f"  make restore took {run.seconds:.1f} s")
+    restore(cluster, SNAPSHOT="latest", MACHINES="all")
     assert_lost_at_most(writer, lost_at, say)
     is_whole(cluster)
 

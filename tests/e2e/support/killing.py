@@ -8,13 +8,15 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.resource_names import name_of
 from tests.e2e.support.stack import Stack
 
 SEED = "HARDWAY_E2E_SEED"
@@ -57,14 +59,35 @@ def recorded(stack: Stack) -> int:
     return sum(path.read_text().count('"urn"') for path in files)
 
 
-def begun(stack: Stack, operation: str) -> int:
-    """The number of steps on machines with this operation, such as `update`, that the present run has begun."""
+def begun(stack: Stack, *operations: str, named: str = "") -> int:
+    """The number of steps on machines with these operations, such as `update`, that the present run has begun.
+
+    `named` is a regular expression for the names of the steps.
+    """
     steps = 0
     with contextlib.suppress(OSError):
         for line in _events(stack).read_text().splitlines():
             with contextlib.suppress(ValueError):
                 step = json.loads(line).get("resourcePreEvent", {}).get("metadata", {})
-                steps += step.get("op") == operation and step["type"].startswith("command:remote:")
+                if step.get("op") in operations and step["type"].startswith("command:remote:"):
+                    steps += re.search(named, name_of(step["urn"])) is not None
+    return steps
+
+
+def under_way(stack: Stack) -> list[str]:
+    """The names of the steps that the last run had begun and not done when it was killed."""
+    steps = list[str]()
+    with contextlib.suppress(OSError):
+        for line in _events(stack).read_text().splitlines():
+            with contextlib.suppress(ValueError, LookupError):
+                event = json.loads(line)
+                (kind,) = (key for key in event if key.endswith("Event"))
+                step = event[kind]["metadata"]
+                name = name_of(step["urn"])
+                if kind == "resourcePreEvent" and step["op"] != "same" and ":Command" in step["type"]:
+                    steps.append(name)
+                elif kind == "resOutputsEvent" and name in steps:
+                    steps.remove(name)
     return steps
 
 
@@ -73,9 +96,16 @@ def _events(stack: Stack) -> Path:
 
 
 def kill(
-    stack: Stack, target: str, count: Callable[[], int], moment: int, later: float, *, plugins_too: bool = True
+    stack: Stack,
+    target: str,
+    count: Callable[[], int],
+    moment: int,
+    later: float,
+    *,
+    plugins_too: bool = True,
+    extra: Mapping[str, str] | None = None,
 ) -> Kill:
-    """Start `make TARGET` and kill it `later` seconds after `count` has reached `moment`.
+    """Start `make TARGET`, with further variables, and kill it `later` seconds after `count` has reached `moment`.
 
     Kills all processes of the run, or without `plugins_too` only the processes from make to the engine.
     """
@@ -85,7 +115,12 @@ def kill(
     log = stack.folder / "killed.log"
     with log.open("a") as output:
         process = subprocess.Popen(
-            command, cwd=stack.clone.root, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command,
+            cwd=stack.clone.root,
+            env=environment | dict(extra or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
     try:
         while process.poll() is None and count() < moment:
