@@ -93,6 +93,19 @@ def places(provider: str, model: Any = Page, path: tuple[str, ...] = ()) -> Iter
             yield from places(provider, one, (*path, key))
 
 
+def lacks(values: Any, path: tuple[str, ...], model: Any = Page) -> bool:
+    """Whether the page lacks a section on the way to a key, and that section needs further keys."""
+    if len(path) == 1:
+        return False
+    field = dict(fields(model))[path[0]]
+    if variants(field):
+        return False
+    below = values.get(path[0]) if isinstance(values, dict) else None
+    section = bare_type(field)
+    needs = any(inner.is_required() for _, inner in fields(section))
+    return (below is None and needs) or lacks(below, path[1:], section)
+
+
 OF_MACHINES = {"authentication-tolerate-lookup-failure", "singleProcessOOMKill", "cgroupsPerQOS"}
 """Flags and fields whose check asks the API, or the cgroups of the machine."""
 LEFT = ("nodes", "authorities", "extraArgs", "extraConfig")
@@ -179,6 +192,8 @@ def likely(draw: st.DrawFn) -> Values:
     known = [place for place in places(values.get("machines", {}).get("provider", "local")) if place[0][0] not in LEFT]
     # Whole sections are seldom right; single values mostly are.
     known = [(path, field) for path, field in known if len(path) > 1 and not is_section(bare_type(field))]
+    # One key of a section that the page lacks, and that needs other keys, is never right.
+    known = [(path, field) for path, field in known if not lacks(values, path)]
     for path, field in draw(st.lists(st.sampled_from(known), max_size=2)):
         put(values, path, draw(of(field)))
     if draw(st.booleans()):
