@@ -89,7 +89,7 @@ def test_an_interrupted_run_leaves_no_process_and_no_namespace(
     log = tmp_path / "parallel.log"
 
     def interrupt(_: object) -> None:
-        if "reating a pod" in log.read_text() or "reating pod" in log.read_text():
+        if "STEP: creating pod" in log.read_text():
             raise KeyboardInterrupt
 
     # The runner calls this once in a second.

@@ -120,7 +120,8 @@ def _read(process: subprocess.Popen[str], output: TextIO, watch: Watch) -> None:
 
 def _end(process: subprocess.Popen[str]) -> None:
     """End ginkgo in order, and with all its processes if that takes too long."""
-    process.terminate()
+    # The whole group, as a terminal does: ginkgo leaves it to its processes to end.
+    os.killpg(process.pid, signal.SIGTERM)
     try:
         process.wait(_GRACE_SECONDS)
     except subprocess.TimeoutExpired:
