@@ -97,7 +97,7 @@ cis: ## let kube-bench judge every machine; fails if a control neither passes no
 .PHONY: conformance
 conformance: ## run upstream's conformance tests: a few of each SIG; ALL=1: all; FOCUS=REGEX: those whose name matches
 	@$(TOOLS) conformance --stack $(STACK) $(if $(ALL),--all) $(if $(FOCUS),--focus '$(FOCUS)') \
-	    $(addprefix --at-once ,$(AT_ONCE_SPECS)) $(addprefix --e2e ,$(E2E)) $(addprefix --answers ,$(ANSWERS))
+	    $(addprefix --at-once ,$(PROCS)) $(addprefix --e2e ,$(E2E)) $(addprefix --answers ,$(ANSWERS))
 
 .PHONY: defrag
 defrag: ## give back space that etcd does not use, member by member; disarms the alarm of a full etcd
