@@ -2,13 +2,15 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from api_server import ApiServer, api_server, controllers, program
 
-from tools.common.paths import shared_cache
+from tools import cli
+from tools.common.paths import Clone, shared_cache
 from tools.common.store import Store
 from tools.conformance import ginkgo, namespaces, specs
 from tools.conformance.program import Programs
@@ -102,3 +104,36 @@ def test_an_interrupted_run_leaves_no_process_and_no_namespace(
     ]
     assert states == ["interrupted"]
     assert namespaces.remove(kubectl, before) == set()
+
+
+def test_the_command_compares_with_answers(
+    programs: Programs,
+    server: ApiServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of two specs one passes. The other one is left out by an answer; an answer for the first one is stale."""
+    clone = Clone(tmp_path)
+    monkeypatch.setattr(cli, "this_clone", lambda: clone)
+    clone.bin.mkdir(parents=True)
+    (clone.bin / "kubectl").symlink_to(program("kubectl"))
+    clone.page("x").write_text("config: {hardway:machines: {provider: existing}}\n")
+    clone.kubeconfig("x").parent.mkdir(parents=True)
+    clone.kubeconfig("x").write_text((server.folder / "admin.kubeconfig").read_text())
+    own = tmp_path / "own.yaml"
+
+    def run(answers: str) -> tuple[int, str]:
+        own.write_text(answers)
+        focus = "|".join(f"^{re.escape(name)}$" for name in (PASSES, WAITS))
+        code = cli.main(["conformance", "--stack=x", f"--focus={focus}", f"--answers={own}"])
+        return code, capsys.readouterr().out
+
+    never = f"{json.dumps(WAITS)}: {{answer: There is no kubelet., run: false}}\n"
+    code, page = run(never)
+    assert (code, page.splitlines()[-1]) == (0, "2 specs: 1 passed, 0 answered, 1 left out; 0 to act on")
+    listed = (clone.state / "x" / "conformance" / "specs.txt").read_text()
+    assert f"left out           -  {WAITS}\n" in listed and f"  {PASSES}\n" in listed
+    code, page = run(f"{never}{json.dumps(PASSES)}: {{answer: It cannot.}}\n")
+    assert code == 1
+    assert f"- {PASSES} passes, so its answer in the table of answers has to go" in " ".join(page.split())
