@@ -183,6 +183,10 @@ k8s.io/kubernetes@v1.37.1/test/e2e/common/node/configmap.go:169
 [sig-node] Pods [It] should get a host IP [Conformance] [NodeConformance] [sig-node, Conformance]
 k8s.io/kubernetes@v1.37.1/test/e2e/common/node/pods.go:203
 ------------------------------
+• [INTERRUPTED] [5.046 seconds]
+[sig-storage] ConfigMap [It] updates should be reflected in volume [Conformance] [sig-storage, Conformance]
+k8s.io/kubernetes@v1.37.1/test/e2e/common/storage/configmap_volume.go:127
+------------------------------
 [ReportAfterSuite] PASSED [0.083 seconds]
 [ReportAfterSuite] [sig-testing] Log Check
 ------------------------------
@@ -192,7 +196,7 @@ Summarizing 1 Failure:
 
 
 def test_progress_counts_finished_specs() -> None:
-    """From lines of a real output. The name of a spec that failed is told once, and at once."""
+    """From lines of a real output. A spec that failed is told once and at once, and one that the user ended is not told."""
     watch = Watch(3)
     told = [name for line in OUTPUT.splitlines() if (name := watch.read(line))]
     assert watch.said() == "2 of 3 specs: 1 passed, 1 failed"

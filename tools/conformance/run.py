@@ -84,6 +84,9 @@ def _run(
     """The results, and why the suite as a whole failed."""
     results: dict[str, Result] = {}
     problems: list[str] = []
+    for pattern in ("*.json", "*.xml", "*.log", "specs.txt"):
+        for left in folder.glob(pattern):
+            left.unlink()
     for each in ginkgo.rounds(chosen, options.processes or 2 * (os.cpu_count() or 1)):
         report = ginkgo.run(programs, each, folder, _flags(stack, kubectl_path), _environment(stack))
         results |= specs.results(report)

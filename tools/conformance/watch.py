@@ -21,7 +21,10 @@ class Watch:
     def read(self, line: str) -> str:
         """Take the next line of the output. Returns the name of a spec that failed, when the line has it."""
         found = _DONE.match(line)
-        if found:
+        if found and found["state"] == "INTERRUPTED":
+            # The user ended it. It says nothing about the cluster.
+            self._wants_name = False
+        elif found:
             self._wants_name = found["state"] is not None
             self.passed += found["state"] is None
         elif self._wants_name and _NAME.match(line):

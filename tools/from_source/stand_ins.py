@@ -21,6 +21,8 @@ NAME = "conformance-images"
 _DEBIAN = "conformance-debian"
 ARCHIVE = "images.tar"
 """An OCI layout in a tar file, as `ctr images import` reads it."""
+_SUITE = "trixie"
+"""It has the version of busybox that upstream uses. Older ones drop environment variables whose names have a dash."""
 PACKAGES = (
     *("bash", "bind9-dnsutils", "busybox-static", "curl", "iperf", "iproute2", "netcat-openbsd", "nginx-light"),
     *("socat", "util-linux"),
@@ -72,7 +74,7 @@ def digest() -> str:
 
 
 def _debian_digest() -> str:
-    return digest_of("conformance-debian-1", gobuild.architecture(), node_image.SUITE, PACKAGES, _HOOKS)
+    return digest_of("conformance-debian-1", gobuild.architecture(), _SUITE, PACKAGES, _HOOKS)
 
 
 def find(store: Store) -> Path | None:
@@ -108,7 +110,7 @@ def _debian(store: Store, progress: Progress) -> Path:
     log = store.root.parent / "log" / f"{_DEBIAN}.log"
 
     def make(folder: Path) -> None:
-        node_image.bootstrap(folder / node_image.TAR, PACKAGES, _HOOKS, log, progress)
+        node_image.bootstrap(folder / node_image.TAR, PACKAGES, _HOOKS, log, progress, _SUITE)
 
     return store.make(_DEBIAN, _debian_digest(), make) / node_image.TAR
 
