@@ -196,7 +196,7 @@ Summarizing 1 Failure:
 
 
 def test_progress_counts_finished_specs() -> None:
-    """From lines of a real output. A spec that failed is told once and at once, and one that the user ended is not told."""
+    """From lines of a real output. A spec that failed is told once and at once; one that the user ended is not told."""
     watch = Watch(3)
     told = [name for line in OUTPUT.splitlines() if (name := watch.read(line))]
     assert watch.said() == "2 of 3 specs: 1 passed, 1 failed"

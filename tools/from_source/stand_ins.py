@@ -22,7 +22,7 @@ _DEBIAN = "conformance-debian"
 ARCHIVE = "images.tar"
 """An OCI layout in a tar file, as `ctr images import` reads it."""
 _SUITE = "trixie"
-"""It has the version of busybox that upstream uses. Older ones drop environment variables whose names have a dash."""
+"""It has the version of busybox that upstream uses."""
 PACKAGES = (
     *("bash", "bind9-dnsutils", "busybox-static", "curl", "iperf", "iproute2", "netcat-openbsd", "nginx-light"),
     *("socat", "util-linux"),
