@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from tools.common.paths import Clone, shared_cache
 from tools.common.progress import Progress
 from tools.common.store import Store
 from tools.from_source import stand_ins
+from tools.prepare import host_packages
 
 _CTR = "/opt/kubernetes/bin/ctr --namespace k8s.io images"
 _IMPORT_SECONDS = 300
@@ -43,10 +45,15 @@ def of(clone: Clone, stack: str, nodes: Sequence[str]) -> LocalMachines:
 
 
 def archive() -> Path:
-    """The archive with the images; makes it first if that was not done yet."""
+    """The archive with the images; makes it first if that was not done yet.
+
+    Raises ToolError if this host lacks Go or a package, and the user cannot install the package.
+    """
     store = Store(shared_cache() / "store")
     found = stand_ins.find(store)
     if found is None:
+        needs = [*host_packages.MACHINE_IMAGE, *(() if os.geteuid() == 0 else host_packages.USER_NAMESPACES)]
+        host_packages.ensure([*needs, *host_packages.C_COMPILER], shared_cache() / "log" / "apt.log")
         with Progress("stand-ins of upstream's test images") as progress:
             found = stand_ins.build(store, progress)
     return found
