@@ -94,6 +94,11 @@ access: ## show who may do what, from the page and from the cluster; fails if th
 cis: ## let kube-bench judge every machine; fails if a control neither passes nor is answered; JSON=1: for programs
 	@$(TOOLS) cis --stack $(STACK) $(if $(JSON),--json) $(addprefix --kube-bench ,$(KUBE_BENCH)) $(addprefix --answers ,$(ANSWERS))
 
+.PHONY: conformance
+conformance: ## run upstream's conformance tests: a few of each SIG; ALL=1: all; FOCUS=REGEX: those whose name matches
+	@$(TOOLS) conformance --stack $(STACK) $(if $(ALL),--all) $(if $(FOCUS),--focus '$(FOCUS)') \
+	    $(addprefix --at-once ,$(PROCS)) $(addprefix --e2e ,$(E2E)) $(addprefix --answers ,$(ANSWERS))
+
 .PHONY: defrag
 defrag: ## give back space that etcd does not use, member by member; disarms the alarm of a full etcd
 	@$(TOOLS) defrag --stack $(STACK)

@@ -219,6 +219,29 @@ def cis(stack: str, as_json: bool, kube_bench: Path | None, answers: Path | None
     return run(_stack(stack), as_json=as_json, given=kube_bench and kube_bench.absolute(), more=answers)
 
 
+@commands.command()
+@_for_stack
+@click.option(
+    "--all", "everything", is_flag=True, help="The whole conformance suite. Default: a few specs of each SIG."
+)
+@click.option("--focus", default="", metavar="REGEX", help="The specs of the suite whose name matches.")
+@click.option("--at-once", type=click.IntRange(min=1), metavar="N", help="Specs at a time. Default: two for each core.")
+@click.option(
+    "--e2e",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="e2e.test and ginkgo of a release. Default: built from source.",
+)
+@click.option("--answers", type=_file, metavar="FILE", help="More answers to specs.")
+def conformance(
+    stack: str, everything: bool, focus: str, at_once: int | None, e2e: Path | None, answers: Path | None
+) -> int:
+    """Run upstream's conformance tests against a stack. Fails if a spec neither passes nor is answered."""
+    from tools.conformance.run import Options, run
+
+    return run(_stack(stack), Options(everything, focus, at_once or 0, e2e and e2e.absolute(), answers))
+
+
 @commands.command("policy-check")
 @_for_stack
 @click.option(

@@ -20,6 +20,7 @@ OWN_VERSION = {
     "pulumi-resource-tls",
     "pulumi-resource-aws",
     "agnhost",
+    "nnp",
 }
 
 

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,25 @@ def test_digest_sees_sources_and_entry_only(program: Program) -> None:
     Path(program.folder, "more.go").write_text("package main\n")
     assert digest() not in {first, second}
     assert digest(Program("hello", "1.2.3", program.folder, ".", stamps=("main.version=v2",))) != digest()
+
+
+@needs_go
+def test_a_test_binary_is_built_without_vet(program: Program, tmp_path: Path) -> None:
+    """`go test -c` would vet every package that it needs, which takes longer than the build."""
+    Path(program.folder, "main_test.go").write_text(
+        'package main\n\nimport "testing"\n\nfunc TestVersion(t *testing.T) { println("tested " + version) }\n'
+    )
+    stamps = ("example.invalid/hello.version=v1.2.3",)
+    tests = replace(program, name="hello.test", stamps=stamps, is_test=True)
+    file = gobuild.build(tests, Store(tmp_path / "store"), Progress("hello.test"))
+    done = subprocess.run([file, "-test.v"], capture_output=True, text=True, check=True)
+    assert "tested v1.2.3" in done.stderr and "--- PASS: TestVersion" in done.stdout
+    assert gobuild.go_command(tests)[:4] == ["go", "test", "-c", "-vet=off"]
+
+
+@needs_go
+def test_a_program_and_the_tests_of_its_package_have_two_digests(program: Program) -> None:
+    assert gobuild.digest(replace(program, is_test=True)) != gobuild.digest(program)
 
 
 def test_programs_with_c_are_linked_statically() -> None:

@@ -11,7 +11,7 @@ import pytest
 from components.architecture import of_this_machine
 from tools.common.paths import shared_cache, this_clone
 from tools.from_source import catalogue, node_image
-from tools.from_source.oci import NET_BIND_SERVICE, File, Settings, layout_digest, write_layout
+from tools.from_source.oci import NET_BIND_SERVICE, Content, File, Settings, layout_digest, write_bundle, write_layout
 
 
 def files(tmp_path: Path) -> list[File]:
@@ -56,6 +56,24 @@ def test_layer_holds_parents_links_rights_and_capabilities(tmp_path: Path) -> No
     capability = entries["opt/bin/program"].pax_headers["SCHILY.xattr.security.capability"].encode()
     assert capability == bytes.fromhex("0100000200040000000000000000000000000000")
     assert {entry.mtime for entry in entries.values()} == {0}
+
+
+def test_images_of_a_bundle_share_layers_and_have_names(tmp_path: Path) -> None:
+    """A tar file becomes one layer, as it is, however many images have it."""
+    base = tmp_path / "base.tar"
+    with tarfile.open(base, "w") as tar:
+        tar.add(tmp_path, "base", recursive=False)
+    first = Content([base, files(tmp_path)], Settings(("/program",)))
+    second = Content([base], Settings((), ("sh",)))
+    write_bundle(tmp_path / "bundle", {"registry.k8s.io/a:1.0": first, "registry.k8s.io/b:2": second}, "amd64")
+    described = json.loads((tmp_path / "bundle" / "index.json").read_text())["manifests"]
+    assert [entry["annotations"] for entry in described] == [
+        {"io.containerd.image.name": "registry.k8s.io/a:1.0", "org.opencontainers.image.ref.name": "1.0"},
+        {"io.containerd.image.name": "registry.k8s.io/b:2", "org.opencontainers.image.ref.name": "2"},
+    ]
+    layers = [json.loads(blob(tmp_path / "bundle", entry))["layers"] for entry in described]
+    assert layers[0][0] == layers[1][0] and (len(layers[0]), len(layers[1])) == (2, 1)
+    assert blob(tmp_path / "bundle", layers[0][0]) == base.read_bytes()
 
 
 @pytest.mark.skipif(not (this_clone().cache / "artifacts.lock.json").exists(), reason="nothing built: run `make tools`")

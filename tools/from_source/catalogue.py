@@ -4,7 +4,7 @@ Each folder in `go` pins one module and its dependencies in its own go.mod and g
 because the build writes them into the programs. A unit test compares them with the go.mod files and requirements.txt.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PULUMI = "3.259.0"
 KUBERNETES_DEFAULT = "1.37.1"
@@ -32,6 +32,8 @@ class Program:
     """The step of preparations.py that has to run before `go build`."""
     artifact: str | None = None
     """The artifact of the lock file that contains this program. None if nodes never fetch the program."""
+    is_test: bool = False
+    """Whether the program is the test binary of the package (`go test -c`)."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,15 @@ KUBE_BENCH = Program(
     stamps=("github.com/aquasecurity/kube-bench/cmd.KubeBenchVersion=v0.15.6",),
     preparation="kube_bench_benchmarks",
 )
+# The programs of `make conformance`, built only on request: upstream's tests, the program that runs them in parallel
+# (in the version with which they are built), and programs of images that the tests use.
+E2E_TEST = replace(
+    _kubernetes(KUBERNETES_DEFAULT, "e2e.test"), package="k8s.io/kubernetes/test/e2e", artifact=None, is_test=True
+)
+GINKGO = Program("ginkgo", "2.32.0", "kubernetes-1.37", "github.com/onsi/ginkgo/v2/ginkgo")
+NNP = Program("nnp", "1.4", "kubernetes-1.37", "k8s.io/kubernetes/test/images/nonewprivs")
+SAMPLE_APISERVER = Program("sample-apiserver", "0.37.1", "sample-apiserver", "k8s.io/sample-apiserver")
+CONFORMANCE = (GINKGO, E2E_TEST, NNP, SAMPLE_APISERVER)
 # The pause program is one C file of the Kubernetes module, with a separate version.
 PAUSE_FOLDER = "kubernetes-1.37"
 IMAGE_PROGRAMS = (FLANNELD, FLANNEL_INSTALL, COREDNS, KUBE_NETWORK_POLICIES, AGNHOST)
@@ -249,5 +260,5 @@ def kubernetes(version: str) -> tuple[Program, ...]:
 def everything() -> tuple[Program, ...]:
     """All programs in all versions."""
     versions = [program for version in KUBERNETES_VERSIONS for program in kubernetes(version)]
-    on_request = (METRICS_SERVER, CFSSL, S3_SERVER, KUBE_BENCH)
+    on_request = (METRICS_SERVER, CFSSL, S3_SERVER, KUBE_BENCH, *CONFORMANCE)
     return (*SMALL, *ENGINE, *PLUGINS, AWS_PLUGIN, *NODE, *IMAGE_PROGRAMS, *on_request, *versions)

@@ -53,7 +53,10 @@ def sources_digest(folder: str) -> str:
 @functools.cache
 def digest(program: Program) -> str:
     """The digest of all inputs of a program's build."""
-    entry = [program.package, program.stamps, program.tags, program.uses_c, program.preparation]
+    entry: list[object] = [program.package, program.stamps, program.tags, program.uses_c, program.preparation]
+    # Not a further element for every program: its digest would change, and everything would be built again.
+    if program.is_test:
+        entry.append("test")
     return digest_of("go-1", go_version(), of_this_machine(), sources_digest(program.folder), entry)
 
 
@@ -109,7 +112,7 @@ def modules_at_once() -> int:
 
 
 def go_command(program: Program) -> list[str]:
-    """The `go build` command with all flags except output and package."""
+    """The `go build` command, or that of a test binary, with all flags except output and package."""
     link = ["-s", "-w", *(f"-X {stamp}" for stamp in program.stamps)]
     tags = list(program.tags)
     if program.uses_c:
@@ -119,7 +122,12 @@ def go_command(program: Program) -> list[str]:
     flags = ["-buildvcs=false", "-mod=readonly", "-trimpath", "-p", str(parallel)]
     # The linker drops debugging information (-s -w). The compilers would spend an eighth of their time on it.
     flags += ["-gcflags=all=-dwarf=false", "-ldflags", " ".join(link)]
-    return ["go", "build", *flags, *(["-tags", ",".join(tags)] if tags else [])]
+    return [
+        "go",
+        *(["test", "-c", "-vet=off"] if program.is_test else ["build"]),
+        *flags,
+        *(["-tags", ",".join(tags)] if tags else []),
+    ]
 
 
 def environment(program: Program) -> dict[str, str]:

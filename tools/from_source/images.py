@@ -67,7 +67,7 @@ def build(image: Image, store: Store, progress: Progress) -> Path:
         work = folder / ".work"
         work.mkdir()
         if image.name == "pause":
-            files["pause"] = _compile_pause(image, work, store, progress)
+            files["pause"] = compile_pause(image.version, work, store, progress)
         if debian:
             _unpack(debian, work)
         layers, settings = _CONTENTS[image.name](files, work)
@@ -155,10 +155,11 @@ def _unpack(debian: Path, target: Path) -> None:
     subprocess.run(["tar", "-xf", str(debian), "-C", str(target), *(f"./{path}" for path in wanted)], check=True)
 
 
-def _compile_pause(image: Image, work: Path, store: Store, progress: Progress) -> Path:
+def compile_pause(version: str, work: Path, store: Store, progress: Progress) -> Path:
+    """Compile the pause program, with this version, into the folder `work`. Return its path."""
     module = module_folder("k8s.io/kubernetes", gobuild.GO_MODULES / catalogue.PAUSE_FOLDER)
     program = work / "pause"
     source = module / "build" / "pause" / "linux" / "pause.c"
-    flags = ["-Os", "-Wall", "-static", "-s", f"-DVERSION=v{image.version}"]
+    flags = ["-Os", "-Wall", "-static", "-s", f"-DVERSION=v{version}"]
     run_logged(["gcc", *flags, "-o", str(program), str(source)], store.root.parent / "log" / "pause.log", progress)
     return program

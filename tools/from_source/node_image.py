@@ -88,7 +88,9 @@ def give(engine: list[str], tar: Path, name: str, log: Path, progress: Progress)
     run_logged([*engine, "import", *options, str(tar), name], log, progress)
 
 
-def bootstrap(tar: Path, packages: Sequence[str], hooks: Sequence[str], log: Path, progress: Progress) -> None:
+def bootstrap(
+    tar: Path, packages: Sequence[str], hooks: Sequence[str], log: Path, progress: Progress, suite: str = SUITE
+) -> None:
     """Make a root file system of Debian with mmdebstrap. `hooks` are customize hooks of mmdebstrap."""
     mirror = os.environ.get("HARDWAY_DEBIAN_MIRROR")
     command = [
@@ -98,7 +100,7 @@ def bootstrap(tar: Path, packages: Sequence[str], hooks: Sequence[str], log: Pat
         '--aptopt=Acquire::Languages "none"',
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
         *(f"--customize-hook={hook}" for hook in hooks),
-        SUITE,
+        suite,
         str(tar),
         *([mirror] if mirror else []),
     ]

@@ -1,0 +1,1 @@
+"""Upstream's conformance tests against a stack: `make conformance`."""
