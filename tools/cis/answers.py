@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tools.cis.benchmark import POLICIES, Control
-from tools.common.errors import ToolError
+from tools.common.answers_file import read_answers
 
 FILE = Path(__file__).with_name("answers.yaml")
 _KEYS = {"answer", "machine", "api"}
@@ -34,24 +32,12 @@ def read(files: Mapping[Path, str], controls: Mapping[str, Control]) -> dict[str
 
     Raises ToolError, with all mistakes, if a file is wrong or answers a control that the benchmark does not have.
     """
-    found: dict[str, Answer] = {}
-    mistakes: list[str] = []
-    for path, text in files.items():
-        try:
-            document = yaml.safe_load(text) or {}
-        except yaml.YAMLError as error:
-            raise ToolError(f"{path}: no YAML: {error}") from None
-        if not isinstance(document, dict):
-            raise ToolError(f"{path}: {document!r}; allowed: a mapping of control ids to answers")
-        for control, entry in document.items():
-            wrong = list(_mistakes(control, entry, controls))
-            mistakes += [f"{path.name}: {control}: {mistake}" for mistake in wrong]
-            if not wrong:
-                text_of = " ".join(entry["answer"].split())
-                found[control] = Answer(text_of, entry.get("machine", ""), entry.get("api", ""))
-    if mistakes:
-        raise ToolError("\n".join(mistakes))
-    return found
+    return read_answers(
+        files,
+        "control ids",
+        lambda control, entry: _mistakes(control, entry, controls),
+        lambda text, entry: Answer(text, entry.get("machine", ""), entry.get("api", "")),
+    )
 
 
 def _mistakes(control: object, entry: Any, controls: Mapping[str, Control]) -> list[str]:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tools.common.errors import ToolError
+from tools.common.answers_file import read_answers
 
 FILE = Path(__file__).with_name("answers.yaml")
 STAND_INS = "stand-ins"
@@ -37,23 +35,12 @@ def read(files: Mapping[Path, str], specs: Collection[str]) -> dict[str, Answer]
 
     Raises ToolError, with all mistakes, if a file is wrong or answers a spec that there is not.
     """
-    found: dict[str, Answer] = {}
-    mistakes: list[str] = []
-    for path, text in files.items():
-        try:
-            document = yaml.safe_load(text) or {}
-        except yaml.YAMLError as error:
-            raise ToolError(f"{path}: no YAML: {error}") from None
-        if not isinstance(document, dict):
-            raise ToolError(f"{path}: {document!r}; allowed: a mapping of specs to answers")
-        for name, entry in document.items():
-            wrong = _mistakes(name, entry, specs)
-            mistakes += [f"{path.name}: {name}: {mistake}" for mistake in wrong]
-            if not wrong:
-                found[name] = Answer(" ".join(entry["answer"].split()), entry.get("run", True), entry.get("if", ""))
-    if mistakes:
-        raise ToolError("\n".join(mistakes))
-    return found
+    return read_answers(
+        files,
+        "specs",
+        lambda name, entry: _mistakes(name, entry, specs),
+        lambda text, entry: Answer(text, entry.get("run", True), entry.get("if", "")),
+    )
 
 
 def concerning(answers: Mapping[str, Answer], conditions: Collection[str]) -> dict[str, Answer]:
