@@ -9,6 +9,7 @@ from clusters import Cluster, cluster
 from conftest import Values, changed, page_values
 
 from components.config import ConfigError, load
+from components.config.authorization import MOST_CONDITIONS
 from components.node.model import NodeFile, NodePart, Ref
 from components.node.release import unit_flags
 from components.node.render.control_plane import TOKENS, api_server
@@ -148,6 +149,16 @@ def test_a_condition_of_hardway_comes_once() -> None:
     assert len(expressions) == len({*expressions}) and expressions[-1] == "true"
     (line,) = refusal(authorizationWebhook={**SERVICE, "matchConditions": ["true", "true"]})
     assert "matchConditions[1]: is also matchConditions[0]" in line
+
+
+def test_the_most_conditions_of_a_page_are_as_many_as_an_api_server_accepts() -> None:
+    """64, with those of hardway: compileMatchConditions in k8s.io/apiserver."""
+    many = [f"request.user != 'nobody-{number}'" for number in range(MOST_CONDITIONS)]
+    part, _ = of_api_server(given(authorizationWebhook={**SERVICE, "matchConditions": many}))
+    (file,) = (file for file in part.files if file.path == AUTHORIZATION)
+    assert len(json.loads(str(file.content))["authorizers"][2]["webhook"]["matchConditions"]) <= 64
+    (line,) = refusal(authorizationWebhook={**SERVICE, "matchConditions": [*many, "true"]})
+    assert f"matchConditions: a list has {MOST_CONDITIONS + 1} items; allowed: at most {MOST_CONDITIONS}" in line, line
 
 
 def test_node_and_rbac_decide_before_the_service() -> None:
