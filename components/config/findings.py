@@ -17,12 +17,17 @@ def findings_of(error: ValidationError, model: type[BaseModel], secret: Collecti
     for details in error.errors(include_url=False):
         parts, field, is_open = _resolve(model, details["loc"])
         finding = _finding(details, parts, field)
-        # The finding of a private rule has no value in it.
-        shows_value = details["type"] != RULE_ERROR or not details["ctx"]["private"]
-        if parts and parts[0] in secret and shows_value and not is_public(field, is_open):
+        if parts and parts[0] in secret and _shows_value(details) and not is_public(field, is_open):
             finding = Finding(finding.path, f"{HIDDEN} is not accepted", finding.allowed)
         found.append(finding)
     return found
+
+
+def _shows_value(details: ErrorDetails) -> bool:
+    """Whether the finding has the value in it. The finding of a private rule, and that of a key, has none."""
+    if details["type"] == RULE_ERROR:
+        return not details["ctx"]["private"]
+    return details["type"] not in ("missing", "extra_forbidden")
 
 
 def is_public_at(location: tuple[str | int, ...], model: type[BaseModel]) -> bool:

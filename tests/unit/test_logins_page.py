@@ -95,6 +95,15 @@ def test_a_token_hides_no_other_value_of_the_key() -> None:
     )
 
 
+def test_a_token_hides_no_key_that_is_missing_or_unknown() -> None:
+    """The example of docs/access.md has no token. If another user has one, then Pulumi calls all of `access` secret."""
+    assert refusal(tokens=[CI, {"name": "cd"}])[0].startswith("hardway:access.tokens[1].token: is missing; allowed: a ")
+    (line,) = refusal(tokens=[CI], proxy={**PROXY, "prefx": "sso:"})
+    assert line.startswith("hardway:access.proxy.prefx: 'prefx' is not a known key; allowed: names, prefix, ")
+    (line,) = refusal(tokens=[CI], tokenWebhook={**SERVICE})
+    assert line.startswith("hardway:access.tokenWebhook.prefix: is missing; allowed: ")
+
+
 @pytest.mark.parametrize("token", ["short-secret", "correct horse battery staple", "a" * 64, ONE + ",x", ONE[:31]])
 def test_no_message_has_a_token(token: str) -> None:
     (found,) = refusal(tokens=[{**CI, "token": token}])
