@@ -204,8 +204,16 @@ def test_proxies_have_a_leaf_each_and_a_name_that_counts() -> None:
     assert flags["requestheader-group-headers"] == "X-Remote-Group,X-Forwarded-Groups"
     assert flags["requestheader-extra-headers-prefix"] == "X-Remote-Extra-,X-Fact-"
     leaves = {leaf.name: leaf for leaf in plan_leaves(made.page, made.topology)}
-    leaf = leaves["login-people-proxy"]
+    leaf = leaves["login.people-proxy"]
     assert (leaf.authority, leaf.profile, leaf.common_name) == ("front-proxy", "client", "hardway:proxy:login")
+
+
+def test_no_developer_has_the_leaf_of_a_proxy() -> None:
+    """The names of leaves are those of Pulumi resources, each of which comes once."""
+    developers = [{"name": "x-people-proxy", "namespace": "a"}]
+    made = given(proxy={**PROXY, "names": ["developer-x"]}, developers=developers)
+    names = [leaf.name for leaf in plan_leaves(made.page, made.topology)]
+    assert len(names) == len({*names})
 
 
 def test_without_a_proxy_only_api_servers_are_believed() -> None:
