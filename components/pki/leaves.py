@@ -44,7 +44,7 @@ MAINTENANCE = "hardway:maintenance"
 
 
 def proxy_leaf(name: str) -> str:
-    """The leaf of an authenticating proxy. No other leaf has a dot in its name, whatever a developer or node is called."""
+    """The leaf of an authenticating proxy. No other leaf has a dot in its name."""
     return f"{name}.people-proxy"
 
 
