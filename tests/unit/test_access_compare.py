@@ -18,6 +18,7 @@ from tools.access.compare import Comparison, compare
 from tools.access.limits import with_defaults
 from tools.access.lines import lines
 from tools.access.rights import UNREADABLE, Right, rights_of
+from tools.access.show import document
 from tools.access.wanted import load_access, wanted
 from tools.common.errors import ToolError
 
@@ -321,6 +322,8 @@ def test_a_page_with_encrypted_tokens_can_be_read(tmp_path: Path) -> None:
     assert re.search(r"^cd +its own +token$", text, re.MULTILINE)
     for key in ("proxy", "tokenWebhook", "authorizationWebhook"):
         assert f"- access.{key}: " in text
+    tokens = document("dev", compare(want, have, "dev"), want, have)["tokens"]
+    assert tokens == [{"subject": "ci", "groups": ["robots"]}, {"subject": "cd", "groups": []}]
 
 
 def test_another_node_selector_is_a_difference() -> None:
