@@ -48,6 +48,9 @@ def is_public(field: Any, is_open: bool = False) -> bool:
 
 def _finding(details: ErrorDetails, parts: list[str | int], field: Any) -> Finding:
     path, value, context = path_of(parts), shown(details["input"]), details.get("ctx", {})
+    if isinstance(details["input"], str) and _has_private(field):
+        # Such as a token in the place of a mapping that has one.
+        value = "the value"
     match details["type"]:
         case str(kind) if kind == RULE_ERROR:
             subject = "the value" if context["private"] else value
@@ -66,6 +69,15 @@ def _finding(details: ErrorDetails, parts: list[str | int], field: Any) -> Findi
         case _:
             # No model produces another kind of error today. The message has path and value all the same.
             return Finding(path, f"{value} is not accepted", allowed(field))
+
+
+def _has_private(field: Any) -> bool:
+    """Whether a field is a section, or a list of sections, of which a key has a private rule."""
+    inner = bare_type(field)
+    if is_section(inner):
+        rules = (rule_of(one) for _, one in fields(inner))
+        return any(isinstance(rule, Rule) and rule.private for rule in rules)
+    return get_origin(inner) is tuple and any(_has_private(item) for item in get_args(inner))
 
 
 def _resolve(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list[str | int], Any, bool]:

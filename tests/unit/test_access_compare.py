@@ -326,6 +326,29 @@ def test_a_page_with_encrypted_tokens_can_be_read(tmp_path: Path) -> None:
     assert tokens == [{"subject": "ci", "groups": ["robots"]}, {"subject": "cd", "groups": []}]
 
 
+@pytest.mark.parametrize(
+    ("access", "place"),
+    [
+        ({"secure": "v1:abc"}, "access"),
+        ({"tokens": {"secure": "v1:abc"}}, "access.tokens"),
+        (
+            {"tokens": [{"name": "ci", "token": {"secure": "v1:a"}, "groups": [{"secure": "v1:a"}]}]},
+            "access.tokens[0].groups[0]",
+        ),
+    ],
+)
+def test_what_else_is_encrypted_is_told_by_its_place(access: Any, place: str, tmp_path: Path) -> None:
+    """The program decrypts the whole page, so the page is right, and only `make access` cannot read it."""
+    page = tmp_path / "Pulumi.dev.yaml"
+    page.write_text(json.dumps({"config": {"hardway:access": access}}))
+    with pytest.raises(ToolError) as caught:
+        load_access(page)
+    assert str(caught.value) == (
+        f"Pulumi.dev.yaml: hardway:{place} is encrypted, and `make access` decrypts nothing; encrypt only "
+        "access.tokens[].token"
+    )
+
+
 def test_another_node_selector_is_a_difference() -> None:
     access = Access.model_validate({"developers": [], "namespaces": [{"name": "shop", "nodeSelector": {"a": "1"}}]})
     shop = namespace("shop", **{"pod-security.kubernetes.io/enforce": "restricted"})

@@ -112,6 +112,17 @@ def test_no_message_has_a_token(token: str) -> None:
         assert token not in "\n".join(refusal(tokens=wrong))
 
 
+@pytest.mark.parametrize(
+    ("tokens", "line"),
+    [
+        ([ONE], "access.tokens[0]: the value is not a mapping; allowed: a mapping with name, groups, token"),
+        (ONE, "access.tokens: the value is not a list; allowed: a list"),
+    ],
+)
+def test_a_token_in_plain_text_in_a_wrong_place_is_not_shown(tokens: Any, line: str) -> None:
+    assert refusal(secret=(), tokens=tokens) == [f"hardway:{line}"]
+
+
 def test_users_and_groups_of_each_way_may_have_roles() -> None:
     tokens = [{**CI, "groups": ["robots"]}]
     named = ["sso:eve", "corp:bob", "ci"]

@@ -73,6 +73,11 @@ class Wanted:
 def load_access(path: Path) -> Access:
     """The section `access` of a page. Raises ToolError with what is wrong in it."""
     given = _readable(section(read(path), "access"))
+    if (place := next(_encrypted(given, "access"), None)) is not None:
+        raise ToolError(
+            f"{path.name}: hardway:{place} is encrypted, and `make access` decrypts nothing; encrypt only "
+            "access.tokens[].token"
+        )
     try:
         access = Access.model_validate({} if given is None else given)
     except ValidationError as error:
@@ -91,15 +96,28 @@ def _readable(given: Any) -> Any:
     if not isinstance(tokens, list):
         return given
     readable = [
-        {**one, "token": hashlib.sha256(str(index).encode()).hexdigest()} if _is_encrypted(one) else one
+        {**one, "token": hashlib.sha256(str(index).encode()).hexdigest()}
+        if isinstance(one, dict) and _is_encrypted(one.get("token"))
+        else one
         for index, one in enumerate(tokens)
     ]
     return {**given, "tokens": readable}
 
 
-def _is_encrypted(entry: Any) -> bool:
-    token = entry.get("token") if isinstance(entry, dict) else None
-    return isinstance(token, dict) and token.keys() == {"secure"}
+def _is_encrypted(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"secure"}
+
+
+def _encrypted(value: Any, path: str) -> Iterator[str]:
+    """The path of each value that is encrypted."""
+    if _is_encrypted(value):
+        yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _encrypted(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _encrypted(item, f"{path}[{index}]")
 
 
 def _trusted(access: Access) -> Iterator[str]:
