@@ -326,6 +326,21 @@ def test_a_page_with_encrypted_tokens_can_be_read(tmp_path: Path) -> None:
     assert tokens == [{"subject": "ci", "groups": ["robots"]}, {"subject": "cd", "groups": []}]
 
 
+def test_a_token_in_plain_text_beside_an_encrypted_one_is_told(tmp_path: Path) -> None:
+    """The program cannot know: Pulumi says only that there is a secret in `access`."""
+    plain = "8f3a1c5e7b9d2f4a6c8e0b1d3f5a7c9e"
+    tokens = [{"name": "ci", "token": {"secure": "v1:abc"}}, {"name": "cd", "token": plain}]
+    page = tmp_path / "Pulumi.dev.yaml"
+    page.write_text(json.dumps({"config": {"hardway:access": {"tokens": tokens}}}))
+    with pytest.raises(ToolError) as caught:
+        load_access(page)
+    text = str(caught.value)
+    assert text.startswith(
+        "Pulumi.dev.yaml: hardway:access.tokens[1].token: the value is on the page in plain text, so "
+    )
+    assert plain not in text and len(text.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("access", "place"),
     [
