@@ -14,8 +14,8 @@ from components.config.oidc import EXPRESSION_RULE
 from components.config.section import Choice, listing
 from components.config.webhook import Webhook
 
-MOST_CONDITIONS = 60
-"""`compileMatchConditions` in k8s.io/apiserver/pkg/apis/apiserver/validation accepts 64, some of them hardway's."""
+MOST_CONDITIONS = 50
+"""`compileMatchConditions` in k8s.io/apiserver/pkg/apis/apiserver/validation accepts 64, with those of hardway."""
 _TTL = span_rule("1s", "5m or 30s", "s, m or h")
 
 

@@ -17,12 +17,17 @@ def findings_of(error: ValidationError, model: type[BaseModel], secret: Collecti
     for details in error.errors(include_url=False):
         parts, field, is_open = _resolve(model, details["loc"])
         finding = _finding(details, parts, field)
-        # The finding of a private rule has no value in it.
-        shows_value = details["type"] != RULE_ERROR or not details["ctx"]["private"]
-        if parts and parts[0] in secret and shows_value and not is_public(field, is_open):
+        if parts and parts[0] in secret and _shows_value(details) and not is_public(field, is_open):
             finding = Finding(finding.path, f"{HIDDEN} is not accepted", finding.allowed)
         found.append(finding)
     return found
+
+
+def _shows_value(details: ErrorDetails) -> bool:
+    """Whether the finding has the value in it. The finding of a private rule, and that of a key, has none."""
+    if details["type"] == RULE_ERROR:
+        return not details["ctx"]["private"]
+    return details["type"] not in ("missing", "extra_forbidden")
 
 
 def is_public_at(location: tuple[str | int, ...], model: type[BaseModel]) -> bool:
@@ -43,6 +48,9 @@ def is_public(field: Any, is_open: bool = False) -> bool:
 
 def _finding(details: ErrorDetails, parts: list[str | int], field: Any) -> Finding:
     path, value, context = path_of(parts), shown(details["input"]), details.get("ctx", {})
+    if isinstance(details["input"], str) and _has_private(field):
+        # Such as a token in the place of a mapping that has one.
+        value = "the value"
     match details["type"]:
         case str(kind) if kind == RULE_ERROR:
             subject = "the value" if context["private"] else value
@@ -61,6 +69,15 @@ def _finding(details: ErrorDetails, parts: list[str | int], field: Any) -> Findi
         case _:
             # No model produces another kind of error today. The message has path and value all the same.
             return Finding(path, f"{value} is not accepted", allowed(field))
+
+
+def _has_private(field: Any) -> bool:
+    """Whether a field is a section, or a list of sections, of which a key has a private rule."""
+    inner = bare_type(field)
+    if is_section(inner):
+        rules = (rule_of(one) for _, one in fields(inner))
+        return any(isinstance(rule, Rule) and rule.private for rule in rules)
+    return get_origin(inner) is tuple and any(_has_private(item) for item in get_args(inner))
 
 
 def _resolve(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list[str | int], Any, bool]:

@@ -30,6 +30,9 @@ _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _OTHER_MEANING = (
     *("authorization", "proxy-authorization", "host", "connection", "cookie", "user-agent", "accept", "content-type"),
     *("content-length", "transfer-encoding", "upgrade", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
+    # An API server takes the headers of proxies off each request, so without these no `kubectl exec` works for anybody.
+    *("origin", "sec-websocket-extensions", "sec-websocket-key", "sec-websocket-protocol", "sec-websocket-version"),
+    *("x-stream-protocol-version", "accept-encoding", "content-encoding"),
 )
 HEADER_ALLOWED = "at most 64 letters, digits and '-', such as X-Forwarded-User"
 

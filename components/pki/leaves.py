@@ -44,8 +44,8 @@ MAINTENANCE = "hardway:maintenance"
 
 
 def proxy_leaf(name: str) -> str:
-    """The leaf of an authenticating proxy. No leaf of a node ends like this."""
-    return f"{name}-people-proxy"
+    """The leaf of an authenticating proxy. No other leaf has a dot in its name."""
+    return f"{name}.people-proxy"
 
 
 def developer_group(namespace: str) -> str:

@@ -8,12 +8,16 @@ import pytest
 from rendered_server import Rendered, prepared, rendered_server
 from reviewer import Review, Reviewer
 
+from components.config.authorization import MOST_CONDITIONS
+
 CI, CD = "8f3a1c5e7b9d2f4a6c8e0b1d3f5a7c9e", "V2hhdCBhIHJhbmRvbSB0b2tlbg-._~+/"
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 RBAC = {"apiGroup": "rbac.authorization.k8s.io"}
 SECRETS = "/api/v1/namespaces/kube-system/secrets"
 PODS = "/api/v1/namespaces/shop/pods"
 CACHED_SECONDS = 2
+MANY = [f"request.user != 'nobody-{number}'" for number in range(MOST_CONDITIONS)]
+"""As many conditions as a page may have. API servers get those of hardway as well."""
 KEPT_SECONDS = 10
 """How long an API server keeps what it knows of any token (TokenSuccessCacheTTL of k8s.io/kubernetes)."""
 DOWN_SECONDS = 15
@@ -78,7 +82,7 @@ def logins_world(param: str, temporary: pytest.TempPathFactory) -> Iterator[Worl
         "access.tokens": [{"name": "ci", "groups": ["robots", "builders"], "token": CI}, {"name": "cd", "token": CD}],
         "access.tokenWebhook": tokens.on_page(prefix="corp:", cacheTtl=f"{CACHED_SECONDS}s"),
         "access.authorizationWebhook": rights.on_page(
-            failurePolicy=policy, timeout="1s", authorizedTtl="1s", unauthorizedTtl="1s"
+            failurePolicy=policy, timeout="1s", authorizedTtl="1s", unauthorizedTtl="1s", matchConditions=MANY
         ),
     }
     try:

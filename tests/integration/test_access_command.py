@@ -1,6 +1,7 @@
 """`make access`, the preview and the policies about people, with the real engine and a real API server."""
 
 import json
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from people_world import (
 
 from components.addons.bindings import binding_name
 from components.config.namespaces import ENFORCE, LIMITED_BY
+from components.config.scheduling import ALLOWED_TOLERATIONS, ANNOTATIONS, NODE_SELECTOR
 from components.pki.leaves import ADMIN_GROUP
 from tools.access.show import show
 from tools.common.errors import ToolError
@@ -94,6 +96,8 @@ def test_page_and_cluster_agree(world: World, shown: Callable[[], Shown]) -> Non
         "NAMESPACE shop: Pod Security restricted; quota limits.cpu=2, pods=2; default of a container cpu=500m, "
         in found.text
     )
+    (shop,) = [one for one in found.content["namespaces"] if one["name"] == "shop"]
+    assert shop["annotations"][NODE_SELECTOR] == "pool=shop"
     assert ["admin", "oidc:leads,", "oidc:boss"] in lines and ["edit", "hardway:developers:shop,", "oidc:shop"] in lines
 
 
@@ -202,6 +206,7 @@ def test_what_is_missing_or_changed_is_told_and_mended_as_told(world: World, sho
     world.patch(QUOTA, {"spec": {"hard": {"pods": "200"}}})
     world.patch(LIMITS, {"spec": {"limits": [{"type": "Container", "max": {"cpu": "64"}}]}})
     world.patch(SHOP, {"metadata": {"labels": {ENFORCE: "privileged"}}})
+    world.patch(SHOP, {"metadata": {"annotations": {NODE_SELECTOR: "pool=other", ALLOWED_TOLERATIONS: None}}})
     aggregated = {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
     extra = {"metadata": {"name": "of-a-chart", "labels": aggregated}, "rules": []}
     world.server.ask("POST", f"{RBAC}/clusterroles", extra)
@@ -217,12 +222,14 @@ def test_what_is_missing_or_changed_is_told_and_mended_as_told(world: World, sho
     assert found.differences("namespace shop: limits.max cpu is 64 in the cluster, 1 on the page")
     assert found.differences("namespace shop: limits.default memory is not set in the cluster, 64Mi on the page")
     assert found.differences("namespace shop: the level of Pod Security is privileged in the cluster, restricted")
+    assert found.differences(f"the annotation {NODE_SELECTOR} is pool=other in the cluster, pool=shop on the page")
+    assert found.differences(f"the annotation {ALLOWED_TOLERATIONS} is not set in the cluster")
     assert found.content["notes"] == ["ClusterRole of-a-chart adds its rules to edit"]
     assert "page only" in found.text and "cluster only" in found.text
 
     world.server.ask("DELETE", f"{RBAC}/clusterroles/of-a-chart")
     for command in {part for text in found.content["differences"] for part in text.split("`") if "kubectl " in part}:
-        world.kubectl(*command.split()[1:])
+        world.kubectl(*shlex.split(command)[1:])
     assert world.stack.up(["--refresh"]) == 0
     world.grant()
     assert shown().content["differences"] == []
@@ -246,7 +253,10 @@ def test_the_page_wins_over_a_change_by_hand(world: World) -> None:
     (namespace,) = ACCESS["namespaces"]
     assert isinstance(namespace, dict)
     changed = {**namespace, "podSecurity": "baseline", "quota": {**namespace["quota"], "pods": "3"}}
+    for key in ("nodeSelector", "tolerations"):
+        del changed[key]
     world.up({**ACCESS, "namespaces": [changed]})
+    assert not {*ANNOTATIONS} & world.server.ask("GET", SHOP)["metadata"]["annotations"].keys()
     assert world.server.ask("GET", SHOP)["metadata"]["labels"][ENFORCE] == "baseline"
     assert world.server.ask("GET", QUOTA)["spec"]["hard"]["pods"] == "3"
     world.up(ACCESS)

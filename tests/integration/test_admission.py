@@ -70,13 +70,23 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def make_namespaces(made: Rendered) -> None:
     """What the program and a controller make."""
-    (shop,) = cluster("stacked", {"access.namespaces": [SHOP]}).page.access.namespaces
-    for name, annotations in (("shop", shop.annotations()), ("plain", {})):
-        labels = {"pod-security.kubernetes.io/enforce": "privileged"}
-        metadata = {"name": name, "annotations": annotations, "labels": labels}
-        made.server.ask("POST", NAMESPACES, {"metadata": metadata})
-    for name in ("shop", "plain", "kube-system"):
-        made.server.ask("POST", f"{NAMESPACES}/{name}/serviceaccounts", {"metadata": {"name": "default"}})
+    make_namespace(made, "shop", annotations_of(SHOP))
+    make_namespace(made, "plain", {})
+    made.server.ask("POST", f"{NAMESPACES}/kube-system/serviceaccounts", {"metadata": {"name": "default"}})
+
+
+def annotations_of(namespace: dict[str, Any]) -> dict[str, str]:
+    """The annotations of a namespace of the page."""
+    (found,) = cluster("stacked", {"access.namespaces": [namespace]}).page.access.namespaces
+    return found.annotations()
+
+
+def make_namespace(made: Rendered, name: str, annotations: dict[str, str]) -> None:
+    """A namespace, and the service account that a controller makes in each."""
+    labels = {"pod-security.kubernetes.io/enforce": "privileged"}
+    metadata = {"name": name, "annotations": annotations, "labels": labels}
+    made.server.ask("POST", NAMESPACES, {"metadata": metadata})
+    made.server.ask("POST", f"{NAMESPACES}/{name}/serviceaccounts", {"metadata": {"name": "default"}})
 
 
 def pod(made: Rendered, namespace: str = "plain", image: str = IMAGE, **spec: Any) -> Any:
@@ -87,6 +97,15 @@ def pod(made: Rendered, namespace: str = "plain", image: str = IMAGE, **spec: An
         return made.server.ask("POST", f"{NAMESPACES}/{namespace}/pods?dryRun=All", body)["spec"]
     except urllib.error.HTTPError as error:
         return error.read().decode()
+
+
+def change(made: Rendered, path: str, **metadata: Any) -> str:
+    """Change the metadata of an object: the message of the refusal, or nothing."""
+    try:
+        made.server.ask("PATCH", path, {"metadata": metadata}, "application/merge-patch+json")
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+    return ""
 
 
 def keys(spec: Any) -> set[str]:
@@ -194,6 +213,37 @@ def test_pod_toleration_restriction(world: World) -> None:
         assert pod(world.other, "shop", tolerations=[wrong])["containers"]
 
 
+def test_pod_toleration_restriction_adds_no_device(world: World) -> None:
+    """docs/admission.md says what to allow: the toleration of another plugin is not on the list."""
+    gpu = {"resources": {"limits": {GPU: "1"}}}
+    assert "conflict with its namespace whitelist" in pod(world.changed, "shop", container=gpu)
+    with_gpu = SHOP["tolerations"] | {"allowed": [{"key": GPU, "operator": "Exists"}]}  # type: ignore[operator]
+    make_namespace(world.changed, "devices", annotations_of(SHOP | {"tolerations": with_gpu}))
+    eventually(lambda: GPU in keys(pod(world.changed, "devices", container=gpu)), "the annotation counts")
+
+
+def test_a_pod_that_names_its_node_goes_around_taints(world: World) -> None:
+    """docs/admission.md says so, and that `nodeSelector` helps: a kubelet compares the labels, which the pod gets."""
+    found = pod(world.changed, "shop", nodeName="cp-1")
+    assert found["nodeName"] == "cp-1" and found["nodeSelector"] == SHOP["nodeSelector"]
+
+
+def test_a_pod_that_tolerates_more_cannot_be_changed(world: World) -> None:
+    """docs/admission.md says what to do before: the finalizer of a Job would stay for ever."""
+    made, path = world.changed, f"{NAMESPACES}/older/pods/run"
+    make_namespace(made, "older", {})
+    metadata = {"name": "run", "finalizers": ["batch.kubernetes.io/job-tracking"]}
+    containers = [{"name": "main", "image": IMAGE}]
+    spec = {"containers": containers, "tolerations": [{"key": "gpu", "operator": "Exists"}]}
+    made.server.ask("POST", f"{NAMESPACES}/older/pods", {"metadata": metadata, "spec": spec})
+    allowed = SHOP["tolerations"] | {"allowed": [{"key": "gpu", "operator": "Exists"}]}  # type: ignore[operator]
+    assert change(made, f"{NAMESPACES}/older", annotations=annotations_of(SHOP)) == ""
+    eventually(lambda: "conflict with its namespace" in change(made, path, labels={"a": "b"}), "the annotation counts")
+    assert "conflict with its namespace whitelist" in change(made, path, finalizers=None)
+    assert change(made, f"{NAMESPACES}/older", annotations=annotations_of(SHOP | {"tolerations": allowed})) == ""
+    eventually(lambda: change(made, path, finalizers=None) == "", "what the pod tolerates is allowed")
+
+
 def test_pod_toleration_restriction_lets_daemon_sets_run(world: World) -> None:
     """What the controller of DaemonSets adds (AddOrUpdateDaemonPodTolerations in k8s.io/kubernetes/pkg/controller)."""
     added = [
@@ -214,10 +264,26 @@ def test_image_policy_webhook(world: World) -> None:
     assert world.images.names == {"kube-apiserver-webhook-client"}
 
 
+def test_image_policy_webhook_knows_no_volumes(world: World) -> None:
+    """docs/admission.md says so. If Kubernetes ever asks about the image of a volume, say so there."""
+    volume = {"name": "tools", "image": {"reference": BAD_IMAGE}}
+    assert volume["image"].items() <= pod(world.changed, volumes=[volume])["volumes"][0]["image"].items()  # type: ignore[attr-defined]
+
+
 def test_image_policy_webhook_that_is_down(world: World) -> None:
-    """No pod starts, also none of the cluster itself, unless the page says otherwise."""
+    """No pod starts or changes, also none of the cluster itself, unless the page says otherwise."""
+    spec = {"containers": [{"name": "main", "image": IMAGE}]}
+    running = f"{NAMESPACES}/plain/pods"
+    for made in (world.changed, world.other):
+        made.server.ask("POST", running, {"metadata": {"name": "running"}, "spec": spec})
     world.images.stop()
     try:
+        # What the service said about the image is kept for a second.
+        eventually(
+            lambda: "connection refused" in change(world.changed, f"{running}/running", labels={"a": "b"}),
+            "the service is needed",
+        )
+        assert change(world.other, f"{running}/running", labels={"a": "b"}) == ""
         for namespace in ("plain", "kube-system"):
             unknown = IMAGE.replace("web", f"new-{namespace}")
             assert "connection refused" in pod(world.changed, namespace, unknown)

@@ -60,8 +60,9 @@ def test_nobody_of_the_cluster_is_locked_out_while_the_service_is_down(world: Wo
     world.rights.stop()
     made = world.rendered
     try:
-        # The answer before is kept for a second.
-        eventually(lambda: made.ask(PODS, **bob)[0] == 500, "the service is needed")
+        # The answers before, also of other tests, are kept for a second.
+        for path in (PODS, SECRETS):
+            eventually(lambda path=path: made.ask(path, **bob)[0] == 500, "the service is needed")  # type: ignore[misc]
         begun = time.monotonic()
         assert made.ask(SECRETS, **bob)[0] == 500
         assert time.monotonic() < begun + DOWN_SECONDS
@@ -91,6 +92,21 @@ def test_the_service_takes_nothing_away(world: World, bob: dict[str, Any]) -> No
         assert world.rendered.ask(SECRETS, **bob)[0] == 403
     finally:
         world.rights.decide = allow_bob
+
+
+@pytest.mark.parametrize("policy", ["NoOpinion", "Deny"])
+def test_a_condition_that_fails_counts_as_no_answer(tmp_path: Path, policy: str) -> None:
+    """docs/access.md says so: a request for a path has no resource. Hardway's own conditions come first."""
+    rendered = prepared(tmp_path)
+    rights = Reviewer(tmp_path, rendered.server.clients, allow_bob)
+    unguarded = ["request.resourceAttributes.namespace == 'shop'"]
+    page = {"access.authorizationWebhook": rights.on_page(matchConditions=unguarded, failurePolicy=policy)}
+    with rendered_server(rendered, page) as made:
+        person, component = made.client("CN=carol"), made.client(COMPONENTS["scheduler"])
+        assert made.ask("/metrics", pair=person)[0] == 500
+        assert made.ask("/metrics", pair=component)[0] == 403
+        assert made.ask(SECRETS, pair=person)[0] == 403
+    assert not rights.asked
 
 
 def test_a_wrong_condition_keeps_an_api_server_from_starting(tmp_path: Path) -> None:

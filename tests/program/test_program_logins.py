@@ -69,7 +69,7 @@ def test_a_proxy_gets_its_pair_and_the_api_as_a_secret() -> None:
     assert all(leaf.secret for leaf in found)
     assert "proxyCredentials" not in recorded("stacked").outputs
     uses = {entry["name"]: entry["use"] for entry in plain(made().outputs)["certificates"]}
-    assert uses["login-people-proxy"] == uses["cp-1-apiserver-webhook-client"] == "client"
+    assert uses["login.people-proxy"] == uses["cp-1-apiserver-webhook-client"] == "client"
 
 
 def test_the_key_of_a_proxy_is_on_no_machine() -> None:

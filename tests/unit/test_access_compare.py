@@ -19,6 +19,7 @@ from tools.access.compare import Comparison, compare
 from tools.access.limits import with_defaults
 from tools.access.lines import lines
 from tools.access.rights import UNREADABLE, Right, rights_of
+from tools.access.show import document
 from tools.access.wanted import load_access, wanted
 from tools.common.errors import ToolError
 
@@ -322,6 +323,46 @@ def test_a_page_with_encrypted_tokens_can_be_read(tmp_path: Path) -> None:
     assert re.search(r"^cd +its own +token$", text, re.MULTILINE)
     for key in ("proxy", "tokenWebhook", "authorizationWebhook"):
         assert f"- access.{key}: " in text
+    tokens = document("dev", compare(want, have, "dev"), want, have)["tokens"]
+    assert tokens == [{"subject": "ci", "groups": ["robots"]}, {"subject": "cd", "groups": []}]
+
+
+def test_a_token_in_plain_text_beside_an_encrypted_one_is_told(tmp_path: Path) -> None:
+    """The program cannot know: Pulumi says only that there is a secret in `access`."""
+    plain = "8f3a1c5e7b9d2f4a6c8e0b1d3f5a7c9e"
+    tokens = [{"name": "ci", "token": {"secure": "v1:abc"}}, {"name": "cd", "token": plain}]
+    page = tmp_path / "Pulumi.dev.yaml"
+    page.write_text(json.dumps({"config": {"hardway:access": {"tokens": tokens}}}))
+    with pytest.raises(ToolError) as caught:
+        load_access(page)
+    text = str(caught.value)
+    assert text.startswith(
+        "Pulumi.dev.yaml: hardway:access.tokens[1].token: the value is on the page in plain text, so "
+    )
+    assert plain not in text and len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("access", "place"),
+    [
+        ({"secure": "v1:abc"}, "access"),
+        ({"tokens": {"secure": "v1:abc"}}, "access.tokens"),
+        (
+            {"tokens": [{"name": "ci", "token": {"secure": "v1:a"}, "groups": [{"secure": "v1:a"}]}]},
+            "access.tokens[0].groups[0]",
+        ),
+    ],
+)
+def test_what_else_is_encrypted_is_told_by_its_place(access: Any, place: str, tmp_path: Path) -> None:
+    """The program decrypts the whole page, so the page is right, and only `make access` cannot read it."""
+    page = tmp_path / "Pulumi.dev.yaml"
+    page.write_text(json.dumps({"config": {"hardway:access": access}}))
+    with pytest.raises(ToolError) as caught:
+        load_access(page)
+    assert str(caught.value) == (
+        f"Pulumi.dev.yaml: hardway:{place} is encrypted, and `make access` decrypts nothing; encrypt only "
+        "access.tokens[].token"
+    )
 
 
 def test_another_node_selector_is_a_difference() -> None:

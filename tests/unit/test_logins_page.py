@@ -9,6 +9,7 @@ from clusters import Cluster, cluster
 from conftest import Values, changed, page_values
 
 from components.config import ConfigError, load
+from components.config.authorization import MOST_CONDITIONS
 from components.node.model import NodeFile, NodePart, Ref
 from components.node.release import unit_flags
 from components.node.render.control_plane import TOKENS, api_server
@@ -94,12 +95,32 @@ def test_a_token_hides_no_other_value_of_the_key() -> None:
     )
 
 
+def test_a_token_hides_no_key_that_is_missing_or_unknown() -> None:
+    """The example of docs/access.md has no token. If another user has one, then Pulumi calls all of `access` secret."""
+    assert refusal(tokens=[CI, {"name": "cd"}])[0].startswith("hardway:access.tokens[1].token: is missing; allowed: a ")
+    (line,) = refusal(tokens=[CI], proxy={**PROXY, "prefx": "sso:"})
+    assert line.startswith("hardway:access.proxy.prefx: 'prefx' is not a known key; allowed: names, prefix, ")
+    (line,) = refusal(tokens=[CI], tokenWebhook={**SERVICE})
+    assert line.startswith("hardway:access.tokenWebhook.prefix: is missing; allowed: ")
+
+
 @pytest.mark.parametrize("token", ["short-secret", "correct horse battery staple", "a" * 64, ONE + ",x", ONE[:31]])
 def test_no_message_has_a_token(token: str) -> None:
     (found,) = refusal(tokens=[{**CI, "token": token}])
     assert found.startswith("hardway:access.tokens[0].token: the value ") and token not in found
     for wrong in (token, [token], {"ci": token}, [{"name": "ci", "tokn": token}]):
         assert token not in "\n".join(refusal(tokens=wrong))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "line"),
+    [
+        ([ONE], "access.tokens[0]: the value is not a mapping; allowed: a mapping with name, groups, token"),
+        (ONE, "access.tokens: the value is not a list; allowed: a list"),
+    ],
+)
+def test_a_token_in_plain_text_in_a_wrong_place_is_not_shown(tokens: Any, line: str) -> None:
+    assert refusal(secret=(), tokens=tokens) == [f"hardway:{line}"]
 
 
 def test_users_and_groups_of_each_way_may_have_roles() -> None:
@@ -150,6 +171,16 @@ def test_a_condition_of_hardway_comes_once() -> None:
     assert "matchConditions[1]: is also matchConditions[0]" in line
 
 
+def test_the_most_conditions_of_a_page_are_as_many_as_an_api_server_accepts() -> None:
+    """64, with those of hardway: compileMatchConditions in k8s.io/apiserver."""
+    many = [f"request.user != 'nobody-{number}'" for number in range(MOST_CONDITIONS)]
+    part, _ = of_api_server(given(authorizationWebhook={**SERVICE, "matchConditions": many}))
+    (file,) = (file for file in part.files if file.path == AUTHORIZATION)
+    assert len(json.loads(str(file.content))["authorizers"][2]["webhook"]["matchConditions"]) <= 64
+    (line,) = refusal(authorizationWebhook={**SERVICE, "matchConditions": [*many, "true"]})
+    assert f"matchConditions: a list has {MOST_CONDITIONS + 1} items; allowed: at most {MOST_CONDITIONS}" in line, line
+
+
 def test_node_and_rbac_decide_before_the_service() -> None:
     made = given(authorizationWebhook={**SERVICE, "failurePolicy": "Deny"})
     part, flags = of_api_server(made)
@@ -184,8 +215,16 @@ def test_proxies_have_a_leaf_each_and_a_name_that_counts() -> None:
     assert flags["requestheader-group-headers"] == "X-Remote-Group,X-Forwarded-Groups"
     assert flags["requestheader-extra-headers-prefix"] == "X-Remote-Extra-,X-Fact-"
     leaves = {leaf.name: leaf for leaf in plan_leaves(made.page, made.topology)}
-    leaf = leaves["login-people-proxy"]
+    leaf = leaves["login.people-proxy"]
     assert (leaf.authority, leaf.profile, leaf.common_name) == ("front-proxy", "client", "hardway:proxy:login")
+
+
+def test_no_developer_has_the_leaf_of_a_proxy() -> None:
+    """The names of leaves are those of Pulumi resources, each of which comes once."""
+    developers = [{"name": "x-people-proxy", "namespace": "a"}]
+    made = given(proxy={**PROXY, "names": ["developer-x"]}, developers=developers)
+    names = [leaf.name for leaf in plan_leaves(made.page, made.topology)]
+    assert len(names) == len({*names})
 
 
 def test_without_a_proxy_only_api_servers_are_believed() -> None:

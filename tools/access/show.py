@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from components.config.scheduling import ANNOTATIONS
 from tools.access import cluster
 from tools.access.cluster import Found
 from tools.access.compare import Comparison, compare
@@ -61,10 +62,14 @@ def document(stack: str, compared: Comparison, want: Wanted, found: Found) -> di
             for one in compared.rights
         ],
         "certificates": [{"subject": name, "group": group} for name, group in want.certificates.items()],
+        "tokens": [{"subject": name, "groups": [*groups]} for name, groups in want.tokens.items()],
         "namespaces": [
             {
                 "name": name,
                 "labels": dict(have.labels) if (have := found.namespaces.get(name)) else None,
+                "annotations": {key: text for key in ANNOTATIONS if (text := have.annotations.get(key))}
+                if have
+                else None,
                 "quota": dict(have.quota) if have else None,
                 "limits": dict(have.limits) if have else None,
             }

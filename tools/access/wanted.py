@@ -21,6 +21,7 @@ from components.addons.isolation import policy_spec
 from components.config.access import Access
 from components.config.errors import ConfigError, Finding
 from components.config.findings import findings_of
+from components.config.loading import plain_keys
 from components.config.page import Page
 from components.config.rules import admission, logins, people, settings
 from components.pki.leaves import (
@@ -75,7 +76,13 @@ class Wanted:
 
 def load_access(path: Path) -> Access:
     """The section `access` of a page. Raises ToolError with what is wrong in it."""
-    given = _readable(section(read(path), "access"))
+    on_page = section(read(path), "access")
+    given = _readable(on_page)
+    if (place := next(_encrypted(given, "access"), None)) is not None:
+        raise ToolError(
+            f"{path.name}: hardway:{place} is encrypted, and `make access` decrypts nothing; encrypt only "
+            "access.tokens[].token"
+        )
     try:
         access = Access.model_validate({} if given is None else given)
     except ValidationError as error:
@@ -83,26 +90,49 @@ def load_access(path: Path) -> Access:
         raise ToolError(f"{path.name}: {ConfigError(found)}") from None
     # The rules look at nothing else of the page.
     page = Page.model_construct(access=access)  # type: ignore[call-arg]
-    if found := [finding for rule in _RULES for finding in rule(page)]:
+    # Pulumi tells the program only whether there is a secret somewhere in `access`. The page says that of each token.
+    plain = [finding for finding in plain_keys(page, ()) if finding.path in _plain_tokens(on_page)]
+    if found := [*(finding for rule in _RULES for finding in rule(page)), *plain]:
         raise ToolError(f"{path.name}: {ConfigError(found)}")
     return access
 
 
+def _tokens(given: Any) -> list[Any]:
+    tokens = given.get("tokens") if isinstance(given, dict) else None
+    return [one if isinstance(one, dict) else {} for one in tokens] if isinstance(tokens, list) else []
+
+
+def _plain_tokens(given: Any) -> set[str]:
+    """The paths of tokens that are not encrypted."""
+    listed = enumerate(_tokens(given))
+    return {f"access.tokens[{index}].token" for index, one in listed if isinstance(one.get("token"), str)}
+
+
 def _readable(given: Any) -> Any:
     """The section with another token in the place of each token that is encrypted on the page."""
-    tokens = given.get("tokens") if isinstance(given, dict) else None
-    if not isinstance(tokens, list):
+    encrypted = [index for index, one in enumerate(_tokens(given)) if _is_encrypted(one.get("token"))]
+    if not encrypted:
         return given
-    readable = [
-        {**one, "token": hashlib.sha256(str(index).encode()).hexdigest()} if _is_encrypted(one) else one
-        for index, one in enumerate(tokens)
-    ]
+    readable = [*given["tokens"]]
+    for index in encrypted:
+        readable[index] = {**readable[index], "token": hashlib.sha256(str(index).encode()).hexdigest()}
     return {**given, "tokens": readable}
 
 
-def _is_encrypted(entry: Any) -> bool:
-    token = entry.get("token") if isinstance(entry, dict) else None
-    return isinstance(token, dict) and token.keys() == {"secure"}
+def _is_encrypted(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"secure"}
+
+
+def _encrypted(value: Any, path: str) -> Iterator[str]:
+    """The path of each value that is encrypted."""
+    if _is_encrypted(value):
+        yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _encrypted(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _encrypted(item, f"{path}[{index}]")
 
 
 def _trusted(access: Access) -> Iterator[str]:
