@@ -33,4 +33,4 @@ def test_the_file_that_removes_a_shared_cluster_is_the_last() -> None:
     files = [line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line]
     order = list(dict.fromkeys(files))
     assert order[0] == "tests/e2e/local/test_1_up.py" and order[-1] == "tests/e2e/local/test_9_down.py"
-    assert order[-2] == "tests/e2e/people/test_5_without_issuer.py"
+    assert order[-2] == "tests/e2e/people/test_6_nobody.py"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.cis.benchmark import POLICIES, Control
-from tools.common.answers_file import read_answers
+from tools.judging.answers_file import read_answers
 
 FILE = Path(__file__).with_name("answers.yaml")
 _KEYS = {"answer", "machine", "api"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.common.answers_file import read_answers
+from tools.judging.answers_file import read_answers
 
 FILE = Path(__file__).with_name("answers.yaml")
 STAND_INS = "stand-ins"
