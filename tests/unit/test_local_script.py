@@ -4,6 +4,7 @@ The engines are simulated and record their calls, so docker's command lines are 
 """
 
 import base64
+import fcntl
 import gzip
 import os
 import shlex
@@ -233,11 +234,11 @@ def test_a_call_whose_caller_is_gone_does_nothing_when_its_turn_comes(tmp_path: 
     """The call was waiting for its machine's lock when its Pulumi was killed."""
     lock = tmp_path / ".cache/labs/lab-1/cp-1"
     lock.parent.mkdir(parents=True)
-    holder = subprocess.Popen(["flock", str(lock), "sleep", "60"])
     caller = f"import subprocess; subprocess.Popen(['sh', {str(SCRIPT)!r}, *{REMOVE_MACHINE!r}])"
-    subprocess.run([sys.executable, "-c", caller], cwd=tmp_path, env=in_folder(tmp_path), check=True)
-    subprocess.run(["pkill", "--parent", str(holder.pid)], check=True)
-    holder.wait()
+    # By this process, because another program might take the lock too late.
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        subprocess.run([sys.executable, "-c", caller], cwd=tmp_path, env=in_folder(tmp_path), check=True)
     subprocess.run(["flock", str(lock), "true"], check=True, timeout=20)
     assert not (tmp_path / "calls").exists()
 
