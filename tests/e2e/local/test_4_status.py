@@ -40,11 +40,12 @@ def test_a_stopped_unit_and_a_dead_machine_are_told(cluster: Cluster) -> None:
     finally:
         worker.start()
         master.run("systemctl start kube-scheduler").ok()
-    text = "\n".join(_facts(answer)["act"])
+    text, lines = "\n".join(_facts(answer)["act"]), page.stdout.partition("Somebody has to act:")[2]
     assert answer.code != 0 and page.code != 0
     assert f"machine {master.name}: kube-scheduler.service: " in text, text
     assert f"machine {worker.name} does not tell its state: " in text, text
-    assert "Somebody has to act:" in page.stdout and text.splitlines()[0] in page.stdout
+    # Not the whole message: it is that of another request, and may have other milliseconds.
+    assert f"machine {master.name}: kube-scheduler.service: " in lines, page.stdout
     eventually(lambda: set(cluster.readiness().values()) == {"True"}, 120, "all nodes are Ready again")
     eventually(lambda: _facts(_status(cluster, "QUICK=1"))["act"] == [], 60, "nobody has to act any more")
 
