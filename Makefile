@@ -176,7 +176,7 @@ JOBS       ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: LONG  = no
 BRIEF       = $(if $(filter no,$(LONG)),-m 'not long')
 PARALLEL    = $(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(BRIEF) $(ARGS)
-unit: lint ## run lint, and the tests of single parts: a minute
+unit: lint ## run lint, and the tests of single parts
 	$(PARALLEL) tests/policies tests/unit
 
 .PHONY: integration
