@@ -1,5 +1,7 @@
 """A member of etcd that takes and restores snapshots, with a real etcd and a real restic."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
@@ -15,6 +17,8 @@ from scratch_machine import ReleaseMachine
 
 from components.config.backup import S3Target
 
+VERSIONS = ("3.7.2", "1.37.1")
+"""The versions of etcd and Kubernetes of most tests."""
 needs_restic = pytest.mark.skipif(shutil.which("restic") is None, reason="no restic on this machine")
 # Pretends to be another user without another user's rights, and to give directories to another user.
 RUNUSER = 'shift 3\nexec "$@"\n'
@@ -32,6 +36,16 @@ class Member(ReleaseMachine):
         self.program("runuser", RUNUSER)
         self.program("install", INSTALL)
         self.program("chown")
+
+    @classmethod
+    def with_snapshot(cls, folder: Path, etcd: EtcdCluster) -> Member:
+        """A member that has taken a snapshot with the release `now`, which runs."""
+        made = cls(folder, etcd)
+        made.lay_out("now", VERSIONS)
+        made.runs("now")
+        done = made.run(made.root / "current/backup.sh", "now")
+        assert done.returncode == 0, done.stderr
+        return made
 
     def lay_out(self, name: str, versions: tuple[str, str], to: Mapping[str, Any] | None = None, **backup: Any) -> None:
         """Stage a release with these versions of etcd and Kubernetes, and with snapshots that go to a place.

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from components.config.network import POLICY_ENGINE
 from components.config.ports import POLICY_METRICS
-from components.network_plugins.daemons import daemons_of
+from components.network_plugins.daemons import make_account, make_daemons
 from components.network_policies.names import CHAIN, QUEUE, TABLE
-from components.object_options import child_of, pod_metadata
+from components.object_options import child_of
 
 NAME = POLICY_ENGINE
 RIGHTS = (
@@ -20,7 +19,6 @@ RIGHTS = (
     {"api_groups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": ["list", "watch"]},
 )
 """The rules of the program's ClusterRole."""
-_RBAC = "rbac.authorization.k8s.io"
 _ASK = ["nft", "list", "chain", "inet", TABLE, CHAIN]
 
 
@@ -49,42 +47,16 @@ class NetworkPolicies(pulumi.ComponentResource):
     def __init__(self, name: str, args: NetworkPoliciesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:addons:NetworkPolicies", name, {}, opts)
         child = child_of(self, opts)
-        namespace = k8s.core.v1.Namespace(
-            f"{name}-namespace",
-            # The program writes firewall rules of the node.
-            metadata={"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
-            opts=child,
+        # The program writes firewall rules of the node.
+        account = make_account(name, NAME, NAME, RIGHTS, child)
+        self.daemons = make_daemons(
+            name,
+            account.metadata,
+            args.nft_images,
+            args.annotations,
+            lambda nft_image: _pod(args, nft_image),
+            pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[account.binding])),
         )
-        metadata = {"name": NAME, "namespace": namespace.metadata.name}
-        k8s.core.v1.ServiceAccount(f"{name}-account", metadata=metadata, opts=child)
-        k8s.rbac.v1.ClusterRole(
-            f"{name}-role",
-            metadata={"name": NAME},
-            rules=list(RIGHTS),
-            opts=child,
-        )
-        binding = k8s.rbac.v1.ClusterRoleBinding(
-            f"{name}-binding",
-            metadata={"name": NAME},
-            role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": NAME},
-            subjects=[{"kind": "ServiceAccount", "name": NAME, "namespace": namespace.metadata.name}],
-            opts=child,
-        )
-        self.daemons = [
-            k8s.apps.v1.DaemonSet(
-                f"{name}-daemons{suffix}",
-                metadata=metadata | {"name": f"{NAME}{suffix}"},
-                spec={
-                    "selector": {"match_labels": {"app": f"{NAME}{suffix}"}},
-                    "template": {
-                        "metadata": pod_metadata({"app": f"{NAME}{suffix}"}, args.annotations),
-                        "spec": _pod(args, image) | nodes,
-                    },
-                },
-                opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[binding])),
-            )
-            for suffix, image, nodes in daemons_of(args.nft_images)
-        ]
         self.register_outputs({})
 
 

@@ -16,7 +16,6 @@ from components.config.backup import is_snapshot
 from tools.common.errors import ToolError
 from tools.operate.snapshot_file import read
 
-VERSIONS = ("3.7.2", "1.37.1")
 METADATA = "format 1\ncluster c\nsha256 {}\n"
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 """The SHA-256 of nothing."""
@@ -25,12 +24,7 @@ EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 @pytest.fixture
 def member(tmp_path: Path, etcd: EtcdCluster) -> Member:
     """A member that has taken a snapshot, and runs a release with a place of snapshots that is gone."""
-    made = Member(tmp_path, etcd)
-    made.lay_out("now", VERSIONS)
-    made.runs("now")
-    done = made.run(made.root / "current/backup.sh", "now")
-    assert done.returncode == 0, done.stderr
-    return made
+    return Member.with_snapshot(tmp_path, etcd)
 
 
 def archive(member: Member) -> Path:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.common.errors import ToolError
-from tools.common.paths import shared_cache
-from tools.common.progress import Progress, say
-from tools.common.store import Store
-from tools.from_source import catalogue, gobuild
+from tools.from_source import catalogue
+from tools.judging.built import built
 
 _HOW_TO_GIVE = "give the unpacked release with `make cis KUBE_BENCH=FOLDER`: docs/cis.md"
 
@@ -30,15 +27,7 @@ def find(given: Path | None) -> KubeBench:
     """
     if given is not None:
         return _in_folder(given)
-    store = Store(shared_cache() / "store")
-    if shutil.which("go") is None:
-        raise ToolError(f"there is no `go` on PATH to build kube-bench with; {_HOW_TO_GIVE}")
-    program = gobuild.find(catalogue.KUBE_BENCH, store)
-    if program is None:
-        say("builds kube-bench from source, once for this user")
-        with Progress(f"kube-bench {catalogue.KUBE_BENCH.version}") as progress:
-            program = gobuild.build(catalogue.KUBE_BENCH, store, progress)
-    return _in_folder(program.parent)
+    return _in_folder(built(catalogue.KUBE_BENCH, "kube-bench", _HOW_TO_GIVE).parent)
 
 
 def _in_folder(folder: Path) -> KubeBench:

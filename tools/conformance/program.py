@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.common.errors import ToolError
-from tools.common.paths import shared_cache
-from tools.common.progress import Progress, say
-from tools.common.store import Store
-from tools.from_source import catalogue, gobuild
+from tools.from_source import catalogue
+from tools.judging.built import built
 
 _HOW_TO_GIVE = "give the programs of a release with `make conformance E2E=FOLDER`: docs/conformance.md"
 
@@ -34,16 +31,4 @@ def find(given: Path | None) -> Programs:
         if missing:
             raise ToolError(f"{given} has no `{'` and no `'.join(missing)}`; {_HOW_TO_GIVE}")
         return found
-    if shutil.which("go") is None:
-        raise ToolError(f"there is no `go` on PATH to build upstream's tests with; {_HOW_TO_GIVE}")
-    return Programs(_built(catalogue.E2E_TEST), _built(catalogue.GINKGO))
-
-
-def _built(program: catalogue.Program) -> Path:
-    store = Store(shared_cache() / "store")
-    found = gobuild.find(program, store)
-    if found is None:
-        say(f"builds {program.name} from source, once for this user")
-        with Progress(f"{program.name} {program.version}") as progress:
-            found = gobuild.build(program, store, progress)
-    return found
+    return Programs(*(built(one, "upstream's tests", _HOW_TO_GIVE) for one in (catalogue.E2E_TEST, catalogue.GINKGO)))

@@ -10,13 +10,17 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.config.network import Network
-from components.network_plugins.daemons import daemons_of
+from components.network_plugins.daemons import make_account, make_daemons
 from components.network_plugins.flannel import own_node
-from components.object_options import child_of, pod_metadata
+from components.object_options import child_of
 
 NAME = "kube-flannel"
 _APP = "flannel"
-_RBAC = "rbac.authorization.k8s.io"
+_RIGHTS = (
+    {"api_groups": [""], "resources": ["pods"], "verbs": ["get"]},
+    {"api_groups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]},
+    {"api_groups": [""], "resources": ["nodes/status"], "verbs": ["patch"]},
+)
 
 
 @dataclass(frozen=True)
@@ -44,50 +48,20 @@ class Flannel(pulumi.ComponentResource):
     def __init__(self, name: str, args: FlannelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hardway:addons:Flannel", name, {}, opts)
         child = child_of(self, opts)
-        namespace = k8s.core.v1.Namespace(
-            f"{name}-namespace",
-            # flanneld writes routes and firewall rules of the node.
-            metadata={"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
-            opts=child,
-        )
-        metadata = {"name": _APP, "namespace": namespace.metadata.name}
-        k8s.core.v1.ServiceAccount(f"{name}-account", metadata=metadata, opts=child)
-        k8s.rbac.v1.ClusterRole(
-            f"{name}-role",
-            metadata={"name": "flannel"},
-            rules=[
-                {"api_groups": [""], "resources": ["pods"], "verbs": ["get"]},
-                {"api_groups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]},
-                {"api_groups": [""], "resources": ["nodes/status"], "verbs": ["patch"]},
-            ],
-            opts=child,
-        )
-        k8s.rbac.v1.ClusterRoleBinding(
-            f"{name}-binding",
-            metadata={"name": "flannel"},
-            role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": "flannel"},
-            subjects=[{"kind": "ServiceAccount", "name": "flannel", "namespace": namespace.metadata.name}],
-            opts=child,
-        )
+        # flanneld writes routes and firewall rules of the node.
+        metadata = make_account(name, NAME, _APP, _RIGHTS, child).metadata
         own_node.make_policy(name, f"system:serviceaccount:{NAME}:flannel", child)
         config = k8s.core.v1.ConfigMap(
             f"{name}-config", metadata=metadata, data={"net-conf.json": net_conf(args.network)}, opts=child
         )
-        self.daemons = [
-            k8s.apps.v1.DaemonSet(
-                f"{name}-daemons{suffix}",
-                metadata=metadata | {"name": f"{_APP}{suffix}"},
-                spec={
-                    "selector": {"match_labels": {"app": f"{_APP}{suffix}"}},
-                    "template": {
-                        "metadata": pod_metadata({"app": f"{_APP}{suffix}"}, args.annotations),
-                        "spec": _pod(args, image, config.metadata.name) | selector,
-                    },
-                },
-                opts=child,
-            )
-            for suffix, image, selector in daemons_of(args.images)
-        ]
+        self.daemons = make_daemons(
+            name,
+            metadata,
+            args.images,
+            args.annotations,
+            lambda image: _pod(args, image, config.metadata.name),
+            child,
+        )
         self.register_outputs({})
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.changes.conftest import Probes
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.progress import Say
-from tests.e2e.support.units import connections, invocations, one_at_a_time, restarted
+from tests.e2e.support.units import assert_only_rolled, connections, invocations, restarted
 
 API_SERVER = "kube-apiserver"
 
@@ -43,8 +43,7 @@ def test_right_flag_restarts_one_unit_on_one_node_after_the_other(cluster: Clust
         run = cluster.up()
         watch.assert_none_failed()
     say(f"  {len(masters)} API servers restarted in {run.seconds:.1f} s")
-    assert restarted(before, invocations(cluster)) == {(machine.name, API_SERVER) for machine in masters}
-    assert one_at_a_time(masters, API_SERVER)
+    assert_only_rolled(before, cluster, masters, API_SERVER)
     for machine in masters:
         process = machine.run(f"tr '\\0' '\\n' </proc/$(pidof {API_SERVER})/cmdline").ok()
         assert "--max-requests-inflight=500" in process
@@ -64,8 +63,7 @@ def test_pods_live_on_when_their_kubelet_is_restarted(cluster: Cluster, probes: 
         run = cluster.up()
         watch.assert_none_failed()
     say(f"  {len(cluster.machines)} kubelets restarted in {run.seconds:.1f} s")
-    assert restarted(before, invocations(cluster)) == {(name, "kubelet") for name in cluster.machines}
-    assert one_at_a_time(list(cluster.machines.values()), "kubelet")
+    assert_only_rolled(before, cluster, list(cluster.machines.values()), "kubelet")
     assert _containers(cluster) == pods
     nodes = cluster.kubectl.items("nodes")
     assert not [node for node in nodes if node["spec"].get("unschedulable")], "a node was drained without need"

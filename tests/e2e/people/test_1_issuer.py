@@ -9,7 +9,7 @@ from tests.e2e.people.ways import Ways
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubeconfig import unpack
 from tests.e2e.support.progress import Say
-from tests.e2e.support.units import invocations, one_at_a_time, restarted
+from tests.e2e.support.units import assert_only_rolled, invocations
 from tests.e2e.support.watch import watching
 
 API_SERVER = "kube-apiserver"
@@ -33,9 +33,7 @@ def test_an_issuer_is_rolled_and_a_namespace_is_limited_from_the_first_moment(
         run = cluster.up()
         watch.assert_none_failed()
     say(f"  up after {run.seconds:.1f} s; {len(anna.knocks)} knocks")
-    masters = cluster.having("control-plane")
-    assert restarted(before, invocations(cluster)) == {(machine.name, API_SERVER) for machine in masters}
-    assert one_at_a_time(masters, API_SERVER)
+    assert_only_rolled(before, cluster, cluster.having("control-plane"), API_SERVER)
     anna.knocks.append(anna.knock())
     anna.assert_limited()
     assert "violates PodSecurity" in anna.knocks[-1].open_pod[1], anna.knocks[-1]

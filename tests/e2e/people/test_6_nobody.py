@@ -6,7 +6,7 @@ from tests.e2e.people.provider import Provider
 from tests.e2e.people.ways import Ways
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.progress import Say
-from tests.e2e.support.units import invocations, one_at_a_time, restarted
+from tests.e2e.support.units import assert_only_rolled, invocations
 from tests.e2e.support.watch import watching
 
 API_SERVER = "kube-apiserver"
@@ -32,9 +32,7 @@ def test_who_came_by_a_way_that_is_gone_is_nobody(
         run = cluster.up()
         watch.assert_none_failed()
     say(f"  all ways gone after {run.seconds:.1f} s")
-    masters = cluster.having("control-plane")
-    assert restarted(before, invocations(cluster)) == {(machine.name, API_SERVER) for machine in masters}
-    assert one_at_a_time(masters, API_SERVER)
+    assert_only_rolled(before, cluster, cluster.having("control-plane"), API_SERVER)
     for name, token in tokens.items():
         assert statuses(cluster, token) == {"401"}, name
     assert _through_proxy(services) == 401

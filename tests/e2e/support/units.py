@@ -33,6 +33,12 @@ def restarted_beside(before: Invocations, cluster: Cluster, machines: set[str]) 
     return {key for key in restarted(before, invocations(cluster)) if key[0] not in machines}
 
 
+def assert_only_rolled(before: Invocations, cluster: Cluster, machines: Sequence[Machine], unit: str) -> None:
+    """One unit of these machines was restarted since `before`, on one machine after the other, and nothing else."""
+    assert restarted(before, invocations(cluster)) == {(machine.name, unit) for machine in machines}
+    assert one_at_a_time(machines, unit)
+
+
 def connections(cluster: Cluster) -> dict[str, int]:
     """The number of logins that the sshd of each machine has accepted."""
     count = "journalctl --unit ssh.service --no-pager --output cat"

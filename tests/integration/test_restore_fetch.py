@@ -12,18 +12,12 @@ from snapshot_member import Member, needs_restic
 from components.config.backup import name_of_file
 
 pytestmark = [needs_etcd, needs_restic]
-VERSIONS = ("3.7.2", "1.37.1")
 
 
 @pytest.fixture
 def member(tmp_path: Path, etcd: EtcdCluster) -> Member:
     """A member that has taken a snapshot."""
-    made = Member(tmp_path, etcd)
-    made.lay_out("now", VERSIONS)
-    made.runs("now")
-    done = made.run(made.root / "current/backup.sh", "now")
-    assert done.returncode == 0, done.stderr
-    return made
+    return Member.with_snapshot(tmp_path, etcd)
 
 
 def fetch(member: Member, snapshot: str) -> subprocess.CompletedProcess[str]:

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from clusters import cluster
 from real_etcd import EtcdCluster, needs_etcd, program
-from snapshot_member import Member, needs_restic
+from snapshot_member import VERSIONS, Member, needs_restic
 
 pytestmark = [needs_etcd, needs_restic]
-VERSIONS = ("3.7.2", "1.37.1")
 OLD_WAL = "0000000000000007-000000000001a2b3.wal"
 """The oldest file of a log whose beginning etcd has removed."""
 FIRST_WAL = "0000000000000000-0000000000000000.wal"

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 from real_etcd import EtcdCluster, needs_etcd
-from snapshot_member import Member, needs_restic
+from snapshot_member import VERSIONS, Member, needs_restic
 
 from tests.e2e.support.s3_server import ACCESS_KEY, BUCKET, SECRET, S3Server, versitygw
 
 pytestmark = [needs_etcd, needs_restic]
-VERSIONS = ("3.7.2", "1.37.1")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own needs root")
 
 
