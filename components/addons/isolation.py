@@ -6,16 +6,14 @@ those who may delete the namespace can take the policy of the page away, or chan
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from components.config.namespaces import LIMITED_BY, MANAGED_BY
 
-if TYPE_CHECKING:
-    import pulumi
-
 DNS_LABELS = {"k8s-app": "kube-dns"}
 """The labels of the pods of CoreDNS."""
-_NAME = "hardway-network-policies"
+GUARD = "hardway-network-policies"
+"""The admission policy that keeps the policies of the page as they are."""
 _MAY_DELETE = 'authorizer.group("").resource("namespaces").name(request.namespace).check("delete").allowed()'
 
 
@@ -40,7 +38,7 @@ def policy_spec() -> dict[str, Any]:
 
 
 def guard_spec() -> dict[str, Any]:
-    """The specification of the ValidatingAdmissionPolicy that keeps the policies of the page as they are.
+    """The specification of GUARD, a ValidatingAdmissionPolicy. Requests about such an object are refused if it fails.
 
     Garbage collection, the deletion of the namespace, administrators and the program may delete the namespace, too.
     """
@@ -67,20 +65,3 @@ def guard_spec() -> dict[str, Any]:
             }
         ],
     }
-
-
-def make_guard(opts: pulumi.ResourceOptions) -> pulumi.Resource:
-    """The admission policy and its binding. Requests about such an object are refused if the policy fails."""
-    # Imported here: `make access` needs the specification, and not the SDK of Kubernetes.
-    import pulumi_kubernetes as k8s
-
-    policy = k8s.admissionregistration.v1.ValidatingAdmissionPolicy(
-        _NAME, metadata={"name": _NAME}, spec=guard_spec(), opts=opts
-    )
-    binding: pulumi.Resource = k8s.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
-        f"{_NAME}-binding",
-        metadata={"name": _NAME},
-        spec={"policy_name": policy.metadata.name, "validation_actions": ["Deny"]},
-        opts=opts,
-    )
-    return binding

@@ -8,9 +8,10 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.addons.isolation import make_guard, policy_spec
+from components.addons.isolation import GUARD, guard_spec, policy_spec
 from components.config.access import Access
 from components.config.namespaces import ENFORCE, LIMITED_BY, MANAGED_BY, Namespace
+from components.denying_policy import make_denying_policy
 
 # The page decides what limits people, also if somebody has changed the object by hand.
 _FORCE = {"pulumi.com/patchForce": "true"}
@@ -34,7 +35,7 @@ def make_namespaces(access: Access, opts: pulumi.ResourceOptions) -> dict[str, l
     """
     listed: Mapping[str, Namespace] = {one.name: one for one in access.namespaces}
     isolated = any(one.network == "isolated" for one in access.namespaces)
-    guards = [make_guard(opts)] if isolated else []
+    guards = [make_denying_policy(GUARD, GUARD, guard_spec(), opts)] if isolated else []
     return {name: _make(name, listed.get(name), guards, opts) for name in access.namespace_names()}
 
 

@@ -49,11 +49,6 @@ class Access(Section):
     users: tuple[UserRole, ...] = ()
     """Roles of single users: from the same places, or developers."""
 
-    def webhooks(self) -> list[str]:
-        """The keys of the services that API servers ask about people."""
-        given = {"tokenWebhook": self.token_webhook, "authorizationWebhook": self.authorization_webhook}
-        return [key for key, one in given.items() if one is not None]
-
     def prefixes(self, kind: Literal["username", "groups"]) -> dict[str, str]:
         """The beginning of the names that each issuer, proxy and service gives, by its path on the page."""
         found = {

@@ -22,6 +22,7 @@ from components.config.pki import Pki
 from components.config.providers import AnyMachines
 from components.config.rollout import Rollout
 from components.config.section import Section, listing
+from components.config.webhook import Webhook
 
 
 class Api(Section):
@@ -100,9 +101,14 @@ class Page(Section):
     """Where nodes get binaries and images from."""
 
     @property
-    def asks_webhooks(self) -> bool:
-        """Whether API servers ask a service outside of the cluster, and so need a certificate for that."""
-        return bool(self.access.webhooks()) or self.admission.image_policy_webhook is not None
+    def webhooks(self) -> dict[str, Webhook]:
+        """The services outside of the cluster that API servers ask, and show a certificate to, by path on the page."""
+        given = {
+            "access.tokenWebhook": self.access.token_webhook,
+            "access.authorizationWebhook": self.access.authorization_webhook,
+            "admission.imagePolicyWebhook": self.admission.image_policy_webhook,
+        }
+        return {path: one for path, one in given.items() if one is not None}
 
     def architecture_of(self, node: Node) -> str:
         """The architecture of the machine of a node."""

@@ -105,7 +105,7 @@ def _control_plane(page: Page, topology: Topology, node: NodePlan) -> Iterator[L
     yield LeafSpec(f"{node.name}-apiserver-kubelet-client", "kubernetes", "client", "kube-apiserver-kubelet-client")
     yield LeafSpec(f"{node.name}-front-proxy-client", "front-proxy", "client", "front-proxy-client")
     yield LeafSpec(f"{node.name}-maintenance", "kubernetes", "client", MAINTENANCE)
-    if page.asks_webhooks:
+    if page.webhooks:
         # A service knows the API servers by it. Nothing in the cluster has a right because of this name.
         yield LeafSpec(f"{node.name}-apiserver-webhook-client", "kubernetes", "client", "kube-apiserver-webhook-client")
     for component in ("kube-controller-manager", "kube-scheduler"):

@@ -91,14 +91,8 @@ def _taken(path: str, name: str, given: dict[str, str]) -> Iterator[Finding]:
 
 def services(page: Page) -> Iterator[Finding]:
     """The authorities of a service that API servers ask are such that an API server can verify the service."""
-    given = {
-        "access.tokenWebhook": page.access.token_webhook,
-        "access.authorizationWebhook": page.access.authorization_webhook,
-        "admission.imagePolicyWebhook": page.admission.image_policy_webhook,
-    }
-    for path, one in given.items():
-        if one is not None:
-            yield from authority_findings(f"{path}.certificateAuthority", one.certificate_authority)
+    for path, one in page.webhooks.items():
+        yield from authority_findings(f"{path}.certificateAuthority", one.certificate_authority)
 
 
 def flags(page: Page) -> Iterator[Finding]:

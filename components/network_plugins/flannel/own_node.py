@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
+
+from components.denying_policy import make_denying_policy
 
 _NAME = "flannel-own-node"
 _NODE = "authentication.kubernetes.io/node-name"
@@ -26,15 +27,7 @@ _FIXED = (
 
 def make_policy(name: str, user: str, opts: pulumi.ResourceOptions) -> None:
     """The policy for the service account `user`, and its binding. Requests are refused if the policy fails."""
-    policy = k8s.admissionregistration.v1.ValidatingAdmissionPolicy(
-        f"{name}-own-node", metadata={"name": _NAME}, spec=policy_spec(user), opts=opts
-    )
-    k8s.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
-        f"{name}-own-node-binding",
-        metadata={"name": _NAME},
-        spec={"policy_name": policy.metadata.name, "validation_actions": ["Deny"]},
-        opts=opts,
-    )
+    make_denying_policy(f"{name}-own-node", _NAME, policy_spec(user), opts)
 
 
 def policy_spec(user: str) -> dict[str, Any]:

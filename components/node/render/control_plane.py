@@ -93,7 +93,7 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
         "etcd-client": f"{node.name}-apiserver-etcd-client",
         "kubelet-client": f"{node.name}-apiserver-kubelet-client",
         "front-proxy-client": f"{node.name}-front-proxy-client",
-        **({CLIENT: f"{node.name}-apiserver-webhook-client"} if page.asks_webhooks else {}),
+        **({CLIENT: f"{node.name}-apiserver-webhook-client"} if page.webhooks else {}),
     }
     settings = {
         "authentication.yaml": authentication(page.access.oidc),
