@@ -24,7 +24,7 @@ from tests.e2e.support.probe import Report
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 from tools.common.paths import this_clone
 
 ENGINE = "kube-network-policies"

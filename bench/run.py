@@ -11,7 +11,7 @@ from bench.rolling import Rolled, rolled
 from tests.e2e.support.kubectl import admin_of
 from tests.e2e.support.machines import Machine, machines_of
 from tests.e2e.support.stack import Stack
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 from tools.from_source.catalogue import KUBERNETES_DEFAULT, KUBERNETES_VERSIONS
 
 OLD = next(version for version in KUBERNETES_VERSIONS if version != KUBERNETES_DEFAULT)

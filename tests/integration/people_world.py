@@ -6,9 +6,8 @@ issuer of OpenID Connect is there as well.
 
 import json
 import subprocess
-import time
 import urllib.error
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from components.config.namespaces import LIMITED_BY
 from components.node.render.api_policies import ADMISSION
 from components.node.render.authentication import authentication
 from components.pki.leaves import DEPLOYER_BINDING, DEPLOYER_GROUP
+from tests.wait import becomes, eventually
 from tools.common.paths import Clone, this_clone
 from tools.operate import kubectl
 from tools.operate.stack import Stack
@@ -171,8 +171,8 @@ def people_world(temporary: pytest.TempPathFactory) -> Iterator[World]:
         (made.stack.clone.root / "kubeconfig.json").write_text(server.kubeconfig("deployer", "system:masters"))
         made.up(ACCESS)
         # The controllers make the roles and the account of pods.
-        eventually(lambda: made.status("edit", "GET", f"{SHOP}/pods")[0] == 200, "the role edit has rights")
-        eventually(lambda: exists(server, f"{SHOP}/serviceaccounts/default"), "the namespace has an account")
+        becomes(lambda: made.status("edit", "GET", f"{SHOP}/pods")[0], 200, 60, "the role edit has rights")
+        eventually(lambda: exists(server, f"{SHOP}/serviceaccounts/default"), 60, "the namespace has an account")
         yield made
 
 
@@ -192,14 +192,6 @@ def scratch(root: Path, patch: pytest.MonkeyPatch) -> Stack:
     clone.page("dev").write_text("config: {}\n")
     (root / "__main__.py").write_text(PROGRAM)
     return Stack(clone, "dev")
-
-
-def eventually(check: Callable[[], bool], what: str) -> None:
-    """Wait until a controller has done its work."""
-    deadline = time.monotonic() + 60
-    while not check():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
 
 
 def exists(server: ApiServer, path: str) -> bool:

@@ -22,7 +22,6 @@ from people_world import (
     SHOP,
     World,
     by_hand,
-    eventually,
     exists,
     people_world,
     pod,
@@ -32,6 +31,7 @@ from components.addons.bindings import binding_name
 from components.config.namespaces import ENFORCE, LIMITED_BY
 from components.config.scheduling import ALLOWED_TOLERATIONS, ANNOTATIONS, NODE_SELECTOR
 from components.pki.leaves import ADMIN_GROUP
+from tests.wait import becomes
 from tools.access.show import show
 from tools.common.errors import ToolError
 from tools.common.paths import this_clone
@@ -311,4 +311,4 @@ def test_a_namespace_that_leaves_the_page_stays_and_its_people_go(
     assert not exists(world.server, QUOTA) and not exists(world.server, LIMITS)
     assert "namespace shop was on the page, and stays" in str(shown().content["notes"])
     for who in PEOPLE:
-        eventually(lambda who=who: world.status(who, "GET", f"{SHOP}/pods")[0] == 403, who)  # type: ignore[misc]
+        becomes(lambda who=who: world.status(who, "GET", f"{SHOP}/pods")[0], 403, 60, who)  # type: ignore[misc]

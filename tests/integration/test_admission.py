@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from api_server import program
 from clusters import cluster
-from people_world import eventually
 from rendered_server import Rendered, prepared, rendered_server
 from reviewer import Review, Reviewer
 
 from components.config.admission import ALWAYS_ON, CAN_BE_OFF, CAN_BE_ON, GUARDS, REFUSED_ON
+from tests.wait import becomes, eventually
 
 NAMESPACES = "/api/v1/namespaces"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -178,7 +178,7 @@ def test_owner_references_permission_enforcement(world: World) -> None:
                 return error.read().decode()
             return 200
 
-        eventually(lambda create=create: create(ownerReferences=[]) == 200, "the binding counts")  # type: ignore[misc]
+        becomes(lambda create=create: create(ownerReferences=[]), 200, 60, "the binding counts")  # type: ignore[misc]
         if made is world.changed:
             assert "cannot set blockOwnerDeletion" in str(create())
         else:
@@ -219,7 +219,7 @@ def test_pod_toleration_restriction_adds_no_device(world: World) -> None:
     assert "conflict with its namespace whitelist" in pod(world.changed, "shop", container=gpu)
     with_gpu = SHOP["tolerations"] | {"allowed": [{"key": GPU, "operator": "Exists"}]}  # type: ignore[operator]
     make_namespace(world.changed, "devices", annotations_of(SHOP | {"tolerations": with_gpu}))
-    eventually(lambda: GPU in keys(pod(world.changed, "devices", container=gpu)), "the annotation counts")
+    eventually(lambda: GPU in keys(pod(world.changed, "devices", container=gpu)), 60, "the annotation counts")
 
 
 def test_a_pod_that_names_its_node_goes_around_taints(world: World) -> None:
@@ -238,10 +238,12 @@ def test_a_pod_that_tolerates_more_cannot_be_changed(world: World) -> None:
     made.server.ask("POST", f"{NAMESPACES}/older/pods", {"metadata": metadata, "spec": spec})
     allowed = SHOP["tolerations"] | {"allowed": [{"key": "gpu", "operator": "Exists"}]}  # type: ignore[operator]
     assert change(made, f"{NAMESPACES}/older", annotations=annotations_of(SHOP)) == ""
-    eventually(lambda: "conflict with its namespace" in change(made, path, labels={"a": "b"}), "the annotation counts")
+    eventually(
+        lambda: "conflict with its namespace" in change(made, path, labels={"a": "b"}), 60, "the annotation counts"
+    )
     assert "conflict with its namespace whitelist" in change(made, path, finalizers=None)
     assert change(made, f"{NAMESPACES}/older", annotations=annotations_of(SHOP | {"tolerations": allowed})) == ""
-    eventually(lambda: change(made, path, finalizers=None) == "", "what the pod tolerates is allowed")
+    becomes(lambda: change(made, path, finalizers=None), "", 60, "what the pod tolerates is allowed")
 
 
 def test_pod_toleration_restriction_lets_daemon_sets_run(world: World) -> None:
@@ -281,6 +283,7 @@ def test_image_policy_webhook_that_is_down(world: World) -> None:
         # What the service said about the image is kept for a second.
         eventually(
             lambda: "connection refused" in change(world.changed, f"{running}/running", labels={"a": "b"}),
+            60,
             "the service is needed",
         )
         assert change(world.other, f"{running}/running", labels={"a": "b"}) == ""
@@ -315,6 +318,6 @@ def test_disabled_plugins_fill_nothing_in(world: World) -> None:
             return made_claim["spec"].get("storageClassName"), made_ingress["spec"].get("ingressClassName")
 
         if made is world.changed:
-            eventually(lambda filled=filled: filled() == ("fast", "web"), "the plugins know the classes")  # type: ignore[misc]
+            becomes(lambda filled=filled: filled(), ("fast", "web"), 60, "the plugins know the classes")  # type: ignore[misc]
         found.append((*filled(), bool(keys(pod(made)))))
     assert found == [("fast", "web", True), (None, None, False)]

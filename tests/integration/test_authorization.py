@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from logins_world import DOWN_SECONDS, PODS, SECRETS, VERSIONS, World, allow_bob, logins_world
-from people_world import eventually
 from rendered_server import prepared, rendered_server
 from reviewer import Reviewer
 
 from components.node.render.authentication import HEALTH_PATHS
+from tests.wait import becomes
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -62,7 +62,7 @@ def test_nobody_of_the_cluster_is_locked_out_while_the_service_is_down(world: Wo
     try:
         # The answers before, also of other tests, are kept for a second.
         for path in (PODS, SECRETS):
-            eventually(lambda path=path: made.ask(path, **bob)[0] == 500, "the service is needed")  # type: ignore[misc]
+            becomes(lambda path=path: made.ask(path, **bob)[0], 500, 60, "the service is needed")  # type: ignore[misc]
         begun = time.monotonic()
         assert made.ask(SECRETS, **bob)[0] == 500
         assert time.monotonic() < begun + DOWN_SECONDS
@@ -80,7 +80,7 @@ def test_nobody_of_the_cluster_is_locked_out_while_the_service_is_down(world: Wo
         assert [made.ask(path)[0] for path in HEALTH_PATHS] == [200] * 3
     finally:
         world.rights.start()
-    eventually(lambda: made.ask(PODS, **bob)[0] == 200, "the service is asked again")
+    becomes(lambda: made.ask(PODS, **bob)[0], 200, 60, "the service is asked again")
 
 
 def test_the_service_takes_nothing_away(world: World, bob: dict[str, Any]) -> None:
@@ -88,7 +88,7 @@ def test_the_service_takes_nothing_away(world: World, bob: dict[str, Any]) -> No
     world.bind("bob", "system:node-proxier", "User", "corp:bob")
     world.rights.decide = lambda spec: {"allowed": False, "denied": True}
     try:
-        eventually(lambda: world.rendered.ask("/api/v1/nodes", **bob)[0] == 200, "the binding counts")
+        becomes(lambda: world.rendered.ask("/api/v1/nodes", **bob)[0], 200, 60, "the binding counts")
         assert world.rendered.ask(SECRETS, **bob)[0] == 403
     finally:
         world.rights.decide = allow_bob

@@ -17,12 +17,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from issuer import Issuer
-from people_world import eventually
 from rendered_server import Rendered
 
 from components.config.access import Access
 from components.node.render.authentication import authentication
 from components.pki.leaves import ADMIN_GROUP, ADMIN_USER
+from tests.wait import becomes
 
 PROGRAM = """
 import pulumi
@@ -113,7 +113,7 @@ def test_an_up_lets_the_administrator_in_again(tmp_path: Path) -> None:
             "subjects": [{**group, "kind": "Group", "name": ADMIN_GROUP}],
         }
         server.ask("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
-        eventually(lambda: made.ask(SECRETS, pair=renewed)[0] == 200, "the administrator has all rights")
+        becomes(lambda: made.ask(SECRETS, pair=renewed)[0], 200, 60, "the administrator has all rights")
         assert made.ask(SECRETS, pair=ended)[0] == 401
     finally:
         server.stop()

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from authorities import make
 from logins_world import CACHED_SECONDS, CD, CI, KEPT_SECONDS, SECRETS, VERSIONS, World, logins_world
-from people_world import eventually
 
 from components.node.render.authentication import HEALTH_PATHS
+from tests.wait import becomes
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -82,7 +82,7 @@ def test_a_token_is_its_user(world: World) -> None:
 
 
 def test_a_group_of_a_token_has_its_role(world: World) -> None:
-    eventually(lambda: world.rendered.ask("/api/v1/nodes", token=CI)[0] == 200, "the binding counts")
+    becomes(lambda: world.rendered.ask("/api/v1/nodes", token=CI)[0], 200, 60, "the binding counts")
     assert world.rendered.ask("/api/v1/nodes", token=CD)[0] == 403
     assert world.rendered.ask(SECRETS, token=CI)[0] == 403
 
@@ -114,7 +114,7 @@ def test_an_answer_is_kept_as_long_as_the_page_says(world: World) -> None:
     assert world.rendered.who(token="leaves")[0] == "corp:carol"
     del world.known["leaves"]
     begun = time.monotonic()
-    eventually(lambda: world.rendered.who(token="leaves") == 401, "the token is refused")
+    becomes(lambda: world.rendered.who(token="leaves"), 401, 60, "the token is refused")
     assert time.monotonic() < begun + CACHED_SECONDS + KEPT_SECONDS + 3
 
 
@@ -128,7 +128,7 @@ def test_a_service_that_is_down_locks_nobody_else_out(world: World) -> None:
         assert world.rendered.ask(HEALTH_PATHS[0])[0] != 401
     finally:
         world.tokens.start()
-    eventually(lambda: world.rendered.who(token="fresh") == ("corp:dave", []), "the service is asked again")
+    becomes(lambda: world.rendered.who(token="fresh"), ("corp:dave", []), 60, "the service is asked again")
 
 
 def test_a_service_with_another_certificate_is_not_believed(world: World) -> None:

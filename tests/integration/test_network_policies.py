@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from components.addons.isolation import policy_spec
 from components.network_policies.names import QUEUE, TABLE
 from components.network_policies.node import rules
 from components.network_policies.objects import NAME, RIGHTS
+from tests.wait import becomes, eventually
 from tools.common.paths import shared_cache
 from tools.common.store import Store
 from tools.from_source import catalogue, gobuild
@@ -63,7 +63,7 @@ class Node:
         """A pod with a web server, as a kubelet reports it."""
         namespace, _, pod = name.partition("/")
         holder = stack.enter_context(process(["unshare", "--net", "sleep", "infinity"]))
-        eventually(lambda: network(str(holder.pid)) != network("thread-self"), name)
+        eventually(lambda: network(str(holder.pid)) != network("thread-self"), 30, name)
         device, gateway = f"v{address.rpartition('.')[2]}", f"{address.rpartition('.')[0]}.1"
         run(
             f"ip link add {device} type veth peer name eth0 netns {holder.pid}\n"
@@ -113,7 +113,7 @@ class Node:
                 stdout=log,
                 stderr=log,
             )
-        eventually(lambda: "chain postrouting" in table() and is_read(), "the engine enforces")
+        eventually(lambda: "chain postrouting" in table() and is_read(), 30, "the engine enforces")
 
     def stop_engine(self) -> None:
         """Kill the engine."""
@@ -161,13 +161,6 @@ def process(words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         running.wait(10)
 
 
-def eventually(check: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not check():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """The node with all its pods and without its engine."""
@@ -190,7 +183,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         for name, (bridge, address) in (*PODS.items(), (DNS[0], DNS[1:])):
             made.add_pod(name, bridge, address, stack)
         ways = [*ISOLATED, ("walled/server", DNS[0])]
-        eventually(lambda: all(made.connects(a, b, 53 if b == DNS[0] else PORT) for a, b in ways), "the pods serve")
+        eventually(lambda: all(made.connects(a, b, 53 if b == DNS[0] else PORT) for a, b in ways), 30, "the pods serve")
         yield made
 
 
@@ -206,8 +199,8 @@ def grant(server: ApiServer) -> None:
     )
 
 
-def holds(node: Node) -> bool:
-    return {way: node.connects(*way) for way in ISOLATED} == ISOLATED
+def connections(node: Node) -> dict[tuple[str, str], bool]:
+    return {way: node.connects(*way) for way in ISOLATED}
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +226,7 @@ def test_before_the_engine_the_rules_of_the_node_refuse_pods_and_nothing_else(no
 
 def test_an_isolated_namespace(enforced: Node) -> None:
     """Between bridges and on one bridge, in both directions; DNS is allowed at its port, and at no other."""
-    eventually(lambda: holds(enforced), "the isolation holds")
+    becomes(lambda: connections(enforced), ISOLATED, 30, "the isolation holds")
     assert enforced.connects("walled/server", DNS[0], 53)
     assert not enforced.connects("walled/server", DNS[0], 8081)
 
@@ -249,10 +242,10 @@ def test_a_policy_of_people_adds_to_it(enforced: Node) -> None:
     spec: dict[str, Any] = {"podSelector": {"matchLabels": {"app": "server"}}, "policyTypes": ["Ingress"]}
     spec["ingress"] = [{"ports": [{"port": PORT}]}]
     enforced.server.ask("POST", POLICIES, {"metadata": {"name": "own"}, "spec": spec})
-    eventually(lambda: enforced.connects("open/far", "walled/server"), "it is open")
+    eventually(lambda: enforced.connects("open/far", "walled/server"), 30, "it is open")
     assert enforced.connects("open/near", "walled/server") and not enforced.connects("walled/server", "open/far")
     enforced.server.ask("DELETE", f"{POLICIES}/own")
-    eventually(lambda: holds(enforced), "it is closed again")
+    becomes(lambda: connections(enforced), ISOLATED, 30, "it is closed again")
 
 
 def test_without_the_engine_new_connections_of_selected_pods_wait(enforced: Node) -> None:
@@ -261,9 +254,9 @@ def test_without_the_engine_new_connections_of_selected_pods_wait(enforced: Node
     expected = {way: way == ("open/near", "open/far") for way in ISOLATED}
     assert {way: enforced.connects(*way) for way in ISOLATED} == expected
     enforced.start_engine()
-    eventually(lambda: holds(enforced), "the isolation holds again")
+    becomes(lambda: connections(enforced), ISOLATED, 30, "the isolation holds again")
 
 
 def test_without_the_policy_everything_connects(enforced: Node) -> None:
     enforced.server.ask("DELETE", f"{POLICIES}/hardway")
-    eventually(lambda: all(enforced.connects(*way) for way in ISOLATED), "traffic flows again")
+    eventually(lambda: all(enforced.connects(*way) for way in ISOLATED), 30, "traffic flows again")

@@ -18,7 +18,6 @@ from people_world import (
     SHOP,
     WORKERS,
     World,
-    eventually,
     people_world,
     pod,
 )
@@ -27,6 +26,7 @@ from test_oidc import ask
 from components.config.namespaces import COUNTED, ENFORCE, MEASURED
 from components.config.scheduling import ALLOWED_TOLERATIONS, DEFAULT_TOLERATIONS, NODE_SELECTOR
 from components.rights import VERBS, dangers
+from tests.wait import becomes
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_people_work_in_their_namespace(world: World, who: str) -> None:
     made = world.server.ask("GET", f"{path}/{name}")["spec"]["containers"][0]["resources"]["limits"]
     assert made == {"cpu": "500m", "memory": "64Mi"}
     assert world.status(who, "DELETE", f"{path}/{name}?gracePeriodSeconds=0") == (200, "")
-    eventually(lambda: world.server.ask("GET", QUOTA)["status"]["used"]["pods"] == "0", "the quota is free")
+    becomes(lambda: world.server.ask("GET", QUOTA)["status"]["used"]["pods"], "0", 60, "the quota is free")
 
 
 @pytest.mark.parametrize("who", WORKERS)
@@ -161,7 +161,7 @@ def test_nobody_works_beyond_the_limits(world: World, who: str) -> None:
     finally:
         for number in range(2):
             world.server.ask("DELETE", f"{path}/pod-{number}?gracePeriodSeconds=0")
-        eventually(lambda: world.server.ask("GET", QUOTA)["status"]["used"]["pods"] == "0", "the quota is free")
+        becomes(lambda: world.server.ask("GET", QUOTA)["status"]["used"]["pods"], "0", 60, "the quota is free")
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
@@ -218,7 +218,7 @@ def test_why_the_page_refuses_cluster_admin_in_a_namespace(world: World) -> None
     }
     world.server.ask("POST", f"{RBAC}/namespaces/open/rolebindings", binding)
     path = f"{NAMESPACES}/open"
-    eventually(lambda: world.status("stranger", "GET", path)[0] == 200, "the binding counts")
+    becomes(lambda: world.status("stranger", "GET", path)[0], 200, 60, "the binding counts")
     assert world.status("stranger", "PATCH", path, {"metadata": {"labels": {ENFORCE: "privileged"}}})[0] == 200
     world.server.ask("DELETE", f"{RBAC}/namespaces/open/rolebindings/x")
 
@@ -247,7 +247,7 @@ def test_why_almost_every_verb_for_secrets_leads_to_all_rights(world: World, ver
         "deletecollection": ("DELETE", f"{path}?dryRun=All", None),
     }
     try:
-        eventually(lambda: world.status("stranger", *requests[verb])[0] == 200, f"the right to {verb} counts")
+        becomes(lambda: world.status("stranger", *requests[verb])[0], 200, 60, f"the right to {verb} counts")
         method, where, body = requests[verb]
         kind = MERGE if method == "PATCH" else "application/json"
         answer = str(world.server.ask(method, where, body, kind, {"Impersonate-User": "oidc:6"}))
@@ -291,7 +291,7 @@ def test_a_colleague_logs_in_and_works_in_the_namespace_of_the_team(world: World
         return ask(world.server, path, world.issuer.token(**claims)).status
 
     team, alone = {"sub": "17", "groups": ["shop"]}, {"sub": "4f1c"}
-    eventually(lambda: get(f"{SHOP}/pods", **team) == 200, "the API server knows the issuer")
+    becomes(lambda: get(f"{SHOP}/pods", **team), 200, 60, "the API server knows the issuer")
     assert get(f"{NAMESPACES}/kube-system/pods", **team) == get(QUOTA.replace("shop", "default"), **team) == 403
     assert get("/apis/apps/v1/namespaces/shop/deployments", **alone) == 200
     assert get(f"{SHOP}/pods", **alone) == get(f"{SHOP}/pods", sub="18", groups=["others"]) == 403

@@ -16,6 +16,7 @@ from tools.status.plan import Plan
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 MEBIBYTE = 1 << 20
+GIBIBYTE = 1 << 30
 NODES = {"cp-1": {"roles": ["etcd", "control-plane"]}, "worker-1": {"roles": ["worker"]}, "etcd-1": {"roles": ["etcd"]}}
 MEMBER = MemberStatus(1, 1, "3.7.2", 5 * MEBIBYTE, 3 * MEBIBYTE, 100 * MEBIBYTE, 7, learner=False, errors=())
 CP = Machine(
@@ -106,8 +107,8 @@ ACTS: dict[str, tuple[Callable[[], Status], str]] = {
         "`systemctl restart kubelet.service` there, on one machine after the other",
     ),
     "disk": (
-        lambda: machine(disks=(Disk("/var/lib/etcd", 1000, 99),)),
-        "machine cp-1: the disk of /var/lib/etcd has 9 % left: make room",
+        lambda: machine(disks=(Disk("/var/lib/etcd", 108 * GIBIBYTE, 10 * GIBIBYTE - 1),)),
+        "machine cp-1: the disk of /var/lib/etcd has 9 % left, 10239 MiB: make room",
     ),
     "alarm": (
         lambda: member(errors=("memberID:1  alarm:NOSPACE",)),
@@ -158,6 +159,10 @@ WORTH_KNOWING: dict[str, tuple[Callable[[], Status], str]] = {
     ),
     "learner": (lambda: member(learner=True), "etcd member cp-1 does not vote yet: it receives the data"),
     "no snapshots": (lambda: machine(snapshot=None), "nothing takes snapshots of etcd: docs/backup.md"),
+    "large disk": (
+        lambda: machine(disks=(Disk("/", 250 * GIBIBYTE, 24 * GIBIBYTE),)),
+        "machine cp-1: the disk of / has 9 % left, 24576 MiB",
+    ),
     "due": (
         lambda: replace(HEALTHY, certificates=(replace(LEAF, state="due"),)),
         "certificates that are due: cp-1-apiserver: `make renew` renews them",

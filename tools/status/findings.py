@@ -15,7 +15,11 @@ from tools.status.machine import Machine
 from tools.status.plan import Plan
 
 LEAST_FREE = 0.1
-"""The free part of a disk. Below it, the kubelet evicts pods (nodefs.available, imagefs.available)."""
+"""The free part of a disk. Below it, a kubelet evicts pods unless the page says otherwise (nodefs.available,
+imagefs.available), and the condition DiskPressure of the node says so."""
+LEAST_BYTES = 10 << 30
+"""The free bytes of a disk. More than that is room for images, releases and a defragmentation of etcd, however large
+the disk is: a tenth of some terabytes, or of the disk that a local machine shares with its host."""
 MOST_USED = 0.8
 """The part of the quota of etcd that may be used. At the quota, etcd refuses every write."""
 CLOCK_SECONDS = 5
@@ -107,7 +111,9 @@ def _machines(status: Status) -> Iterator[Finding]:
         for disk in machine.disks:
             if disk.free < LEAST_FREE * disk.size:
                 part = 100 * disk.free // max(disk.size, 1)
-                yield Finding(True, f"machine {node}: the disk of {disk.directory} has {part} % left: make room")
+                left = f"machine {node}: the disk of {disk.directory} has {part} % left, {disk.free >> 20} MiB"
+                acts = disk.free < LEAST_BYTES
+                yield Finding(acts, f"{left}: make room" if acts else left)
 
 
 def _etcd(status: Status) -> Iterator[Finding]:

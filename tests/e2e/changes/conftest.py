@@ -10,8 +10,8 @@ import pytest
 from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.progress import Say
-from tests.e2e.support.wait import eventually
 from tests.e2e.support.watch import Watch, watching
+from tests.wait import eventually
 
 Probes = Callable[..., AbstractContextManager[Watch]]
 

@@ -13,8 +13,8 @@ from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.units import invocations, restarted
-from tests.e2e.support.wait import eventually
 from tests.e2e.support.watch import watching
+from tests.wait import becomes, eventually
 
 KINDS = ("nodes", "namespaces", "clusterroles", "clusterrolebindings", "deployments", "daemonsets", "secrets")
 SSL = "/opt/kubernetes/ssl"
@@ -152,10 +152,9 @@ def test_free_values_restart_nothing(cluster: Cluster, probes: Probes, say: Say)
     for machine in cluster.machines.values():
         for server, address in servers(cluster, machine).items():
             stored = f"openssl x509 -noout -text -in {SSL}/{server}/server.pem"
-            eventually(
-                lambda machine=machine, stored=stored, address=address: (  # type: ignore[misc]
-                    machine.run(stored).ok() == shown(cluster, machine.name, address)
-                ),
+            becomes(
+                lambda name=machine.name, address=address: shown(cluster, name, address),  # type: ignore[misc]
+                machine.run(stored).ok(),
                 20,
                 f"{server} of {machine.name} shows the certificate of its file",
             )

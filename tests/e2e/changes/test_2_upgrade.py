@@ -12,7 +12,7 @@ from tests.e2e.support.laptop import AFTER, BEFORE
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.progress import Say
 from tests.e2e.support.units import invocations, restarted
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 CURRENT = "/opt/kubernetes/current"
 VERSIONS = f"{CURRENT}/tables/versions"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.support import pods
 from tests.e2e.support.cluster import Cluster
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 NODE_PORT = 8888
 PROXIES_HEAR_SECONDS = 20

@@ -11,7 +11,7 @@ from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubectl import Kubectl, write_private
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import Answer
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 KUBELET_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 CA = "/opt/kubernetes/ssl/kubernetes-ca.pem"

@@ -21,7 +21,7 @@ from tests.e2e.support.kept_connection import KeptConnection
 from tests.e2e.support.kubectl import Manifest
 from tests.e2e.support.pod_network import network_of
 from tests.e2e.support.progress import Say, stopwatch
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 ENGINE = "kube-network-policies"
 NODE_PORT = 8889

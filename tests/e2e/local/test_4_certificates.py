@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.process import Answer, ask
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 SVG = "{http://www.w3.org/2000/svg}"
 SIGNED_DAYS = 7

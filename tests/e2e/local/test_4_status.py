@@ -6,13 +6,13 @@ from typing import Any
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.process import Answer, ask
 from tests.e2e.support.progress import Say, stopwatch
-from tests.e2e.support.wait import eventually
+from tests.wait import becomes
 
 
 def test_nobody_has_to_act(cluster: Cluster, say: Say) -> None:
     """All that the page shows is there, and the next `up` would change nothing."""
     elapsed = stopwatch()
-    eventually(lambda: _facts(_status(cluster, "QUICK=1"))["act"] == [], 60, "nobody has to act")
+    becomes(lambda: _facts(_status(cluster, "QUICK=1"))["act"], [], 60, "nobody has to act")
     answer = _status(cluster)
     say(f"  make status after {elapsed():.1f} s")
     found = _facts(answer)
@@ -46,8 +46,8 @@ def test_a_stopped_unit_and_a_dead_machine_are_told(cluster: Cluster) -> None:
     assert f"machine {worker.name} does not tell its state: " in text, text
     # Not the whole message: it is that of another request, and may have other milliseconds.
     assert f"machine {master.name}: kube-scheduler.service: " in lines, page.stdout
-    eventually(lambda: set(cluster.readiness().values()) == {"True"}, 120, "all nodes are Ready again")
-    eventually(lambda: _facts(_status(cluster, "QUICK=1"))["act"] == [], 60, "nobody has to act any more")
+    becomes(lambda: set(cluster.readiness().values()), {"True"}, 120, "all nodes are Ready again")
+    becomes(lambda: _facts(_status(cluster, "QUICK=1"))["act"], [], 60, "nobody has to act any more")
 
 
 def _status(cluster: Cluster, *options: str, as_json: bool = True) -> Answer:

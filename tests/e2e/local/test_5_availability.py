@@ -16,7 +16,7 @@ from tests.e2e.support.long import long
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.probing import probing
 from tests.e2e.support.progress import Say, stopwatch
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 # One object, because the API server reads single objects from a quorum of etcd.
 URL = "https://127.0.0.1:16443/api/v1/namespaces/kube-system"

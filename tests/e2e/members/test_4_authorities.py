@@ -13,7 +13,7 @@ from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.units import invocations, restarted
-from tests.e2e.support.wait import eventually
+from tests.wait import becomes
 
 pytestmark = pytest.mark.long
 
@@ -124,4 +124,4 @@ def test_renewed_certificates_are_rolled_out(cluster: Cluster, services: dict[st
     assert {("cp-1", "etcd"), ("cp-1", "kube-apiserver")} <= restarted(before, invocations(cluster))
     assert cluster.machines["cp-1"].read(f"{SSL}/etcd/ca.pem") == pem(renewed["etcd"].certificate)
     assert {name: service.requests for name, service in services.items()} == asked
-    eventually(lambda: set(cluster.readiness().values()) == {"True"}, 60, "all nodes are Ready")
+    becomes(lambda: set(cluster.readiness().values()), {"True"}, 60, "all nodes are Ready")

@@ -22,7 +22,7 @@ from tests.e2e.onprem import image
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 from tools.common.paths import Clone
 from tools.common.store import remove_tree
 

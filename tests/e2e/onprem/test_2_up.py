@@ -8,7 +8,7 @@ from tests.e2e.onprem.site import Site
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 
 def test_all_nodes_are_ready_when_up_returns(cluster: Cluster, say: Say) -> None:

@@ -14,7 +14,7 @@ from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubeconfig import unpack
 from tests.e2e.support.probing import Probing, probing
 from tests.e2e.support.progress import Say, stopwatch
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 CA = "/opt/kubernetes/ssl/kubernetes-ca.pem"
 MOST_FAILED, LONGEST_GAP_SECONDS = 0.2, 20.0

@@ -26,7 +26,7 @@ from tests.e2e.support.guest import guest
 from tests.e2e.support.kubectl import write_private
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import Answer, ask
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 from tools.common.paths import shared_cache, this_clone
 from tools.common.store import Store
 from tools.prepare import npm_packages

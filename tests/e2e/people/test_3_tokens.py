@@ -9,7 +9,7 @@ from tests.e2e.people.page import PEOPLE, SHOP
 from tests.e2e.people.provider import LIFE, Provider
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.progress import Say
-from tests.e2e.support.wait import eventually
+from tests.wait import becomes
 
 SHORT = 15
 """Seconds."""
@@ -30,7 +30,7 @@ def test_an_ended_token_is_refused(cluster: Cluster, provider: Provider, say: Sa
     while time.time() <= _end(unused) + 1:
         time.sleep(0.5)
     assert statuses(cluster, unused) == {"401"}
-    eventually(lambda: status(cluster, asked, used) == "401", REMEMBERED, "the token in use is refused")
+    becomes(lambda: status(cluster, asked, used), "401", REMEMBERED, "the token in use is refused")
     say(f"  a token in use was refused {time.time() - _end(used):.1f} s after its end")
     # The command of docs/access.md.
     log = asked.run("journalctl -u kube-apiserver | grep -i -e oidc -e 'authenticate the request' | tail -n 5").ok()
@@ -45,7 +45,7 @@ def test_keys_of_the_provider_rotate_without_a_change_here(cluster: Cluster, pro
     after = provider.token("anna")
     assert jwt.get_unverified_header(after)["kid"] != jwt.get_unverified_header(before)["kid"]
     assert statuses(cluster, after) == {"201"}
-    eventually(lambda: statuses(cluster, before) == {"401"}, REMEMBERED, "tokens of the old key are refused")
+    becomes(lambda: statuses(cluster, before), {"401"}, REMEMBERED, "tokens of the old key are refused")
 
 
 def test_a_locked_person_gets_no_new_token(cluster: Cluster, provider: Provider, desk: Desk) -> None:

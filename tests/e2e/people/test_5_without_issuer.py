@@ -18,7 +18,7 @@ from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.ending import end_soon
 from tests.e2e.support.kubectl import write_private
 from tests.e2e.support.progress import Say, stopwatch
-from tests.e2e.support.wait import eventually
+from tests.wait import becomes, eventually
 
 PROGRAM = "hardway:deployer"
 AGAIN = 60
@@ -84,7 +84,7 @@ def test_the_issuer_is_back(cluster: Cluster, provider: Provider, say: Say) -> N
     provider.start()
     elapsed, token = stopwatch(), provider.token("anna")
     for machine in cluster.having("control-plane"):
-        eventually(lambda m=machine: status(cluster, m, token) == "201", AGAIN, f"{machine.name} knows the issuer")
+        becomes(lambda m=machine: status(cluster, m, token), "201", AGAIN, f"{machine.name} knows the issuer")
     say(f"  all API servers accepted tokens {elapsed():.1f} s after the issuer was back")
 
 

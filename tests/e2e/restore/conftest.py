@@ -15,7 +15,7 @@ from tests.e2e.support.process import Run
 from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack, laptop_page
 from tests.e2e.support.units import Invocations, invocations, restarted
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 NAME = "e2e-restore"
 NODES = [

@@ -9,7 +9,7 @@ from tests.e2e.restore.vault import FOLDER, Vault
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.progress import Say
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 
 def test_backup_takes_a_snapshot_and_reads_it_back(cluster: Cluster, place: Vault, say: Say) -> None:

@@ -11,7 +11,7 @@ from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.units import invocations
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 PAUSE = 15
 """Seconds of writing between a snapshot and the loss."""

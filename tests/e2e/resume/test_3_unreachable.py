@@ -8,7 +8,7 @@ from tests.e2e.resume.test_2_change import flagged, in_force
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.killing import begun
 from tests.e2e.support.progress import Say
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 LIMIT = 240
 """Seconds. Connections are attempted for 80 s; the rest is for a busy host."""

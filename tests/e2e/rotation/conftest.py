@@ -15,8 +15,8 @@ from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubectl import write_private
 from tests.e2e.support.process import Run
 from tests.e2e.support.progress import Say
-from tests.e2e.support.wait import eventually
 from tests.e2e.support.watch import Watch, watching
+from tests.wait import eventually
 
 CONFIG = "hardway:pki"
 SSL = "/opt/kubernetes/ssl"

@@ -7,7 +7,7 @@ from tests.e2e.changes.conftest import Web
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.ending import end_soon
 from tests.e2e.support.progress import Say
-from tests.e2e.support.wait import eventually
+from tests.wait import eventually
 
 SECONDS = 60
 """How long the copies are valid: long enough to bring them to all machines."""
