@@ -7,8 +7,17 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from components.config.names import Url, is_domain, is_ipv4, is_network, is_number, url_problem
+from components.config.names import (
+    Url,
+    certificates_problem,
+    is_domain,
+    is_ipv4,
+    is_network,
+    is_number,
+    url_problem,
+)
 from components.config.section import Choice, Rule, Section
+from components.x509 import certificates
 
 
 def _registry_problem(value: str) -> str | None:
@@ -45,6 +54,14 @@ _EXCEPTION = Rule(
     "host or network",
     "a DNS name, which stands for its subdomains too, an IPv4 address, or an IPv4 network such as 10.0.0.0/8",
     _exception_problem,
+)
+
+
+_AUTHORITIES = Rule(
+    "certificates",
+    "certificates in PEM form: authorities of which one has certified the mirror",
+    certificates_problem,
+    public=True,
 )
 
 
@@ -88,5 +105,18 @@ class Artifacts(Section):
     registry_mirrors: dict[Annotated[str, _REGISTRY], Url] = Field(default_factory=dict)
     """Mirrors to pull images from instead of a registry, by registry host. Over `http://` by digest only, not by
     tag."""
+    certificate_authority: Annotated[str, _AUTHORITIES] | None = None
+    """Authorities that verify mirrors over https, besides those that a node trusts anyway. For programs and images;
+    Debian packages come from the sources of the machine."""
     proxy: Proxy | None = None
     """A proxy for what nodes fetch. Unset: programs and packages use the proxy of the host's environment, if any."""
+
+    @property
+    def authorities(self) -> str:
+        """The certificates of `certificate_authority` alone, in PEM, as curl and Go read them."""
+        return "".join(one.pem for one in certificates(self.certificate_authority or ""))
+
+    def secure_mirrors(self) -> Iterator[str]:
+        """The URLs of the page from which nodes fetch over https."""
+        given = (self.mirror, *self.registry_mirrors.values())
+        yield from (url for url in given if url and urlsplit(url).scheme == "https")

@@ -120,6 +120,7 @@ CHANGES: dict[str, Change] = {
     "extraConfig": Change.ROLLED,
     "artifacts": Change.FREE,
     "artifacts.registryMirrors": Change.ROLLED,
+    "artifacts.certificateAuthority": Change.ROLLED,
     "artifacts.proxy": Change.ROLLED,
 }
 """The class of each key of the page. The longest beginning of a path decides."""

@@ -20,6 +20,7 @@ from components.node.render.haproxy import api_proxy
 from components.node.render.kube_proxy import kube_proxy
 from components.node.render.kubelet import kubelet
 from components.node.render.maintenance import maintenance
+from components.node.render.mirror_authorities import authorities_file
 from components.node.render.operating_system import kernel_settings, swap_off
 from components.node.render.probe import patient
 from components.node.render.proxy import proxy_file
@@ -57,6 +58,8 @@ def _parts(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvi
     yield identity(topology, node)
     if proxy := proxy_file(page):
         yield NodePart(files=(proxy,))
+    if authorities := authorities_file(page):
+        yield NodePart(files=(authorities,))
     if node.is_etcd:
         yield etcd_member(page, topology, node)
         if page.backup:
@@ -81,8 +84,9 @@ def _parts(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvi
             environment.pause_images[node.architecture],
             environment.registry_mirrors,
             environment.traits,
-            proxy_file(page),
+            proxy,
             environment.closed_mirrors,
+            authorities,
         )
         yield plugin_of(page).node_part(page)
         if page.network.enforces_policies:

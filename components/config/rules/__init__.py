@@ -97,6 +97,7 @@ RULES: tuple[Callable[[Page], Iterator[Finding]], ...] = (
     fields.field_contradictions,
     settings.waiting,
     settings.mirror,
+    settings.mirror_authorities,
     settings.proxy,
 )
 

@@ -12,6 +12,7 @@ from components.config.flags import MANAGED_FIELDS, MANAGED_FLAGS
 from components.config.names import is_number
 from components.config.page import Page
 from components.config.pki import Lifetime
+from components.config.rules.authorities_of_services import authority_findings
 from components.config.rules.common import repeated
 
 ADMIN_NAME = "admin"
@@ -172,6 +173,17 @@ def mirror(page: Page) -> Iterator[Finding]:
     elif given is not None and served:
         problem = f"{given!r} would not be used, the provider {page.machines.provider} serves its own mirror"
         yield Finding(path, problem, "no mirror, or another provider of machines")
+
+
+def mirror_authorities(page: Page) -> Iterator[Finding]:
+    """`artifacts.certificateAuthority` has certificates of authorities, and a mirror over https that they verify."""
+    path, given = "artifacts.certificateAuthority", page.artifacts.certificate_authority
+    if given is None:
+        return
+    yield from authority_findings(path, given)
+    if not any(page.artifacts.secure_mirrors()):
+        problem = "would not be used, no URL of artifacts.mirror or artifacts.registryMirrors begins with https://"
+        yield Finding(path, problem, "no authorities, or a mirror over https")
 
 
 def proxy(page: Page) -> Iterator[Finding]:

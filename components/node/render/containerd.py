@@ -21,11 +21,12 @@ def container_runtime(
     traits: Traits,
     proxy: NodeFile | None,
     closed_mirrors: Collection[str] = (),
+    authorities: NodeFile | None = None,
 ) -> NodePart:
     """`pause_image` is the pinned sandbox image, `registry_mirrors` maps a registry host to the URL of its mirror.
 
     `proxy` is the file with the proxy for pulls of images. `closed_mirrors` are the mirrors to which no connection
-    leaves the host.
+    leaves the host. `authorities` is the file with certificates that verify mirrors, besides those of the machine.
     """
     config = f"""\
 version = 3
@@ -65,7 +66,10 @@ SystemdCgroup = @SYSTEMD_CGROUP@
         ],
     )
     mirrors = tuple(
-        NodeFile(f"cfg/registries/{registry}/hosts.toml", _hosts(registry, mirror, is_closed=mirror in closed_mirrors))
+        NodeFile(
+            f"cfg/registries/{registry}/hosts.toml",
+            _hosts(registry, mirror, is_closed=mirror in closed_mirrors, authorities=authorities),
+        )
         for registry, mirror in sorted(registry_mirrors.items())
     )
     return NodePart(
@@ -88,19 +92,22 @@ SystemdCgroup = @SYSTEMD_CGROUP@
     )
 
 
-def _hosts(registry: str, mirror: str, *, is_closed: bool) -> str:
+def _hosts(registry: str, mirror: str, *, is_closed: bool, authorities: NodeFile | None) -> str:
     """https://github.com/containerd/containerd/blob/main/docs/hosts.md. The mirror has one folder for each registry.
 
     The content of an image with a digest is verified, whoever sends it. A tag is whatever the answer says: over plain
     http everybody on the way could answer with another image, so such a mirror serves digests only (`pull`), and
-    containerd asks the registry itself what a tag means (`resolve`).
+    containerd asks the registry itself what a tag means (`resolve`). The key `ca` adds to the authorities of
+    the machine.
     """
-    says_what_tags_mean = is_closed or mirror.lower().startswith("https://")
+    is_secure = mirror.lower().startswith("https://")
+    says_what_tags_mean = is_closed or is_secure
+    more = f'\n  ca = "{ROOT}/{authorities.path}"' if authorities and is_secure else ""
     capabilities = '["pull", "resolve"]' if says_what_tags_mean else '["pull"]'
     server = "https://registry-1.docker.io" if registry == "docker.io" else f"https://{registry}"
     return f"""\
 server = "{server}"
 [host."{mirror.rstrip("/")}/v2/{registry}"]
   capabilities = {capabilities}
-  override_path = true
+  override_path = true{more}
 """

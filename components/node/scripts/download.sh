@@ -3,6 +3,8 @@
 # shellcheck disable=SC2034,SC2154
 
 proxy_file=/dev/null # lines NAME=VALUE for the environment of what fetches something
+authorities_file='' # certificates in PEM, which verify servers besides those that the machine trusts anyway
+authorities_folder=/etc/ssl/certs # one file for each authority that the machine trusts, by c_rehash
 attempts=8 # of one download, with pauses of 1, 2, 4, 8, 8, ... seconds between them
 
 # Runs a command that fetches something, with the proxy of the page. Without one, the host's environment stays as it is.
@@ -31,7 +33,8 @@ download() {
 ask_for_file() {
     [ ! -s "$target" ] || resumed=yes
     code=0
-    answer=$(fetching curl --silent --show-error --fail --location --max-redirs 10 \
+    # curl goes on to look into the folder: the file takes the place of the one with the authorities of the machine.
+    answer=$(fetching curl ${authorities_file:+--cacert "$authorities_file" --capath "$authorities_folder"} --silent --show-error --fail --location --max-redirs 10 \
         --proto "$protocols" --proto-redir "$protocols" \
         --connect-timeout 10 --speed-limit 1000 --speed-time 60 --continue-at - --output "$target" \
         --write-out '%{http_code} %{url_effective}' "$first_url" </dev/null 2>"$target.said") || code=$?
@@ -43,6 +46,7 @@ ask_for_file() {
     case $code in
     1) reason="$reason; a download that begins with https follows no redirect to anything else" ;;
     22) reason="$final_url answered with the HTTP status $status" ;;
+    60) reason="$reason; for a mirror, artifacts.certificateAuthority of the page names more authorities" ;;
     esac
     if [ -s "$proxy_file" ]; then
         reason="$reason (the page sets artifacts.proxy)"

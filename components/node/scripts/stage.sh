@@ -14,6 +14,7 @@ stage() {
         . "$new/$script.sh"
     done
     [ ! -e "$new/cfg/proxy" ] || proxy_file=$new/cfg/proxy
+    [ ! -e "$new/cfg/mirror-ca.pem" ] || authorities_file=$new/cfg/mirror-ca.pem
     back=$(cat "$root/unproven" 2>/dev/null || true)
     refuse_other_node "$new"
     if [ -n "$(current)" ] && [ "$back" != "$digest" ]; then

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from components.machines.gateway import REGISTRIES, REGISTRY_PORT
+from components.machines.gateway import REGISTRIES
 from tests.e2e.onprem import image
-from tests.e2e.onprem.site import BASTION, Site
+from tests.e2e.onprem.site import BASTION, SECURE_FILES_PORT, SECURE_REGISTRY_PORT, Site
 from tests.e2e.support.stack import laptop_page
 
 NODES = ("linux-node1", "linux-node2", "linux-node3")
@@ -56,7 +56,8 @@ def page_of(place: Site, cluster: str, roles: Iterable[list[str]]) -> Page:
         **{key: laptop[key] for key in ("hardway:network", "hardway:dns", "hardway:access")},
         "hardway:artifacts": {
             "source": "mirror",
-            "mirror": f"http://{place.mirror}",
-            "registryMirrors": dict.fromkeys(REGISTRIES, f"http://{place.mirror}:{REGISTRY_PORT}"),
+            "mirror": f"https://{place.mirror}:{SECURE_FILES_PORT}",
+            "registryMirrors": dict.fromkeys(REGISTRIES, f"https://{place.mirror}:{SECURE_REGISTRY_PORT}"),
+            "certificateAuthority": place.mirror_authority.chain,
         },
     }

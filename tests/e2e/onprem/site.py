@@ -6,18 +6,24 @@ They are plain hosts in a closed network with a mirror (programs, images, Debian
 
 import contextlib
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from cryptography import x509
 
 from components.machines.gateway import mirror_files, unit
 from components.machines.host_facts import HostFacts, read_host_facts
 from components.machines.local_network import LocalNetwork, choose, keep
+from components.machines.mirror_server import files_server, nginx_config, registry_server
 from components.node.payload import Entry, pack
+from tests.authorities import Made, make
 from tests.e2e.onprem import image
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import ask
@@ -28,6 +34,8 @@ from tools.common.store import remove_tree
 
 MIRROR, BASTION = "mirror", "bastion"
 API_PORT = 6443
+SECURE_FILES_PORT, SECURE_REGISTRY_PORT = 443, 5443
+"""Ports of the mirror over https, with a certificate of `Site.mirror_authority`. The usual ports are there as well."""
 VIRTUAL, FREE = 240, 241
 """Host numbers: of the virtual address, and a free one."""
 
@@ -51,6 +59,8 @@ class Site:
     operator: KeyPair
     keys: Mapping[str, KeyPair]
     folder: Path
+    mirror_authority: Made = field(default_factory=lambda: make("CN=authority of the mirror"))
+    """No host trusts this authority by itself."""
     hosts: dict[str, Machine] = field(default_factory=dict)
 
     @property
@@ -153,6 +163,7 @@ def _start(place: Site, plain: image.HostImage) -> None:
     place.call("network", place.lab.subnet, place.address_at(1))
     served = [
         *mirror_files(),
+        *_secure_mirror(place),
         Entry("etc/nginx/debian.conf", _DEBIAN),
         *unit("lab-debian.service", "/usr/sbin/nginx -c /etc/nginx/debian.conf"),
         Entry("etc/lab-api.cfg", _FORWARD.format(port=API_PORT, target=f"{place.address(place.names[0])}:{API_PORT}")),
@@ -179,6 +190,21 @@ def _start(place: Site, plain: image.HostImage) -> None:
     for machine in (place.container(BASTION), *place.hosts.values()):
         up = partial(machine.run, "systemctl is-active ssh.service")
         eventually(lambda up=up: up().ok(), 60, f"{machine.name} boots")  # type: ignore[misc]
+
+
+def _secure_mirror(place: Site) -> tuple[Entry, ...]:
+    name = x509.SubjectAlternativeName([x509.IPAddress(ip_address(place.mirror))])
+    leaf = make("CN=mirror", place.mirror_authority, authority=False, signs=False, more=[name])
+    root, folder = "/srv/mirror", "etc/nginx/secure"
+    servers = (files_server(root, SECURE_FILES_PORT), registry_server(root, SECURE_REGISTRY_PORT))
+    keys = f"ssl;\n    ssl_certificate /{folder}/leaf.pem;\n    ssl_certificate_key /{folder}/leaf.key;\n"
+    tls = (re.sub(r"(listen \d+);\n", rf"\1 {keys}", server) for server in servers)
+    return (
+        Entry(f"{folder}/leaf.pem", leaf.chain),
+        Entry(f"{folder}/leaf.key", leaf.private, 0o600),
+        Entry(f"{folder}/nginx.conf", nginx_config("/run/nginx-secure.pid", *tls, user="root")),
+        *unit("lab-secure-mirror.service", f"/usr/sbin/nginx -c /{folder}/nginx.conf"),
+    )
 
 
 def _machine(place: Site, name: str, reference: str, ports: str, entries: Sequence[Entry]) -> None:

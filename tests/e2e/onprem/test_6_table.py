@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.authorities import make
 from tests.e2e.onprem import pages
 from tests.e2e.onprem.pages import NODES
 from tests.e2e.onprem.site import BASTION, KeyPair, Site, key_pair
@@ -35,6 +36,7 @@ def second(place: Site, cluster: Cluster) -> Iterator[KeyPair]:
 @pytest.mark.proves_changes(
     *("machines.user", "machines.privateKeyFile", "machines.privateKey", "machines.bastion", "machines.endpoint"),
     *("machines.packages", "machines.removeData", "nodes[].ssh", "artifacts", "artifacts.proxy"),
+    "artifacts.certificateAuthority",
 )
 def test_hosts_are_reached_in_another_way_and_only_containerd_restarts(
     cluster: Cluster, place: Site, second: KeyPair, say: Say
@@ -55,7 +57,13 @@ def test_hosts_are_reached_in_another_way_and_only_containerd_restarts(
             removeData=True,
         )
         proxy = {"http": f"http://{place.mirror}:8080", "noProxy": [place.mirror]}
-        artifacts = {**page["hardway:artifacts"], "mirror": f"http://{place.mirror}:80", "proxy": proxy}
+        authorities = place.mirror_authority.chain + make("CN=the next authority").chain
+        artifacts = {
+            **page["hardway:artifacts"],
+            "mirror": f"http://{place.mirror}:80",
+            "certificateAuthority": authorities,
+            "proxy": proxy,
+        }
         changed = pages.with_ssh(changed, {NODES[0]: {"port": PORT}}) | {"hardway:artifacts": artifacts}
         run = dataclasses.replace(cluster.stack, page=changed).up()
         assert run.code == 0, run.tail(60)
@@ -66,6 +74,7 @@ def test_hosts_are_reached_in_another_way_and_only_containerd_restarts(
         assert f"Accepted publickey for {USER} from" in host.run("journalctl --unit ssh.service --no-pager").ok()
         environment = "tr '\\0' '\\n' </proc/$(systemctl show --property=MainPID --value containerd.service)/environ"
         assert f"http_proxy=http://{place.mirror}:8080" in host.run(environment).ok().splitlines(), host.name
+        assert host.run("cat /opt/kubernetes/cfg/mirror-ca.pem").ok() == authorities, host.name
     logins = place.container(BASTION).run("journalctl --unit ssh.service --no-pager").ok()
     assert f"Accepted publickey for {JUMP} from" in logins
     assert f"https://localhost:{place.api_port}" in cluster.stack.kubeconfig.read_text()

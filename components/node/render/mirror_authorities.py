@@ -1,0 +1,13 @@
+"""The authorities of the page that verify mirrors: one file for containerd and for the script that fetches programs."""
+
+from __future__ import annotations
+
+from components.config import Page
+from components.node.model import NodeFile
+
+AUTHORITIES = "cfg/mirror-ca.pem"
+
+
+def authorities_file(page: Page) -> NodeFile | None:
+    """Certificates in PEM. None if the page names no authority."""
+    return NodeFile(AUTHORITIES, page.artifacts.authorities) if page.artifacts.certificate_authority else None
