@@ -13,6 +13,7 @@ from tools.access.lines import lines
 from tools.access.wanted import Wanted, load_access, wanted
 from tools.common.answer import NoAnswerError
 from tools.common.errors import ToolError
+from tools.common.progress import say
 from tools.operate import kubectl
 from tools.operate.stack import Stack
 
@@ -30,6 +31,7 @@ def show(stack: Stack, *, as_json: bool) -> int:
     command = kubectl.required(stack, _REQUEST_SECONDS)
     if not stack.clone.kubeconfig(stack.name).exists():
         stack.write_kubeconfig()
+    say(f"asking the API of stack {stack.name} who may do what ...")
     try:
         found = cluster.ask(command, _REQUEST_SECONDS)
     except NoAnswerError as error:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from components.config.errors import Finding
 from components.config.oidc import Issuer, NameMapping
 from components.config.page import Page
-from components.config.rules.authorities_of_services import authority_findings
+from components.config.rules.certificates import authority_findings
 from components.config.rules.common import repeated
 
 # What an API server counts: claims.email and claims.?email, but not claims['email'] and no text in a comment.

@@ -1,14 +1,13 @@
 """Rules about snapshots of etcd and about a restore."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from components.config.aws import AwsSection
 from components.config.backup import BUCKET_NAMES, FolderTarget, S3Target, is_new_bucket
 from components.config.errors import Finding
 from components.config.page import Page
+from components.config.rules.certificates import certificate_findings
 from components.config.s3 import is_endpoint_of_aws, is_region, partition_of, region_of
-from components.x509 import certificates
 
 _NEW_NAMES = (
     "3 to 63 lower case letters, digits and '-', without the beginnings and ends that S3 reserves, such as xn-- and "
@@ -91,18 +90,8 @@ def credentials(page: Page) -> Iterator[Finding]:
 
 def certificates_of_server(page: Page) -> Iterator[Finding]:
     """The certificates that verify the server of S3 can be read, and one has not ended."""
-    if (target := _s3(page)) is None or target.ca is None:
-        return
-    path, allowed = "backup.to.ca", "certificates in PEM form"
-    try:
-        found = certificates(target.ca)
-    except ValueError as error:
-        yield Finding(path, f"the text {error}", allowed)
-        return
-    newest = max(one.not_after for one in found)
-    if newest <= datetime.now(UTC):
-        problem = f"no certificate is valid any more, the last one ended {newest.strftime('%Y-%m-%d %H:%M UTC')}"
-        yield Finding(path, problem, "at least one certificate that has not ended")
+    if (target := _s3(page)) and target.ca is not None:
+        yield from certificate_findings("backup.to.ca", target.ca)
 
 
 def kept(page: Page) -> Iterator[Finding]:

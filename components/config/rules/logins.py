@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from components.config.errors import Finding
 from components.config.flags import MANAGED_FLAGS
 from components.config.page import Page
-from components.config.rules.authorities_of_services import authority_findings
+from components.config.rules.certificates import authority_findings
 from components.config.rules.common import repeated
 from components.config.rules.settings import ADMIN_NAME, COMPONENTS
 

@@ -12,7 +12,7 @@ from components.config.flags import MANAGED_FIELDS, MANAGED_FLAGS
 from components.config.names import is_number
 from components.config.page import Page
 from components.config.pki import Lifetime
-from components.config.rules.authorities_of_services import authority_findings
+from components.config.rules.certificates import authority_findings
 from components.config.rules.common import repeated
 
 ADMIN_NAME = "admin"
