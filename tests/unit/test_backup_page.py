@@ -30,9 +30,7 @@ def file_of(ca: str) -> str:
 
 
 def test_a_certificate_that_has_ended_verifies_nothing() -> None:
-    with pytest.raises(
-        ConfigError, match=r"hardway:backup\.to\.ca: the certificate '.*' ended 20.* at least one"
-    ):
+    with pytest.raises(ConfigError, match=r"hardway:backup\.to\.ca: the certificate '.*' ended 20.* at least one"):
         load(changed(page_values("stacked"), change(ENDED)), ["backup"])
     load(changed(page_values("stacked"), change(ENDED + VALID)), ["backup"])
 

@@ -111,18 +111,22 @@ def test_two_processes_build_once(tmp_path: Path) -> None:
         from tools.common.store import Store
 
         def build(folder):
-            with open(sys.argv[2], "a") as log:
-                log.write("built\\n")
-            time.sleep(0.5)
+            print("built", flush=True)
+            while not Path(sys.argv[2]).exists():
+                time.sleep(0.02)
 
         Store(Path(sys.argv[1])).make("thing", "0" * 20, build)
     """
-    log = tmp_path / "log"
-    processes = [start(script, tmp_path / "store", log) for _ in range(3)]
-    answers = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    assert log.read_text() == "built\n"
-    assert sum("waiting for it" in errors for _, errors in answers) == 2
+    arguments = script, tmp_path / "store", tmp_path / "go"
+    with start(*arguments) as first:
+        assert first.stdout and first.stdout.readline() == "built\n"
+        with start(*arguments) as second, start(*arguments) as third:
+            for waiting in (second, third):
+                assert waiting.stderr and "waiting for it" in waiting.stderr.readline()
+            (tmp_path / "go").touch()
+            answers = [process.communicate() for process in (first, second, third)]
+    assert [process.returncode for process in (first, second, third)] == [0, 0, 0]
+    assert [out for out, _ in answers] == ["", "", ""]
 
 
 def test_lock_ends_with_its_holder(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ ask_for_file() {
     [ ! -s "$target" ] || resumed=yes
     code=0
     # curl goes on to look into the folder: the file takes the place of the one with the authorities of the machine.
-    answer=$(fetching curl ${authorities_file:+--cacert "$authorities_file" --capath "$authorities_folder"} --silent --show-error --fail --location --max-redirs 10 \
+    answer=$(fetching curl --silent --show-error --fail --location --max-redirs 10 \
+        ${authorities_file:+--cacert "$authorities_file" --capath "$authorities_folder"} \
         --proto "$protocols" --proto-redir "$protocols" \
         --connect-timeout 10 --speed-limit 1000 --speed-time 60 --continue-at - --output "$target" \
         --write-out '%{http_code} %{url_effective}' "$first_url" </dev/null 2>"$target.said") || code=$?
