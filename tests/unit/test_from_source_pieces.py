@@ -46,14 +46,14 @@ def test_groups_are_made_side_by_side_and_each_in_its_order(capsys: pytest.Captu
 
 def test_groups_wait_when_there_are_more_than_are_made_at_once() -> None:
     running, most = 0, 0
-    lock = threading.Lock()
+    lock, two = threading.Lock(), threading.Barrier(2)
 
     def make(_: Progress) -> None:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.05)
+        two.wait(30)
         with lock:
             running -= 1
 
