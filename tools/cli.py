@@ -118,10 +118,10 @@ def rotate(stack: str, what: str, apply: str | None, pods: str | None, arguments
 @_for_stack
 @click.option("--what", type=click.Choice(["now", "list"]), default="now", help="Take a snapshot now, or list them.")
 def backup(stack: str, what: str) -> int:
-    """Take a snapshot of etcd, or list the snapshots."""
-    from tools.operate.snapshots import on_a_member
+    """Take a snapshot of etcd and of a state that lies in this clone, or list the snapshots of etcd."""
+    from tools.operate import snapshots
 
-    return on_a_member(_stack(stack), what)
+    return snapshots.take(_stack(stack)) if what == "now" else snapshots.show(_stack(stack))
 
 
 @commands.command()

@@ -49,6 +49,7 @@ fetch() {
     chown -R etcd:etcd "$folder.new"
     mv "$folder.new" "$folder"
     say "snapshot $(echo "$id" | cut -c1-8), taken $taken at revision $revision, is verified"
+    case $pki in '' | "$(authorities)") ;; *) say 'the authorities are others than those of the snapshot' ;; esac
 }
 
 take_from_place() { # latest | ID | TIME
@@ -94,7 +95,7 @@ verify() {
     for file in etcd.db metadata; do
         [ -e "$folder.new/$file" ] || fail "the snapshot $id is no snapshot of etcd that hardway took. Nothing was changed"
     done
-    taken=$(value taken) revision=$(value revision)
+    taken=$(value taken) revision=$(value revision) pki=$(value pki)
     whose=$(value cluster)
     [ "$whose" = "$cluster" ] ||
         fail "the snapshot $id is of another cluster ($whose, this is $cluster). Nothing was changed"
