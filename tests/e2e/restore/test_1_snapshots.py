@@ -24,7 +24,7 @@ def test_backup_takes_a_snapshot_and_reads_it_back(cluster: Cluster, place: Vaul
 
 
 def test_the_state_is_in_the_place(cluster: Cluster, place: Vault) -> None:
-    """restic gives back what `pulumi stack import` reads, with the secrets encrypted."""
+    """What restic gives back is what `pulumi stack import` reads, with the secrets encrypted."""
     password = cluster.stack.output("backupPassword")
     text = place.state(password).decode()
     assert len(json.loads(text)["deployment"]["resources"]) > 50
