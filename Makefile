@@ -104,8 +104,8 @@ defrag: ## give back space that etcd does not use, member by member; disarms the
 	@$(TOOLS) defrag --stack $(STACK)
 
 .PHONY: policy-check
-policy-check: tools ## show how many days each certificate has left; fails if it is too few
-	@$(TOOLS) policy-check --stack $(STACK) $(addprefix --config ,$(LIMITS)) $(ARGS)
+policy-check: tools ## show how many days each certificate has left; fails if too few; SNAPSHOTS=1: also how old the newest snapshot is
+	@$(TOOLS) policy-check --stack $(STACK) $(addprefix --config ,$(LIMITS)) $(if $(SNAPSHOTS),--snapshots) $(ARGS)
 
 .PHONY: certificates
 certificates: ## list every certificate and key, the next renewal first; SVG=FILE draws them as well

@@ -61,6 +61,7 @@ rotation = Rotation(
     RotationArgs(
         page.pki.generations,
         begun,
+        page.restore,
         topology,
         staged,
         control_plane.node_local_kubeconfig("deployer"),

@@ -118,10 +118,10 @@ def rotate(stack: str, what: str, apply: str | None, pods: str | None, arguments
 @_for_stack
 @click.option("--what", type=click.Choice(["now", "list"]), default="now", help="Take a snapshot now, or list them.")
 def backup(stack: str, what: str) -> int:
-    """Take a snapshot of etcd, or list the snapshots."""
-    from tools.operate.snapshots import on_a_member
+    """Take a snapshot of etcd and of a state that lies in this clone, or list the snapshots of etcd."""
+    from tools.operate import snapshots
 
-    return on_a_member(_stack(stack), what)
+    return snapshots.take(_stack(stack)) if what == "now" else snapshots.show(_stack(stack))
 
 
 @commands.command()
@@ -247,12 +247,15 @@ def conformance(
 @click.option(
     "--config", type=_file, help="Settings of the policies. Default: policies/config/STACK.json, else prod.json."
 )
-def policy_check(stack: str, config: Path | None) -> int:
+@click.option("--snapshots", is_flag=True, help="Also ask the members of etcd for the age of the newest snapshot.")
+def policy_check(stack: str, config: Path | None, snapshots: bool) -> int:
     """Show how many days each certificate has left; fail if it is too few."""
     from tools.operate import policy_check
+    from tools.status.snapshots import check
 
     try:
-        return policy_check.check(this_clone(), stack, config and config.absolute())
+        code = policy_check.check(this_clone(), stack, config and config.absolute())
+        return (check(_stack(stack)) or code) if snapshots else code
     except ValueError as error:
         raise ToolError(str(error)) from None
 

@@ -16,8 +16,8 @@ Commands = dict[str, pulumi.Output[str]]
 
 
 def snapshot_commands(topology: Topology, staged: Mapping[str, StagedNode]) -> dict[str, Commands]:
-    """For `now` and `list`, the command line for each member of etcd; for `give`, for the member that restores."""
-    found = {what: _on_members(topology, staged, f"backup.sh {what}") for what in ("now", "list")}
+    """For `now`, `list` and `state`, command lines of all members of etcd; for `give`, of the one that restores."""
+    found = {what: _on_members(topology, staged, f"backup.sh {what}") for what in ("now", "list", "state")}
     restores = first_to_activate(topology).name
     return found | {"give": {restores: _command(staged[restores], "restore.sh give")}}
 

@@ -24,6 +24,11 @@ def first_to_activate(topology: Topology) -> NodePlan:
     return (*topology.first_members, *topology.etcd_nodes)[0]
 
 
+def again_after(restore: Restore | None) -> str:
+    """The end of a script that runs again after each restore: the shell ignores what comes after the sign #."""
+    return f" # restore {restore.number}" if restore else ""
+
+
 def restore_material(
     restore: Restore | None, topology: Topology, machines: Mapping[str, Machine]
 ) -> dict[str, Material]:

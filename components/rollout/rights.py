@@ -11,6 +11,7 @@ from components.node.model import ROOT
 from components.pki.leaves import DEPLOYER_BINDING, DEPLOYER_GROUP
 from components.resource_names import GRANT
 from components.rollout.node_release import StagedNode, command_on
+from components.rollout.restore import again_after
 from components.topology import Topology
 
 
@@ -28,7 +29,6 @@ def grant_rights(
     """
     node = staged[topology.control_plane_nodes[0].name]
     urls = " ".join(f"https://{node.address}:{topology.api_port}" for node in topology.control_plane_nodes)
-    # The shell ignores what comes after the sign #.
-    restored = f" # restore {restore.number}" if restore else ""
-    script = f"{node.machine.become}sh {ROOT}/current/grant.sh {DEPLOYER_GROUP} {DEPLOYER_BINDING} {urls}{restored}"
+    words = f"{DEPLOYER_GROUP} {DEPLOYER_BINDING} {urls}{again_after(restore)}"
+    script = f"{node.machine.become}sh {ROOT}/current/grant.sh {words}"
     return command_on(GRANT, node.machine, script, None, parent, after)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.config.backup import Restore
 from components.config.generations import KeyGenerations
 from components.config.rotation import recorded
 from components.node.model import ROOT
 from components.resource_names import SETTLE, NodeResource
 from components.rollout.node_release import StagedNode, command_on
 from components.rollout.order import in_turn
+from components.rollout.restore import again_after
 from components.topology import Topology
 
 
@@ -36,7 +38,7 @@ def begin_step(generations: KeyGenerations) -> pulumi.Stash | None:
 class RotationArgs:
     """The generations on the page, the nodes, and the activations that the commands wait for.
 
-    `begun` is the record of `begin_step`.
+    `begun` is the record of `begin_step`. `restore` is the restore on the page.
 
     `kubeconfig` has all rights and reaches the API from a node. `control_plane` are the commands after which all API
     servers have the generations and know these rights. `workers` are the activations of the workers, by the name of the
@@ -45,6 +47,7 @@ class RotationArgs:
 
     generations: KeyGenerations
     begun: pulumi.Stash | None
+    restore: Restore | None
     topology: Topology
     staged: Mapping[str, StagedNode]
     kubeconfig: pulumi.Input[str]
@@ -85,7 +88,8 @@ class Rotation(pulumi.ComponentResource):
         words = " ".join(f"{key} {','.join(map(str, of.active_first))}" for key, of in concerned.items())
         limit = node.patience("HARDWAY_SETTLE_LIMIT")
         settle = f"{node.machine.become}{limit}sh {ROOT}/current/settle.sh {words} change "
-        script = pulumi.Output.concat(settle, begun.id)
+        # A snapshot may be older than the step: its Secrets are encrypted with the key of before.
+        script = pulumi.Output.concat(settle, begun.id, again_after(args.restore))
         kubeconfig = pulumi.Output.from_input(args.kubeconfig)
         # The credential has a short life. A renewal of the credential is no reason to write all Secrets again.
         self.settled.append(

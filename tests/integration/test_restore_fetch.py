@@ -51,15 +51,43 @@ def refused(done: subprocess.CompletedProcess[str], member: Member, said: str) -
     ("changes", "said"),
     [
         ({"etcd": "3.8.0"}, "is of etcd 3.8.0, and the page has 3.7.2"),
+        (
+            {"etcd": "3.5.21"},
+            "is of etcd 3.5.21, and the page has 3.7.2: it has to be the same minor version, or the next",
+        ),
+        ({"kubernetes": "1.38.0"}, "is of Kubernetes 1.38.0, and the page has 1.37.1"),
+        ({"kubernetes": "1.35.4"}, "is of Kubernetes 1.35.4, and the page has 1.37.1"),
+        ({"kubernetes": ""}, "is of Kubernetes without a version, and the page has 1.37.1"),
         ({"keys": "1,7"}, "need generation 7 of the key encryption; the page trusts 1"),
         ({"cluster": "another"}, "is of another cluster (another, this is cluster-of-the-test)"),
         ({"sha256": "0" * 64}, "is damaged: its sha256 differs"),
     ],
-    ids=["newer etcd", "key that was given up", "another cluster", "damaged"],
+    ids=[
+        "newer etcd",
+        "older etcd",
+        "newer Kubernetes",
+        "older Kubernetes",
+        "no version",
+        "key that was given up",
+        "another cluster",
+        "damaged",
+    ],
 )
 def test_a_snapshot_that_does_not_fit(member: Member, changes: dict[str, str], said: str) -> None:
     name = sent(member, **changes)
     refused(fetch(member, name), member, said)
+
+
+@pytest.mark.parametrize("changes", [{"etcd": "3.6.5"}, {"kubernetes": "1.36.4"}], ids=str)
+def test_a_snapshot_of_the_minor_version_before(member: Member, changes: dict[str, str]) -> None:
+    """As the one that was taken before an upgrade."""
+    assert "is verified" in fetch(member, sent(member, **changes)).stdout
+
+
+def test_other_authorities_are_told(member: Member) -> None:
+    """A restore goes on: a rotation of authorities needs no snapshot of its own."""
+    done = fetch(member, sent(member, pki="0" * 64))
+    assert "is verified" in done.stdout and "the authorities are others than those of the snapshot" in done.stdout
 
 
 def test_a_database_that_etcd_cannot_read(member: Member) -> None:

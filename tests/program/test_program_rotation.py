@@ -162,6 +162,19 @@ def test_leaves_have_keys_of_their_own_in_each_generation() -> None:
     assert not leaves & second
 
 
+def test_a_restore_settles_again() -> None:
+    """Secrets of a snapshot from before the rotation are encrypted with the first key."""
+    change = {"pki.generations": phase([1, 2], 2), "restore": {"number": 4, "snapshot": "latest"}}
+    change["backup"] = {"to": {"kind": "folder", "path": "/srv/backups"}}
+    outputs = {"endpoint": "https://127.0.0.1:20000", "generations": phase([1, 2], 2)}
+    made = run(
+        page("stacked", change), lock=lock_data(cluster("stacked").page), extra={"FAKE_OUTPUTS": json.dumps(outputs)}
+    )
+    assert made.error is None, made.error
+    settle = made.named(REMOTE, "settle").inputs["create"]
+    assert settle == f"{using().named(REMOTE, 'settle').inputs['create']} # restore 4"
+
+
 def test_the_credential_of_settle_comes_on_standard_input() -> None:
     settle = using().named(REMOTE, "settle")
     kubeconfig = json.loads(settle.inputs["stdin"])

@@ -161,11 +161,15 @@ class Stack:
 
     def state(self) -> dict[str, Any]:
         """The state of the stack, with encrypted secrets. Raises ToolError if there is none."""
+        deployment: dict[str, Any] = json.loads(self.exported())["deployment"] or {}
+        return deployment
+
+    def exported(self) -> str:
+        """What `pulumi stack export` prints, with encrypted secrets. Raises ToolError if there is no state."""
         answer = self._ask("stack", "export")
         if answer.returncode != 0:
             raise ToolError(f"stack {self.name} has no state: {answer.stderr.strip()}")
-        deployment: dict[str, Any] = json.loads(answer.stdout)["deployment"] or {}
-        return deployment
+        return answer.stdout
 
     def _is_current(self, kubeconfig: Path) -> bool:
         """Whether the file is the kubeconfig of the state. Reads the state file, which is faster than Pulumi."""

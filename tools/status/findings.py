@@ -10,7 +10,9 @@ from typing import Any
 
 from tools.certificates.rows import Row
 from tools.operate.etcd_status import NO_SPACE, MemberStatus
+from tools.status import snapshots
 from tools.status.cluster import Cluster
+from tools.status.finding import Finding
 from tools.status.machine import Machine
 from tools.status.plan import Plan
 
@@ -42,21 +44,13 @@ class Status:
     now: datetime = field(default_factory=lambda: datetime.now().astimezone())
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something to look at. `acts`: somebody has to act; otherwise it is only worth knowing."""
-
-    acts: bool
-    text: str
-
-
 def findings(status: Status) -> tuple[Finding, ...]:
     """All findings, first those for which somebody has to act."""
     found = [
         *_api(status),
         *_machines(status),
         *_etcd(status),
-        *_snapshots(status),
+        *snapshots.findings(status.machines, status.now, bool(dict(members_of(status.machines)))),
         *_versions(status.machines),
         *_certificates(status.certificates),
         *_plan(status),
@@ -136,25 +130,6 @@ def _etcd(status: Status) -> Iterator[Finding]:
     leaders = {member.leader for member in members.values() if member.leader}
     if len(leaders) > 1:
         yield Finding(False, "the members of etcd name different leaders: an election is under way")
-
-
-def _snapshots(status: Status) -> Iterator[Finding]:
-    known = [machine.snapshot for machine in status.machines if machine.snapshot]
-    if not known:
-        if dict(members_of(status.machines)):
-            yield Finding(False, "nothing takes snapshots of etcd: docs/backup.md")
-        return
-    newest = max(known, key=lambda snapshot: snapshot.taken.timestamp() if snapshot.taken else 0)
-    if newest.taken is None:
-        yield Finding(True, "there is no snapshot of etcd yet: `make backup` takes one and says what is wrong")
-    elif status.now - newest.taken > 2 * newest.every:
-        hours = (status.now - newest.taken) / timedelta(hours=1)
-        wanted = newest.every / timedelta(minutes=1)
-        yield Finding(
-            True,
-            f"the newest snapshot of etcd is {hours:.1f} h old, and the page wants one every {wanted:.0f} minutes: "
-            "`make backup` takes one and says what is wrong",
-        )
 
 
 def _versions(machines: Iterable[Machine]) -> Iterator[Finding]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 
 from components.config.etcd import MEBIBYTE
 from tools.certificates.table import date
-from tools.status.findings import Finding, Status, members_of, versions_of
+from tools.status import snapshots
+from tools.status.finding import Finding
+from tools.status.findings import Status, members_of, versions_of
 from tools.status.machine import Machine
 
 _API_SERVER = "kube-apiserver.service"
@@ -44,7 +45,7 @@ def _parts(status: Status) -> Iterator[tuple[str, str]]:
         ", ".join(f"{name} {'/'.join(sorted(versions[name]))}" for name in _SHOWN_VERSIONS if versions[name]),
     )
     yield "certificates", _certificates(status)
-    yield "snapshots", _snapshots(status)
+    yield "snapshots", snapshots.line(status.machines, status.now)
     yield "disks", _disks(answering)
     if status.plan:
         changes = ", ".join(status.plan.changes) or "nothing to change"
@@ -84,15 +85,6 @@ def _all_units(machines: Iterable[Machine]) -> str:
 def _certificates(status: Status) -> str:
     first = next((row for row in status.certificates if row.next_step is not None), None)
     return f"next: {first.name}, {date(first.next_step)}" if first else "unknown"
-
-
-def _snapshots(status: Status) -> str:
-    known = [machine.snapshot for machine in status.machines if machine.snapshot]
-    taken = [snapshot.taken for snapshot in known if snapshot.taken]
-    if not taken:
-        return "none" if known else "not on the page, or unknown"
-    minutes = (status.now - max(taken)) / timedelta(minutes=1)
-    return f"the newest is {minutes:.0f} minutes old"
 
 
 def _disks(machines: Iterable[Machine]) -> str:

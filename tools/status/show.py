@@ -18,7 +18,8 @@ from tools.operate import kubectl
 from tools.operate.stack import Stack
 from tools.status import ask, cluster, plan
 from tools.status.cluster import Cluster
-from tools.status.findings import Finding, Status, findings, versions_of
+from tools.status.finding import Finding
+from tools.status.findings import Status, findings, versions_of
 from tools.status.lines import lines
 from tools.status.machine import Machine
 

@@ -4,6 +4,7 @@
 #   backup.sh tick    as the user etcd: takes a snapshot if the newest one is old enough; a timer calls this
 #   backup.sh now     as root: takes a snapshot, reads it back, and prints it
 #   backup.sh list    as root: prints the snapshots, the newest last
+#   backup.sh state   as root: brings the state of Pulumi, which comes compressed on standard input, to the same place
 #   backup.sh before-upgrade ETCD KUBERNETES
 #                     as root: takes a snapshot and reads it back if other minor versions run than these; fails if that
 #                     is not possible. Runs in the release of the page, before any release with these versions is active
@@ -28,6 +29,7 @@ reach_seconds=60 # restic itself tries for 15 minutes
 no_bucket='bucket does not exist'
 # ETCD KUBERNETES that the cluster runs. Before an upgrade the settings are already those of the page.
 versions=${BACKUP_VERSIONS:-$BACKUP_ETCD $BACKUP_KUBERNETES}
+whose=$cluster # the host of what restic takes or removes
 
 seconds_of() { ctl --endpoints="$clients" get --print-value-only "$1" | cut -d' ' -f1 | grep . || echo 0; }
 
@@ -48,10 +50,10 @@ write_metric() {
     mv "$BACKUP_WORK/.metrics" "$BACKUP_WORK/hardway_backup.prom"
 }
 
-locked() { # COMMAND: this script with COMMAND, while no other member takes a snapshot
+locked() { # COMMAND...: this script with COMMAND, while no other member takes a snapshot
     # shellcheck disable=SC2086 # several options
     timeout "$wait_seconds" env NO_PROXY='*' "$root/bin/etcdctl" $tls --endpoints="$clients" --dial-timeout=5s lock \
-        --ttl=30 /hardway/backup/lock -- sh "$here/backup.sh" "$1"
+        --ttl=30 /hardway/backup/lock -- sh "$here/backup.sh" "$@"
 }
 
 take() { # read: also read the snapshot back
@@ -77,11 +79,11 @@ take() { # read: also read the snapshot back
         echo "etcd ${versions% *}"
         echo "kubernetes ${versions#* }"
         echo "keys $(keys_in_use)"
+        echo "pki $(authorities)"
         echo "members $(ctl --endpoints="$clients" member list | cut -d, -f3 | tr -d ' ' | paste -sd, -)"
     } >"$work/metadata"
     make_repository
-    id=$(repository backup --json --host "$cluster" --tag "revision-$revision" "$work" 2>"$errors" |
-        sed -n 's/.*"message_type":"summary".*"snapshot_id":"\([0-9a-f]*\)".*/\1/p')
+    id=$(repository backup --json --host "$whose" --tag "revision-$revision" "$work" 2>"$errors" | id_of_summary)
     if [ -z "$id" ]; then
         why=$(because "$errors")
         # A full place would stay full, also with a smaller number of snapshots on the page. It has no room to pack anew
@@ -104,9 +106,34 @@ take() { # read: also read the snapshot back
     say "snapshot $short of revision $revision: $((size / 1024)) KiB in $(($(date +%s) - begun)) s$how"
 }
 
+id_of_summary() { sed -n 's/.*"message_type":"summary".*"snapshot_id":"\([0-9a-f]*\)".*/\1/p'; }
+
+# The state of Pulumi is in this file only while restic reads it.
+state() {
+    find "$BACKUP_WORK" -maxdepth 1 -name 'state-*' -mmin +60 -delete # of killed runs
+    file=$(mktemp "$BACKUP_WORK/state-XXXXXX")
+    trap 'rm -f "$file"' EXIT
+    gunzip >"$file" 2>/dev/null || fail 'the state did not arrive whole'
+    chown etcd:etcd "$file"
+    runuser -u etcd -- sh "$here/backup.sh" state_as_etcd "$file"
+}
+
+# A host of its own keeps the state out of the list of snapshots, out of `latest`, and out of what is kept of etcd.
+take_state() { # FILE
+    errors=$BACKUP_WORK/errors whose=$cluster.state
+    trap 'rm -f "$errors"' EXIT
+    make_repository
+    id=$(repository backup --json --host "$whose" --tag state --stdin --stdin-filename state.json <"$1" 2>"$errors" | id_of_summary)
+    [ -n "$id" ] || fail "$BACKUP_REPOSITORY does not take the state of Pulumi: $(because "$errors")"
+    found=$(repository dump "$id" state.json 2>"$errors" | openssl dgst -sha256 -r | cut -d' ' -f1)
+    [ "$found" = "$(sha256_of "$1")" ] || fail "$BACKUP_REPOSITORY gives back another state than it got: $(because "$errors")"
+    remove_old || say "cannot remove old states: $(because "$errors")" >&2
+    say "state of Pulumi $(echo "$id" | cut -c1-8): $(($(stat -c %s "$1") / 1024)) KiB, read back"
+}
+
 remove_old() { # further options of `restic forget`
     # shellcheck disable=SC2086 # several options
-    repository forget --host "$cluster" --group-by host $BACKUP_KEEP --prune "$@" >/dev/null 2>"$errors"
+    repository forget --host "$whose" --group-by host $BACKUP_KEEP --prune "$@" >/dev/null 2>"$errors"
 }
 
 # Generations of the encryption key with which Secrets are encrypted now, with commas.
@@ -186,6 +213,9 @@ now) as_etcd now_as_etcd ;;
 now_as_etcd) locked take ;;
 take) take read ;;
 list) list ;;
+state) state ;;
+state_as_etcd) locked take_state "$2" ;;
+take_state) take_state "$2" ;;
 before-upgrade) before_upgrade "$2" "$3" ;;
-*) fail 'usage: backup.sh tick | now | list | before-upgrade ETCD KUBERNETES' ;;
+*) fail 'usage: backup.sh tick | now | list | state | before-upgrade ETCD KUBERNETES' ;;
 esac

@@ -49,6 +49,7 @@ fetch() {
     chown -R etcd:etcd "$folder.new"
     mv "$folder.new" "$folder"
     say "snapshot $(echo "$id" | cut -c1-8), taken $taken at revision $revision, is verified"
+    case $pki in '' | "$(authorities)") ;; *) say 'the authorities are others than those of the snapshot' ;; esac
 }
 
 take_from_place() { # latest | ID | TIME
@@ -94,7 +95,7 @@ verify() {
     for file in etcd.db metadata; do
         [ -e "$folder.new/$file" ] || fail "the snapshot $id is no snapshot of etcd that hardway took. Nothing was changed"
     done
-    taken=$(value taken) revision=$(value revision)
+    taken=$(value taken) revision=$(value revision) pki=$(value pki)
     whose=$(value cluster)
     [ "$whose" = "$cluster" ] ||
         fail "the snapshot $id is of another cluster ($whose, this is $cluster). Nothing was changed"
@@ -102,9 +103,8 @@ verify() {
         fail "the snapshot $id is damaged: its sha256 differs. Nothing was changed"
     "$here/bin/etcdutl" snapshot status "$folder.new/etcd.db" >/dev/null 2>"$errors" ||
         fail "the snapshot $id is damaged: $(tail -n 1 "$errors"). Nothing was changed"
-    newest=$(printf '%s\n' "$(value etcd)" "$BACKUP_ETCD" | cut -d. -f1,2 | sort -V | tail -n 1)
-    [ "$newest" = "$(echo "$BACKUP_ETCD" | cut -d. -f1,2)" ] ||
-        fail "the snapshot $id is of etcd $(value etcd), and the page has $BACKUP_ETCD. Nothing was changed"
+    fits etcd "$(value etcd)" "$BACKUP_ETCD"
+    fits Kubernetes "$(value kubernetes)" "$BACKUP_KUBERNETES"
     for key in $(value keys | tr ',' ' '); do
         case ,$BACKUP_KEYS, in
         *",$key,"*) ;;
@@ -113,6 +113,19 @@ Nothing was changed" ;;
         esac
     done
 }
+
+# Programs read no data of a later minor version, and an upgrade of data skips no minor version:
+# https://kubernetes.io/releases/version-skew-policy, https://etcd.io/docs/latest/upgrades
+fits() { # PROGRAM VERSION-OF-SNAPSHOT VERSION-OF-PAGE
+    case $2 in
+    "${3%%.*}".[0-9]*) behind=$(($(minor_of "$3") - $(minor_of "$2"))) ;;
+    *) behind=-1 ;;
+    esac
+    [ "$behind" = 0 ] || [ "$behind" = 1 ] || fail "the snapshot $id is of $1 ${2:-without a version}, and the page has $3: it has \
+to be the same minor version, or the next one. Nothing was changed"
+}
+
+minor_of() { echo "$1" | cut -d. -f2; }
 
 installed() { for unit in $services; do [ ! -e "/etc/systemd/system/$unit.service" ] || echo "$unit.service"; done; }
 

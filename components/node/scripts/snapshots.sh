@@ -65,4 +65,9 @@ all_snapshots() { # ERRORS
         sed -n 's/.*"time":"\([0-9T:-]*\)[^"]*".*"id":"\([0-9a-f]*\)".*/\1 \2/p' | sort
 }
 
+# The digest of the authorities that this machine trusts.
+authorities() {
+    cat "$root/ssl/kubernetes-ca.pem" "$root/ssl/etcd/ca.pem" 2>/dev/null | openssl dgst -sha256 -r | cut -d' ' -f1
+}
+
 sha256_of() { openssl dgst -sha256 -r "$1" | cut -d' ' -f1; }

@@ -1,5 +1,6 @@
 """Snapshots are taken, by one member at a time, encrypted, and soon enough without the timer of a member."""
 
+import json
 import time
 from datetime import datetime
 from itertools import pairwise
@@ -16,9 +17,18 @@ def test_backup_takes_a_snapshot_and_reads_it_back(cluster: Cluster, place: Vaul
     """`make backup` prints the revision, the size and the time; the snapshot is listed."""
     before = snapshots(cluster)
     run = backup(cluster)
-    say(f"  {run.output.strip().splitlines()[-1]}; make backup took {run.seconds:.1f} s")
-    assert "read back" in run.output
+    told = [line for line in run.output.splitlines() if "read back" in line]
+    say(f"  {'; '.join(told)}; make backup took {run.seconds:.1f} s")
+    assert len(told) == 2, run.tail()
     assert len(snapshots(cluster)) > len(before)
+
+
+def test_the_state_is_in_the_place(cluster: Cluster, place: Vault) -> None:
+    """What restic gives back is what `pulumi stack import` reads, with the secrets encrypted."""
+    password = cluster.stack.output("backupPassword")
+    text = place.state(password).decode()
+    assert len(json.loads(text)["deployment"]["resources"]) > 50
+    assert password not in text
 
 
 def test_the_place_sees_nothing_of_the_cluster(cluster: Cluster, place: Vault) -> None:

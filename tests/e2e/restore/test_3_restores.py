@@ -31,6 +31,19 @@ def test_majority_of_etcd_lost(cluster: Cluster, say: Say) -> None:
     is_whole(cluster)
 
 
+def test_majority_of_machines_gone(cluster: Cluster, say: Say) -> None:
+    """Two of three machines of the control plane are gone for good. The third one keeps its data aside."""
+    with writing(cluster) as writer:
+        backup(cluster)
+        time.sleep(PAUSE)
+        remove(cluster, "cp-2", "cp-3")
+        lost_at = time.monotonic()
+    restore(cluster, SNAPSHOT="latest", MACHINES="cp-2,cp-3")
+    assert_lost_at_most(writer, lost_at, say)
+    cluster.machines["cp-1"].run("test -d /var/lib/etcd/before-restore-*/member").ok()
+    is_whole(cluster)
+
+
 def test_majority_and_the_place_of_the_snapshots_lost(cluster: Cluster, place: Vault, say: Say) -> None:
     """A person has a copy of a snapshot in a file, and restores the file. Nothing asks the place."""
     with writing(cluster) as writer:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from components.node.render.backup import WORK
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.guest import address_of_guest, guest
 from tests.e2e.support.machines import Machine
@@ -33,8 +34,16 @@ class Vault:
 
     def copy(self, password: str) -> bytes:
         """The newest snapshot in the folder, as the archive that restic writes for whoever has the password."""
-        dump = f"RESTIC_PASSWORD_FILE=/dev/stdin restic --no-cache -r {FOLDER} dump --archive tar latest / | base64"
-        return base64.b64decode(self.machine.run(dump, stdin=password).ok())
+        dump = f"dump --archive tar --path {WORK}/taking latest /"
+        return self._restic(dump, password)
+
+    def state(self, password: str) -> bytes:
+        """The newest state of Pulumi in the folder, as the file that `pulumi stack import` reads."""
+        return self._restic("dump --tag state latest state.json", password)
+
+    def _restic(self, command: str, password: str) -> bytes:
+        reads = f"RESTIC_PASSWORD_FILE=/dev/stdin restic --no-cache -r {FOLDER} {command} | base64"
+        return base64.b64decode(self.machine.run(reads, stdin=password).ok())
 
 
 @contextlib.contextmanager
