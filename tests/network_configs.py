@@ -1,4 +1,4 @@
-"""Checks of configurations that programs of the network read: nft and keepalived say what is wrong, and do nothing else.
+"""Checks of configurations: nft and keepalived say what is wrong, and do nothing else.
 
 Both ask the kernel, so each runs in a network of its own, which is gone afterwards.
 """
@@ -30,7 +30,7 @@ def nft_complaints(folder: Path) -> Iterator[str]:
 
 
 def keepalived_complaints(folder: Path) -> Iterator[str]:
-    """What `keepalived --config-test` says about the configuration of a node. Nothing is asked if there is no keepalived.
+    """What `keepalived --config-test` says about a node's configuration. Nothing is asked if there is no keepalived.
 
     keepalived looks for the interface and the script that the configuration names.
     """
@@ -44,7 +44,7 @@ def keepalived_complaints(folder: Path) -> Iterator[str]:
     found = re.search(r"(?m)^ +interface (\S+)$", text)
     assert found
     *network, keepalived = command
-    script = f"ip link add name {found[1]} type bridge && ip link set {found[1]} up && exec \"$@\""
+    script = f'ip link add name {found[1]} type bridge && ip link set {found[1]} up && exec "$@"'
     done = _run([*network, "sh", "-c", script, "-", keepalived, "--config-test", "--vrrp", "--use-file", str(path)])
     if done.returncode != 0 or done.stdout.strip():
         yield f"{path.name}: {done.stdout.strip() or done.returncode}"

@@ -107,9 +107,7 @@ def test_programs_name_what_they_do_not_accept() -> None:
         ("nft", "cfg/network-policies.nft", "10.244.0.0/16", "10.244.0.0/33"),
     ],
 )
-def test_programs_of_the_network_are_heard(
-    program: str, file: str, right: str, wrong: str, tmp_path: Path
-) -> None:
+def test_programs_of_the_network_are_heard(program: str, file: str, right: str, wrong: str, tmp_path: Path) -> None:
     """The same file is accepted before it has the mistake."""
     if own_network(program) is None:
         pytest.skip(f"this host has no {program}, or no network of a program's own")

@@ -1,4 +1,4 @@
-"""Which specs are run: all, those that match a regular expression, or a few that touch every SIG; and which run last. Pure."""
+"""Which specs are run, and which of them last: all, those that match an expression, or a few of every SIG. Pure."""
 
 from __future__ import annotations
 

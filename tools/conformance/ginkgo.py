@@ -36,7 +36,7 @@ class Round:
 
 
 def rounds(chosen: Iterable[Spec], processes: int, last: Collection[str] = ()) -> list[Round]:
-    """Specs that may run beside each other first, then the others, one at a time; those with the names `last` at the end."""
+    """Specs that may run beside each other, then the others, one at a time, and then those with the names `last`."""
     chosen = list(chosen)
     before = [spec for spec in chosen if spec.name not in last]
     found = [
