@@ -27,7 +27,9 @@ JUDGED      = $(if $(POLICIES),$(addprefix --policy-pack ,$(POLICIES)) $(addpref
 BUILT       = $(TOOLS) build $(BUILD) then
 BUILD       = --stack $(STACK) $(addprefix --kubernetes ,$(KUBERNETES))
 # What suites and measurements need, whatever a stack has: everything, from source.
-SOURCES     = $(addprefix --kubernetes ,$(KUBERNETES)) $(if $(filter aws,$(NAMES)),--aws) $(if $(filter rotation,$(NAMES)),--metrics-server) $(if $(filter restore,$(NAMES)),--s3-server)
+SOURCES     = $(addprefix --kubernetes ,$(KUBERNETES)) $(if $(filter aws,$(NAMES)),--aws) $(if $(filter rotation,$(NAMES)),--metrics-server) $(if $(filter restore,$(NAMES)),--s3-server) $(JUDGES)
+# The suite `local` runs `make cis` and `make conformance`.
+JUDGES      = $(if $(filter local,$(NAMES)),--judges)
 ENV         = eval "$$($(TOOLS) env --stack $(STACK))" &&
 
 ifneq ($(UPSTREAM),)
@@ -199,6 +201,7 @@ test: from-source test-programs unit integration docs ## run every check but sui
 	for suite in $(SUITES); do $(MAKE) --no-print-directory e2e SUITE=$$suite LONG=$(LONG) || failed="$$failed $$suite"; done; \
 	if [ "$$failed" ]; then cat $(FAILURES) >&2 || true; echo "failed:$$failed" >&2; exit 1; fi
 
+bench: JUDGES =
 bench: from-source ## measure the times that README.md lists
 	$(ENV) .venv/bin/python -m bench $(ARGS)
 

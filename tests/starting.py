@@ -21,6 +21,7 @@ from pathlib import Path
 from api_server import program
 from authorities import make
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from network_configs import keepalived_complaints, nft_complaints
 from signing_service import free_port
 
 from components.architecture import of_this_machine
@@ -106,6 +107,8 @@ def complaints(node: Node, *only: str) -> Iterator[str]:
         "kube-proxy": _kube_proxy,
         "containerd": _containerd,
         "haproxy": _haproxy,
+        "keepalived": lambda node: keepalived_complaints(node.folder),
+        "nft": lambda node: nft_complaints(node.folder),
     }
     for name in only or checks:
         yield from checks[name](node)

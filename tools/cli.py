@@ -305,7 +305,10 @@ def _versions(_: click.Context, __: click.Parameter, values: tuple[str, ...]) ->
 @click.option("--aws", is_flag=True, help="Also build the AWS plugin of the tests.")
 @click.option("--metrics-server", is_flag=True, help="Also build metrics-server, an aggregated API for tests.")
 @click.option("--s3-server", is_flag=True, help="Also build a server of S3 for tests.")
-def build(kubernetes: tuple[str, ...], stack: str, aws: bool, metrics_server: bool, s3_server: bool) -> None:
+@click.option("--judges", is_flag=True, help="Also build what make cis and make conformance run.")
+def build(
+    kubernetes: tuple[str, ...], stack: str, aws: bool, metrics_server: bool, s3_server: bool, judges: bool
+) -> None:
     """Build what is missing, or fetch release files of upstream: what the stack has, or what its page says."""
     from tools.from_source.builder import Builder
 
@@ -320,7 +323,7 @@ def build(kubernetes: tuple[str, ...], stack: str, aws: bool, metrics_server: bo
         if chosen.name == UPSTREAM:
             page = this_clone().page(stack)
             local = has_local_machines(page)
-    Builder(this_clone(), shared_cache(), kubernetes, page, aws, metrics_server, s3_server, local).run()
+    Builder(this_clone(), shared_cache(), kubernetes, page, aws, metrics_server, s3_server, judges, local).run()
 
 
 @commands.command()

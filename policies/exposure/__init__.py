@@ -1,12 +1,12 @@
-"""Rules about exposure: networks that may connect, unencrypted traffic, unencrypted disks, buckets, rights of roles."""
+"""Rules about exposure: networks, unencrypted traffic, open components, unencrypted disks, buckets, rights of roles."""
 
 from __future__ import annotations
 
 from pulumi_policy import Policy
 
-from policies.exposure import buckets, instances, networks, plaintext, roles
+from policies.exposure import buckets, components, instances, networks, plaintext, roles
 
 
 def rules() -> list[Policy]:
     """The rules of this family."""
-    return [*networks.RULES, *instances.RULES, *plaintext.RULES, *buckets.RULES, *roles.RULES]
+    return [*networks.RULES, *instances.RULES, *plaintext.RULES, *components.RULES, *buckets.RULES, *roles.RULES]

@@ -18,6 +18,7 @@ from conftest import DATA, Values, changed, page_values
 from generated_pages import likely
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from network_configs import own_network
 from starting import Node, complaints
 
 from components.config import ConfigError, Page, load
@@ -96,6 +97,28 @@ def test_programs_name_what_they_do_not_accept() -> None:
     assert [line.partition(":")[0] for line in said(page.model_copy(update={"extra_config": unknown}), "cp-1")] == [
         "kube-proxy"
     ]
+
+
+@pytest.mark.parametrize(
+    ("program", "file", "right", "wrong"),
+    [
+        ("keepalived", "cfg/keepalived.conf", "virtual_router_id 51", "virtual_router_id 256"),
+        ("keepalived", "cfg/keepalived.conf", "192.168.10.12\n", "192.168.10\n"),
+        ("nft", "cfg/network-policies.nft", "10.244.0.0/16", "10.244.0.0/33"),
+    ],
+)
+def test_programs_of_the_network_are_heard(program: str, file: str, right: str, wrong: str, tmp_path: Path) -> None:
+    """The same file is accepted before it has the mistake."""
+    if own_network(program) is None:
+        pytest.skip(f"this host has no {program}, or no network of a program's own")
+    page = load(changed(page_values("existing"), {"network.policies": "enforced"}))
+    name = next(node.name for node in page.nodes if "control-plane" in node.roles)
+    node = Node(cluster_of(page).part(name), tmp_path).write()
+    assert list(complaints(node, program)) == []
+    path = tmp_path / file
+    assert right in path.read_text()
+    path.write_text(path.read_text().replace(right, wrong))
+    assert [line.partition(":")[0] for line in complaints(node, program)] == [path.name]
 
 
 def test_programs_accept_what_the_page_accepts() -> None:

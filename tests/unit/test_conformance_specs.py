@@ -133,6 +133,14 @@ def test_serial_specs_run_alone() -> None:
     assert [each.name for each in ginkgo.rounds(second.specs, 4)] == ["serial"]
 
 
+def test_specs_that_would_change_an_image_run_after_all_others() -> None:
+    """Their pods pull the image under the name of its stand-in."""
+    assert not set(choice.last()) - KNOWN.keys()
+    *before, last = ginkgo.rounds(KNOWN.values(), 4, choice.last())
+    assert [(each.name, len(each.specs)) for each in before] == [("parallel", 431), ("serial", 29)]
+    assert (last.name, last.processes, [spec.name for spec in last.specs]) == ("last", 1, choice.last())
+
+
 def test_the_answers_of_the_project_are_sound() -> None:
     """They name specs that there are, with the conditions that the command knows."""
     found = answers.read({answers.FILE: answers.FILE.read_text()}, KNOWN)

@@ -123,7 +123,9 @@ def test_every_node_with_a_kubelet_has_the_unit_before_its_kubelet(name: str) ->
         units = [unit.name for unit in made.part(node.name).units]
         assert ("network-policies.service" in units) == node.runs_kubelet
         if node.runs_kubelet:
+            # An activation starts units in this order, and a boot in the order of their texts.
             assert units.index("network-policies.service") < units.index("kubelet.service")
+            assert "\nBefore=kubelet.service\n" in unit_of(name, node.name).text
 
 
 def test_without_the_option_a_release_has_the_same_digest() -> None:

@@ -1,5 +1,9 @@
 """Stand-ins of upstream's test images: which there are, and what they are made of."""
 
+import io
+import json
+import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -63,8 +67,46 @@ def test_privileges_that_the_tests_are_about(images: dict[str, Content]) -> None
     assert images["registry.k8s.io/e2e-test-images/nonroot:1.5"].settings.user == "1234"
 
 
-@pytest.mark.skipif(stand_ins.find(Store(shared_cache() / "store")) is None, reason="not built: `make conformance`")
-def test_the_archive_has_all_images(images: dict[str, Content]) -> None:
-    archive = stand_ins.find(Store(shared_cache() / "store"))
-    assert archive
+@pytest.fixture
+def archive() -> Path:
+    """The built archive."""
+    found = stand_ins.find(Store(shared_cache() / "store"))
+    if found is None:
+        pytest.skip("the stand-ins are not built: `make conformance`")
+    return found
+
+
+def test_the_archive_has_all_images(images: dict[str, Content], archive: Path) -> None:
     assert sorted(stand_ins.names(archive)) == sorted(images)
+
+
+def test_the_shell_of_busybox_hands_on_every_variable(archive: Path, tmp_path: Path) -> None:
+    """Debian's does not, and four specs of the suite are about such variables."""
+    with tarfile.open(archive) as tar:
+        index = json.loads(read(tar, "index.json"))
+        (digest,) = (
+            one["digest"]
+            for one in index["manifests"]
+            if one["annotations"]["io.containerd.image.name"].endswith("/busybox:1.37.0-2")
+        )
+        (layer,) = json.loads(read(tar, blob(digest)))["layers"]
+        with tarfile.open(fileobj=io.BytesIO(read(tar, blob(layer["digest"])))) as files:
+            files.extract("bin/busybox", tmp_path, filter="data")
+    done = subprocess.run(
+        [tmp_path / "bin/busybox", "sh", "-c", "env"],
+        env={"data-1": "value-1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "data-1=value-1" in done.stdout.splitlines()
+
+
+def blob(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def read(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    assert file
+    return file.read()

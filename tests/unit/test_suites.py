@@ -43,3 +43,17 @@ def test_modules_of_suites_have_the_names_that_suites_use() -> None:
     kinds = (r"error: Module .*has no attribute", r"\[call-arg\]$")
     wrong = [line for line in done.stdout.splitlines() if any(re.search(kind, line) for kind in kinds)]
     assert not wrong, "\n".join(wrong)
+
+
+def test_what_the_suite_of_judges_runs_is_built_before_the_suite() -> None:
+    """Otherwise the first run of the suite would wait for a build of minutes. Other suites and measurements do not."""
+    assert "--judges" in made("e2e", "SUITE=local+people") and "--judges" in made("test")
+    assert "--judges" not in made("e2e", "SUITE=changes") and "--judges" not in made("bench")
+
+
+def made(*words: str) -> str:
+    """The first command of a target: what is built."""
+    done = subprocess.run(
+        ["make", "--dry-run", *words], cwd=this_clone().root, capture_output=True, text=True, check=True
+    )
+    return next(line for line in done.stdout.splitlines() if "tools.prepare build" in line)

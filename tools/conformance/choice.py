@@ -1,4 +1,4 @@
-"""Which specs are run: all, those that match a regular expression, or a few that touch every SIG. Pure."""
+"""Which specs are run, and which of them last: all, those that match an expression, or a few of every SIG. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,22 @@ SHORT = Path(__file__).with_name("short.yaml")
 """Names of specs that together take a few minutes and touch every SIG."""
 
 
+LAST = Path(__file__).with_name("last.yaml")
+"""Names of specs that must not run before others."""
+
+
 def short() -> list[str]:
     """The names in SHORT."""
-    names: list[str] = yaml.safe_load(SHORT.read_text())
+    return _names(SHORT)
+
+
+def last() -> list[str]:
+    """The names in LAST."""
+    return _names(LAST)
+
+
+def _names(path: Path) -> list[str]:
+    names: list[str] = yaml.safe_load(path.read_text())
     return names
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -35,12 +35,14 @@ class Round:
     processes: int
 
 
-def rounds(chosen: Iterable[Spec], processes: int) -> list[Round]:
-    """Specs that may run beside each other first, then the others, one at a time."""
+def rounds(chosen: Iterable[Spec], processes: int, last: Collection[str] = ()) -> list[Round]:
+    """Specs that may run beside each other, then the others, one at a time, and then those with the names `last`."""
     chosen = list(chosen)
+    before = [spec for spec in chosen if spec.name not in last]
     found = [
-        Round("parallel", [spec for spec in chosen if not spec.is_serial], processes),
-        Round("serial", [spec for spec in chosen if spec.is_serial], 1),
+        Round("parallel", [spec for spec in before if not spec.is_serial], processes),
+        Round("serial", [spec for spec in before if spec.is_serial], 1),
+        Round("last", [spec for spec in chosen if spec.name in last], 1),
     ]
     return [each for each in found if each.specs]
 

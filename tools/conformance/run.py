@@ -87,7 +87,7 @@ def _run(
     for pattern in ("*.json", "*.xml", "*.log", "specs.txt"):
         for left in folder.glob(pattern):
             left.unlink()
-    for each in ginkgo.rounds(chosen, options.processes or 2 * (os.cpu_count() or 1)):
+    for each in ginkgo.rounds(chosen, options.processes or 2 * (os.cpu_count() or 1), choice.last()):
         report = ginkgo.run(programs, each, folder, _flags(stack, kubectl_path), _environment(stack))
         results |= specs.results(report)
         problems += specs.suite_failures(report)

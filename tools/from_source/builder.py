@@ -11,7 +11,7 @@ from tools.common.errors import ToolError
 from tools.common.paths import Clone
 from tools.common.progress import say
 from tools.common.store import Store, place, write_atomically
-from tools.from_source import catalogue, gobuild, images, node_image, pulumi_home, terraform_aws
+from tools.from_source import catalogue, gobuild, images, node_image, pulumi_home, stand_ins, terraform_aws
 from tools.from_source.built_lock import write_lock
 from tools.from_source.catalogue import Image, Program
 from tools.from_source.pieces import Piece, make_all
@@ -37,6 +37,8 @@ class Builder:
     """Also build the image of metrics-server, a real aggregated API for tests."""
     s3_server: bool = False
     """Also build a server of S3 for tests."""
+    judges: bool = False
+    """Also build the programs and images of `make cis` and `make conformance`."""
     local: bool = True
     """Also prepare this host for local machines: their image, the container engine, kernel limits."""
 
@@ -85,7 +87,8 @@ class Builder:
                 say(f"{terraform_aws.missing()}. Tests against a simulated AWS will be skipped")
         cluster = [program for version in self.kubernetes for program in catalogue.kubernetes(version)]
         wanted = ((catalogue.METRICS_SERVER, self.metrics_server), (catalogue.S3_SERVER, self.s3_server))
-        more = [program for program, is_wanted in wanted if is_wanted]
+        judges = (catalogue.KUBE_BENCH, *catalogue.CONFORMANCE) if self.judges else ()
+        more = [*(program for program, is_wanted in wanted if is_wanted), *judges]
         return [*catalogue.SMALL, *engine, *catalogue.NODE, *catalogue.IMAGE_PROGRAMS, *more, *cluster]
 
     def _pieces(self, engine: list[str] | None, programs: Sequence[Program]) -> list[Piece]:
@@ -102,7 +105,17 @@ class Builder:
             )
         pieces += [self._program(program) for program in programs]
         wanted = (*catalogue.IMAGES, *(catalogue.TEST_IMAGES if self.metrics_server else ()))
-        return pieces + ([] if self.upstream else [self._image(image) for image in wanted])
+        pieces += [] if self.upstream else [self._image(image) for image in wanted]
+        if self.judges:
+            pieces.append(
+                Piece(
+                    "stand-ins of upstream's test images",
+                    lambda: stand_ins.find(store) is not None,
+                    lambda progress: stand_ins.build(store, progress),
+                    stand_ins.NAME,
+                )
+            )
+        return pieces
 
     def _program(self, program: Program) -> Piece:
         return Piece(

@@ -7,12 +7,14 @@ upstream's images.
 """
 
 import json
+import os
+import re
 import subprocess
 import tarfile
 from pathlib import Path
 
 from components.architecture import of_this_machine
-from tools.common.progress import Progress
+from tools.common.progress import Progress, run_logged
 from tools.common.store import Store, digest_of, remove_tree
 from tools.from_source import catalogue, gobuild, images, node_image
 from tools.from_source.oci import Content, File, Settings, write_bundle
@@ -28,7 +30,17 @@ PACKAGES = (
     *("bash", "bind9-dnsutils", "busybox-static", "curl", "iperf", "iproute2", "netcat-openbsd", "nginx-light"),
     *("socat", "util-linux"),
 )
+_SOURCE = "busybox"
+"""The source package of busybox, and the folder with its files."""
 _HOOKS = (
+    # The source of busybox, as its authors published it. apt verifies the file with the signature of Debian's archive.
+    'sed -n "s/^deb /deb-src /p" "$1"/etc/apt/sources.list >"$1"/etc/apt/sources.list.d/source.list',
+    'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get update',
+    f'mkdir "$1"/{_SOURCE} && cd "$1"/{_SOURCE} && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get source --download-only'
+    f" {_SOURCE}",
+)
+_CLEANING = (
+    f'rm -rf "$1"/{_SOURCE} "$1"/etc/apt/sources.list.d/source.list',
     # The user and the group of upstream's agnhost.
     'chroot "$1" useradd --uid 1000 --user-group --create-home user-defined-in-image',
     'chroot "$1" groupadd --gid 50000 group-defined-in-image',
@@ -37,7 +49,8 @@ _HOOKS = (
 )
 _TESTS = "registry.k8s.io/e2e-test-images"
 _PAUSE = "3.10.2"
-_BUSYBOX = "./usr/bin/busybox"
+_BUSYBOX_SETTINGS = {"CONFIG_STATIC": "y", "CONFIG_TC": "n"}
+"""Besides the defaults. `tc` does not compile with the headers of Linux 6.8 and newer, which lack CBQ."""
 _PROGRAMS = (
     catalogue.AGNHOST,
     catalogue.NNP,
@@ -70,12 +83,19 @@ def digest() -> str:
     programs = [gobuild.digest(program) for program in _PROGRAMS]
     sources = gobuild.sources_digest(catalogue.PAUSE_FOLDER)
     return digest_of(
-        "conformance-1", of_this_machine(), programs, sources, _debian_digest(), NGINX_CONF.decode(), _PAUSE
+        "conformance-2",
+        of_this_machine(),
+        programs,
+        sources,
+        _debian_digest(),
+        sorted(_BUSYBOX_SETTINGS.items()),
+        NGINX_CONF.decode(),
+        _PAUSE,
     )
 
 
 def _debian_digest() -> str:
-    return digest_of("conformance-debian-1", of_this_machine(), _SUITE, PACKAGES, _HOOKS)
+    return digest_of("conformance-debian-2", of_this_machine(), _SUITE, PACKAGES, _HOOKS, _CLEANING)
 
 
 def find(store: Store) -> Path | None:
@@ -92,7 +112,7 @@ def build(store: Store, progress: Progress) -> Path:
         work.mkdir()
         programs = {program.name: gobuild.build(program, store, progress) for program in _PROGRAMS}
         debian = _debian(store, progress)
-        programs["busybox"] = _busybox(debian, work)
+        programs["busybox"] = _busybox(debian.parent / _SOURCE, work, store, progress)
         programs["pause"] = images.compile_pause(_PAUSE, work, store, progress)
         module = module_folder("k8s.io/kubernetes", gobuild.GO_MODULES / catalogue.AGNHOST.folder)
         layout.mkdir()
@@ -107,11 +127,12 @@ def build(store: Store, progress: Progress) -> Path:
 
 
 def _debian(store: Store, progress: Progress) -> Path:
-    """A root file system of Debian with what the images need, as a tar file."""
+    """A root file system of Debian with what the images need, as a tar file; the source of busybox lies beside it."""
     log = store.root.parent / "log" / f"{_DEBIAN}.log"
 
     def make(folder: Path) -> None:
-        node_image.bootstrap(folder / node_image.TAR, PACKAGES, _HOOKS, log, progress, _SUITE)
+        hooks = [*_HOOKS, f"copy-out /{_SOURCE} {folder}", *_CLEANING]
+        node_image.bootstrap(folder / node_image.TAR, PACKAGES, hooks, log, progress, _SUITE)
 
     return store.make(_DEBIAN, _debian_digest(), make) / node_image.TAR
 
@@ -194,6 +215,19 @@ def _busybox_files(program: Path) -> list[File]:
     ]
 
 
-def _busybox(debian: Path, work: Path) -> Path:
-    subprocess.run(["tar", "-xf", str(debian), "-C", str(work), _BUSYBOX], check=True)
-    return work / _BUSYBOX
+def _busybox(package: Path, work: Path, store: Store, progress: Progress) -> Path:
+    """Compile busybox without the patches of Debian, with which its shell hides variables such as `data-1` from programs."""
+    (archive,) = package.glob(f"{_SOURCE}_*.orig.tar.*")
+    with tarfile.open(archive) as tar:
+        tar.extractall(work, filter="data")
+    (folder,) = work.glob(f"{_SOURCE}-*/")
+    log = store.root.parent / "log" / f"{_SOURCE}.log"
+    run_logged(["make", "defconfig"], log, progress, cwd=folder)
+    config = folder / ".config"
+    wanted = "".join(f"{name}={value}\n" for name, value in _BUSYBOX_SETTINGS.items())
+    unset = re.compile(rf"(?m)^(# )?({'|'.join(_BUSYBOX_SETTINGS)})[ =].*\n")
+    config.write_text(unset.sub("", config.read_text()) + wanted)
+    # `silentoldconfig` takes what is written, and asks nothing about it.
+    run_logged(["make", "silentoldconfig"], log, progress, cwd=folder)
+    run_logged(["make", f"--jobs={os.cpu_count() or 1}", "busybox"], log, progress, cwd=folder)
+    return folder / "busybox"

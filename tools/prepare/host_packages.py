@@ -53,7 +53,7 @@ C_COMPILER = (
     Need("pkg-config", "pkg-config"),
 )
 # Tests that need one of these are skipped without it.
-TESTS = (Need("restic", "restic"),)
+TESTS = (Need("restic", "restic"), Need("keepalived", "keepalived"))
 
 
 def which(program: str) -> str | None:

@@ -13,13 +13,11 @@ from tests.e2e.support.progress import Say
 from tools.conformance import choice
 from tools.conformance.specs import Spec
 
-# Three minutes, and five more on a machine that has not built upstream's tests yet.
-pytestmark = pytest.mark.long
 IMAGES = "/opt/kubernetes/bin/ctr --namespace k8s.io images list --quiet"
 TEST_IMAGE = "registry.k8s.io/e2e-test-images/nonewprivs:1.4"
 SUMMARY = re.compile(r"^\d+ specs: .*; (\d+) to act on$", re.MULTILINE)
 LIMIT_SECONDS = 1800
-"""The first run builds upstream's tests."""
+"""Upstream's tests, and the stand-ins, are built before the suite: the option `--judges` of the Makefile."""
 
 
 @pytest.fixture(scope="module")
