@@ -11,6 +11,7 @@ from components.config.given import given_identities
 from components.control_plane import ControlPlane, ControlPlaneArgs
 from components.etcd import EtcdCluster, EtcdClusterArgs
 from components.fixed import fixed_values, refuse_changes
+from components.garbage import collect_nothing
 from components.last_run import GENERATIONS, GIVEN, LastRun
 from components.membership.component import Membership, MembershipArgs
 from components.pki.cluster_pki import ClusterPki, ClusterPkiArgs
@@ -25,6 +26,7 @@ from components.sdk import patch_sdk
 from components.site import Site
 from components.worker_pool import WorkerPool, WorkerPoolArgs
 
+collect_nothing()
 patch_sdk()
 
 # The page, with what the last run has recorded, and names and addresses that follow: known before anything runs

@@ -9,6 +9,7 @@ secret or if the resource says so, and in a preview the results of plugins are u
 """
 
 import base64
+import gc
 import hashlib
 import json
 import os
@@ -327,5 +328,6 @@ def main(project: Path, target: Path, preview: bool) -> None:
         "outputs": outputs,
         "error": error,
         "imported": sorted(set(sys.modules) - before),
+        "collects": gc.isenabled(),
     }
     target.write_text(json.dumps(recording))

@@ -96,6 +96,8 @@ class Recording:
     error: Mapping[str, str] | None
     imported: tuple[str, ...]
     """Modules that were imported by this run, and not before by the engine that is kept warm."""
+    collects: bool
+    """Whether Python looked for cyclic garbage at the end of the program."""
 
     @cached_property
     def by_urn(self) -> dict[str, Resource]:
@@ -189,7 +191,7 @@ def _read(data: Values) -> Recording:
         )
         for r in sorted(data["resources"], key=lambda found: str(found["urn"]))
     )
-    return Recording(resources, data["components"], data["outputs"], data["error"], tuple(data["imported"]))
+    return Recording(resources, data["components"], data["outputs"], data["error"], tuple(data["imported"]), data["collects"])
 
 
 def page(name: str, change: Mapping[str, Any] | None = None) -> Values:

@@ -84,6 +84,8 @@ def _run_once(arguments: list[str], folder: str, environment: dict[str, str], sa
         os.environ.clear()
         os.environ.update(environment)
         project, target, mode = arguments
+        # As in the real engine. The first thing that the program does is to end it.
+        gc.enable()
         fake_engine.main(Path(project), Path(target), mode == "preview")
         code = 0
     except BaseException:
