@@ -216,7 +216,7 @@ def _busybox_files(program: Path) -> list[File]:
 
 
 def _busybox(package: Path, work: Path, store: Store, progress: Progress) -> Path:
-    """Compile busybox without the patches of Debian, with which its shell hides variables such as `data-1` from programs."""
+    """Compile busybox without the patches of Debian, with which its shell hides variables such as `data-1`."""
     (archive,) = package.glob(f"{_SOURCE}_*.orig.tar.*")
     with tarfile.open(archive) as tar:
         tar.extractall(work, filter="data")
