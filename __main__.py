@@ -69,7 +69,7 @@ rotation = Rotation(
         control_plane.node_local_kubeconfig("deployer"),
         [*control_plane.ready, granted],
         workers.activated,
-        page.rollout.max_unavailable,
+        page.rollout.at_once(len(topology.plain_workers)),
     ),
 )
 

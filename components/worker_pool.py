@@ -40,5 +40,5 @@ class WorkerPool(pulumi.ComponentResource):
         staged, drain = args.staged.values(), args.rollout.drain_timeout
         first = roll(self, [args.staged[n.name] for n in members], staged, args.after, drain=drain)
         rest, after = [args.staged[n.name] for n in plain], [*args.after, *first.values()]
-        self.activated = first | roll(self, rest, staged, after, args.rollout.max_unavailable, drain)
+        self.activated = first | roll(self, rest, staged, after, args.rollout.at_once(len(plain)), drain)
         self.register_outputs({"nodes": [node.name for node in (*members, *plain)]})

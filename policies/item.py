@@ -22,7 +22,7 @@ class _Unknown:
 UNKNOWN: Final = _Unknown()
 """The value of a property that is not known at preview. It is false, so `props.get("x") or default` works."""
 
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
+SIGNATURE = "4dabf18193072939515e22adb298388d"
 """The key that identifies special values in a state: pulumi/sdk/go/common/resource/sig."""
 
 
@@ -88,5 +88,5 @@ def exported(resources: Iterable[Mapping[str, Any]]) -> list[Item]:
 
 def _revealed(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return UNKNOWN if _SIGNATURE in value else {key: _revealed(entry) for key, entry in value.items()}
+        return UNKNOWN if SIGNATURE in value else {key: _revealed(entry) for key, entry in value.items()}
     return [_revealed(entry) for entry in value] if isinstance(value, list) else value

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pulumi_policy import Policy
-
 from policies import certificates, exposure, safety
+from policies.rule import Rule
 
-FAMILIES: dict[str, list[Policy]] = {
+FAMILIES: dict[str, list[Rule]] = {
     "certificates": certificates.rules(),
     "exposure": exposure.rules(),
     "safety": safety.rules(),
 }
 
 
-def chosen(environment: Mapping[str, str]) -> list[Policy]:
+def chosen(environment: Mapping[str, str]) -> list[Rule]:
     """The rules of the families in HARDWAY_POLICY_FAMILIES (names separated by commas); all rules if it is not set.
 
     Raises ValueError for an unknown family.

@@ -1,4 +1,4 @@
-"""Makes a policy from a pure check: adds settings with defaults, and replaces unknown values by UNKNOWN."""
+"""A rule: a pure check with its name, its level, and settings that have defaults."""
 
 from __future__ import annotations
 
@@ -6,20 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pulumi_policy import (
-    EnforcementLevel,
-    Policy,
-    PolicyConfigSchema,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-    Severity,
-    StackValidationArgs,
-    StackValidationPolicy,
-)
-from pulumi_policy.proxy import UnknownValueError
+from pulumi_policy import EnforcementLevel, Severity
 
-from policies.item import UNKNOWN, Item
+from policies.item import Item
 
 Settings = Mapping[str, Any]
 ResourceCheck = Callable[[Item, Settings], Iterable[str]]
@@ -54,17 +43,6 @@ class About:
     severity: Severity = Severity.HIGH
     level: EnforcementLevel = EnforcementLevel.MANDATORY
 
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of a policy."""
-        schema = {name: setting.schema() for name, setting in self.settings.items()}
-        return {
-            "name": self.name,
-            "description": self.description,
-            "enforcement_level": self.level,
-            "severity": self.severity,
-            "config_schema": PolicyConfigSchema(schema) if schema else None,
-        }
-
     def values(self, given: Mapping[str, Any] | None) -> Settings:
         """The values of all settings: the value in `given`, else the default.
 
@@ -77,55 +55,38 @@ class About:
         return {name: setting.default for name, setting in self.settings.items()} | dict(given or {})
 
 
-def resource_rule(about: About, types: Iterable[str], check: ResourceCheck) -> Policy:
+@dataclass(frozen=True)
+class ResourceRule:
     """A rule about the inputs of one resource. It runs before the resource is made, so a violation also stops `up`.
 
     A type that ends with a colon stands for all types that begin like this.
     """
-    wanted = frozenset(types)
-    beginnings = tuple(kind for kind in wanted if kind.endswith(":"))
 
-    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        if args.resource_type in wanted or (beginnings and args.resource_type.startswith(beginnings)):
-            item = Item(args.urn, args.resource_type, args.name, plain(args.props), args.opts.protect)
-            for message in check(item, about.values(args.get_config())):
-                report(message, None)
+    about: About
+    types: frozenset[str]
+    check: ResourceCheck
 
-    return ResourceValidationPolicy(validate=validate, **about.arguments())
+    def concerns(self, kind: str) -> bool:
+        """Whether the rule is about resources of this type."""
+        return kind in self.types or any(kind.startswith(one) for one in self.types if one.endswith(":"))
 
 
-def stack_rule(about: About, check: StackCheck) -> Policy:
+@dataclass(frozen=True)
+class StackRule:
     """A rule about the outputs of all resources. It runs at the end of a preview and at the end of `up`."""
 
-    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        items = [
-            Item(
-                urn=resource.urn,
-                type=resource.resource_type,
-                name=resource.name,
-                props=plain(resource.props),
-                protected=resource.opts.protect,
-                sources={n: tuple(r.urn for r in found) for n, found in resource.property_dependencies.items()},
-            )
-            for resource in args.resources
-        ]
-        for urn, message in check(items, about.values(args.get_config())):
-            report(message, urn)
-
-    return StackValidationPolicy(validate=validate, **about.arguments())
+    about: About
+    check: StackCheck
 
 
-def plain(value: Any) -> Any:
-    """The value with UNKNOWN in the place of unknown values, for which the SDK raises an error."""
-    if isinstance(value, Mapping):
-        return {key: _looked_up(value, key) for key in value}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_looked_up(value, index) for index in range(len(value))]
-    return value
+Rule = ResourceRule | StackRule
 
 
-def _looked_up(container: Any, key: Any) -> Any:
-    try:
-        return plain(container[key])
-    except UnknownValueError:
-        return UNKNOWN
+def resource_rule(about: About, types: Iterable[str], check: ResourceCheck) -> ResourceRule:
+    """A rule about the inputs of one resource."""
+    return ResourceRule(about, frozenset(types), check)
+
+
+def stack_rule(about: About, check: StackCheck) -> StackRule:
+    """A rule about the outputs of all resources."""
+    return StackRule(about, check)

@@ -74,6 +74,7 @@ _PATTERNS = {
     "user name": r"[a-z_][a-z0-9_.-]{0,31}",
     "verb": "|".join(VERBS),
     "version": rf"{_NUMBER}(\.{_NUMBER}){{2}}(-[0-9A-Za-z.-]+)?",
+    "whole number or per cent": r"([1-9][0-9]?|100)%",
     "word": r"[!-~]+",
     "zone": r"[a-z]",
 }

@@ -147,12 +147,13 @@ def _ruled(rule: Rule) -> Schema:
     """A single value."""
     kinds = [_TYPES[kind] for kind in rule.accepts]
     found: Schema = {"type": kinds[0] if len(kinds) == 1 else kinds}
-    if rule.accepts == (int,):
+    if rule.accepts[0] is int:
         limits = _LIMITS.match(rule.allowed)
         if limits is None:
             raise ValueError(f"no limits in {rule.allowed!r}")
         found |= {"minimum": int(limits[1]), "maximum": int(limits[2])}
-    if rule.accepts == (str,):
+    # JSON Schema applies limits to numbers only, and patterns to strings only.
+    if rule.accepts in ((str,), (int, str)):
         found |= pattern_of(rule)
     return {"anyOf": [found, _SECRET]} if rule.private else found
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pulumi_policy import Policy
+    from policies.rule import Rule
 
 
-def rules() -> list[Policy]:
+def rules() -> list[Rule]:
     """The rules of this family."""
     # Imported here, because `make policy-check` reads certificates without the policy SDK, which only rules need.
     from policies.certificates import keys, lifetimes, remaining, uses

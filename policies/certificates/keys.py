@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from pulumi_policy import Policy, Severity
+from pulumi_policy import Severity
 
 from policies.certificates.model import KEY, certificates
 from policies.item import UNKNOWN, Item
-from policies.rule import About, Setting, Settings, resource_rule, stack_rule
+from policies.rule import About, Rule, Setting, Settings, resource_rule, stack_rule
 
 _ALGORITHMS = ["ECDSA", "RSA"]
 
@@ -52,7 +52,7 @@ def use(items: Sequence[Item], settings: Settings) -> Iterator[tuple[str, str]]:
             )
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About(
             "key-strength",

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pulumi_policy import Policy
-
 from policies.certificates.limits import LONGEST, SMALLEST_WINDOW, setting
 from policies.certificates.model import PEOPLE, TYPES, Kind, certificates, is_authority
 from policies.item import UNKNOWN, Item
-from policies.rule import About, Setting, Settings, resource_rule, stack_rule
+from policies.rule import About, Rule, Setting, Settings, resource_rule, stack_rule
 
 
 def lifetime(item: Item, settings: Settings) -> Iterator[str]:
@@ -67,7 +65,7 @@ def _kinds(values: Mapping[Kind, float], description: str) -> dict[str, Setting]
     return {setting(kind): Setting(values[kind], description.format(kind=kind)) for kind in kinds}
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About(
             "certificate-lifetime",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from pulumi_policy import Policy, Severity
+from pulumi_policy import Severity
 
 from policies import clock
 from policies.certificates.limits import REMAINING, REMAINING_RULE, setting
 from policies.certificates.model import PEOPLE, Certificate, certificates
 from policies.item import Item
-from policies.rule import About, Setting, Settings, stack_rule
+from policies.rule import About, Rule, Setting, Settings, stack_rule
 
 _TOLERANCE = timedelta(hours=1)
 """A plan makes an authority and its first leaves at nearly the same time."""
@@ -80,7 +80,7 @@ def outlived(items: Sequence[Item], _: Settings) -> Iterator[tuple[str, str]]:
             )
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     stack_rule(
         About(
             REMAINING_RULE,

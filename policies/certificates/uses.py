@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pulumi_policy import Policy, Severity
+from pulumi_policy import Severity
 
 from policies.certificates.model import SELF_SIGNED, TYPES, is_authority
 from policies.item import Item
 from policies.patterns import matches
-from policies.rule import About, Setting, Settings, resource_rule
+from policies.rule import About, Rule, Setting, Settings, resource_rule
 
 _SIGNS = {"cert_signing", "crl_signing"}
 _BOTH = {"server_auth", "client_auth"}
@@ -41,7 +41,7 @@ def both_ways(item: Item, settings: Settings) -> Iterator[str]:
         )
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About(
             "certificate-authority-rights",

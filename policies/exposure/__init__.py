@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pulumi_policy import Policy
-
 from policies.exposure import buckets, components, instances, networks, plaintext, roles
+from policies.rule import Rule
 
 
-def rules() -> list[Policy]:
+def rules() -> list[Rule]:
     """The rules of this family."""
     return [*networks.RULES, *instances.RULES, *plaintext.RULES, *components.RULES, *buckets.RULES, *roles.RULES]

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pulumi_policy import Policy, Severity
+from pulumi_policy import Severity
 
 from policies.documents import statements
 from policies.item import UNKNOWN, Item
 from policies.patterns import matches
-from policies.rule import About, Setting, Settings, StackCheck, stack_rule
+from policies.rule import About, Rule, Setting, Settings, StackCheck, stack_rule
 
 _BUCKET = "aws:s3/bucket:Bucket"
 _ACCESS = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
@@ -132,7 +132,7 @@ def _about(name: str, description: str, severity: Severity = Severity.HIGH) -> A
     return About(name, description, {"buckets": Setting([], "Buckets that the rule leaves out.")}, severity)
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     stack_rule(
         _about("bucket-public", "Nothing can open a bucket to everybody.", Severity.CRITICAL), _for_each_bucket(public)
     ),

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pulumi_policy import Policy, Severity
+from pulumi_policy import Severity
 
 from policies import payload
 from policies.item import Item
-from policies.rule import About, Setting, Settings, resource_rule
+from policies.rule import About, Rule, Setting, Settings, resource_rule
 
 _COMMANDS = ("command:remote:Command", "command:local:Command")
 _EXEC = re.compile(r"(?m)^[ \t]*ExecStart[ \t]*=((?:.*\\\n)*.*)$")
@@ -229,7 +229,7 @@ def _read(paths: Sequence[str], files: Mapping[str, str]) -> tuple[Mapping[str, 
     return document, ""
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About(
             "open-component",

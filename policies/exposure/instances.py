@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pulumi_policy import Policy, Severity
+from pulumi_policy import Severity
 
 from policies.item import UNKNOWN, Item
-from policies.rule import About, Setting, Settings, resource_rule
+from policies.rule import About, Rule, Setting, Settings, resource_rule
 
 _INSTANCE = "aws:ec2/instance:Instance"
 _TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
@@ -68,7 +68,7 @@ def _mappings(value: Any) -> list[Mapping[str, Any]]:
     return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About(
             "instance-metadata",

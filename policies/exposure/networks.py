@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import collapse_addresses, ip_network
 from typing import Any
 
-from pulumi_policy import Policy, Severity
+from pulumi_policy import Severity
 
 from policies.item import UNKNOWN, Item
 from policies.patterns import matches
-from policies.rule import About, Setting, Settings, resource_rule
+from policies.rule import About, Rule, Setting, Settings, resource_rule
 
 _GROUPS = ("aws:ec2/securityGroup:SecurityGroup", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
 _RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
@@ -119,7 +119,7 @@ def _is_internal(value: Any) -> bool:
     return value is UNKNOWN or value in (True, "true")
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About(
             "open-to-the-world",

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pulumi_policy import Policy, Severity
+from pulumi_policy import Severity
 
 from policies import payload
 from policies.item import Item, texts_in
-from policies.rule import About, Settings, resource_rule, stack_rule
+from policies.rule import About, Rule, Settings, resource_rule, stack_rule
 
 _COMMANDS = ("command:remote:Command", "command:local:Command")
 _LISTENERS = ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
@@ -77,7 +77,7 @@ def _urls(outputs: Mapping[str, Any]) -> Iterator[str]:
         yield from (url for url in values if isinstance(url, str) and url.lower().startswith("http://"))
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About("plain-http", "Connections to etcd and the API use TLS.", {}, Severity.CRITICAL),
         [*_COMMANDS, *_LISTENERS, *_TARGETS, _PROVIDER],

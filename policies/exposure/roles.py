@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pulumi_policy import Policy, Severity
+from pulumi_policy import Severity
 
 from policies.documents import statements, values
 from policies.item import UNKNOWN, Item
 from policies.patterns import matches
-from policies.rule import About, Setting, Settings, resource_rule
+from policies.rule import About, Rule, Setting, Settings, resource_rule
 
 _ROLE = "aws:iam/role:Role"
 _ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -77,7 +77,7 @@ def _is_everybody(principal: Any) -> bool:
     return principal == "*" or (isinstance(principal, Mapping) and "*" in values(principal, "AWS"))
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About(
             "role-rights",

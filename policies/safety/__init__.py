@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pulumi_policy import Policy
-
+from policies.rule import Rule
 from policies.safety import artifacts, commands, members, plan, protection, rights, rotation, trust
 
 
-def rules() -> list[Policy]:
+def rules() -> list[Rule]:
     """The rules of this family."""
     return [
         *commands.RULES,

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pulumi_policy import EnforcementLevel, Policy, Severity
+from pulumi_policy import EnforcementLevel, Severity
 
 from components.resource_names import NodeResource
 from policies import payload
 from policies.item import UNKNOWN, Item, texts_in
 from policies.patterns import matches
-from policies.rule import About, Setting, Settings, resource_rule
+from policies.rule import About, Rule, Setting, Settings, resource_rule
 
 _COMMANDS = ("command:remote:Command", "command:local:Command")
 _WORKLOADS = "kubernetes:"
@@ -96,7 +96,7 @@ def _images(value: Any) -> Iterator[str]:
             yield from _images(inner)
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About(
             "release-unread",

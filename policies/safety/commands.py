@@ -8,10 +8,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from pulumi_policy import Policy, Severity
+from pulumi_policy import Severity
 
 from policies.item import UNKNOWN, Item, texts_in
-from policies.rule import About, Setting, Settings, resource_rule
+from policies.rule import About, Rule, Setting, Settings, resource_rule
 
 _REMOTE = (
     "command:remote:Command",
@@ -131,7 +131,7 @@ def _is_random(run: str) -> bool:
     return all(count >= len(run) / 16 for count in kinds) and marks <= len(run) / 10 and kinds[0] > len(run) / 8
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About("ssh-host-key", "SSH connections verify the host key.", {}, Severity.CRITICAL), _REMOTE, host_key
     ),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pulumi_policy import EnforcementLevel, Policy
+from pulumi_policy import EnforcementLevel
 
 from policies.item import Item
 from policies.nodes import nodes
-from policies.rule import About, Setting, Settings, stack_rule
+from policies.rule import About, Rule, Setting, Settings, stack_rule
 
 
 def members(items: Sequence[Item], settings: Settings) -> Iterator[tuple[None, str]]:
@@ -28,7 +28,7 @@ def members(items: Sequence[Item], settings: Settings) -> Iterator[tuple[None, s
         )
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     stack_rule(
         About(
             "etcd-members",

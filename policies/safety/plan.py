@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pulumi_policy import Policy, Severity
+from pulumi_policy import Severity
 
 from policies import before
 from policies.item import UNKNOWN, Item
 from policies.nodes import Node, nodes
-from policies.rule import About, Setting, Settings, stack_rule
+from policies.rule import About, Rule, Setting, Settings, stack_rule
 
 _ONE_BY_ONE = "Change one node on the page, run `up`, wait until the cluster is healthy, then change the next node."
 
@@ -124,7 +124,7 @@ def unreadable(error: before.NoStateError) -> str:
     )
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     stack_rule(
         About(
             "control-plane-replacement",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pulumi_policy import EnforcementLevel, Policy
+from pulumi_policy import EnforcementLevel
 
 from policies.certificates.model import DRAFTS, KEY, SELF_SIGNED, is_authority
 from policies.item import Item
 from policies.patterns import matches
-from policies.rule import About, Setting, Settings, resource_rule
+from policies.rule import About, Rule, Setting, Settings, resource_rule
 
 _VOLUME = "aws:ebs/volume:Volume"
 _BUCKET = "aws:s3/bucket:Bucket"
@@ -33,7 +33,7 @@ def protection(item: Item, settings: Settings) -> Iterator[str]:
         )
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About(
             "unprotected",

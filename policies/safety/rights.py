@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pulumi_policy import EnforcementLevel, Policy, Severity
+from pulumi_policy import EnforcementLevel, Severity
 
 from components.rights import BUILT_IN_ROLES, dangers
 from policies.item import Item
 from policies.patterns import matches
-from policies.rule import About, Setting, Settings, resource_rule, stack_rule
+from policies.rule import About, Rule, Setting, Settings, resource_rule, stack_rule
 
 _RBAC = "kubernetes:rbac.authorization.k8s.io/v1:"
 _CLUSTER_BINDING, _BINDING = f"{_RBAC}ClusterRoleBinding", f"{_RBAC}RoleBinding"
@@ -149,7 +149,7 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About(
             "all-rights",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pulumi_policy import Policy, Severity
+from pulumi_policy import Severity
 
 from policies import before
 from policies.item import Item
-from policies.rule import About, Settings, stack_rule
+from policies.rule import About, Rule, Settings, stack_rule
 from policies.safety.plan import unreadable
 
 _OUTPUT = "generations"
@@ -52,7 +52,7 @@ def _outputs(items: Sequence[Item]) -> Mapping[str, object]:
     return next((item.props for item in items if item.type == "pulumi:pulumi:Stack"), {})
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     stack_rule(
         About(
             "rotation-order", "A rotation takes its steps in order: trust, use, stop trusting.", {}, Severity.CRITICAL

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pulumi_policy import EnforcementLevel, Policy, Severity
+from pulumi_policy import EnforcementLevel, Severity
 
 from policies.item import Item
 from policies.patterns import matches
-from policies.rule import About, Setting, Settings, resource_rule
+from policies.rule import About, Rule, Setting, Settings, resource_rule
 
 _RELEASE = "hardway:node:NodeRelease"
 _API_SERVER = "kube-apiserver.service"
@@ -46,7 +46,7 @@ def trust(item: Item, settings: Settings) -> Iterator[str]:
             yield f"{item.name}: {key}: {why}."
 
 
-RULES: list[Policy] = [
+RULES: list[Rule] = [
     resource_rule(
         About(
             "outside-trust",

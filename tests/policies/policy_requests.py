@@ -1,4 +1,4 @@
-"""Sends recorded requests of the engine to the policy pack, through the service of the SDK."""
+"""Sends recorded requests of the engine to the policy pack, through its service."""
 
 import copy
 import json
@@ -9,9 +9,8 @@ from typing import Any
 from conftest import changed
 from google.protobuf import json_format
 from pulumi.runtime.proto import analyzer_pb2
-from pulumi_policy import EnforcementLevel
-from pulumi_policy.policy import _PolicyAnalyzerServicer
 
+from policies.analyzer import Analyzer
 from policies.pack import chosen
 
 DATA = Path(__file__).parent / "data"
@@ -60,8 +59,8 @@ def asked_stack(resources: Iterable[Request], **settings: Any) -> dict[str, list
     return _by_rule(pack.AnalyzeStack(json_format.ParseDict(request, analyzer_pb2.AnalyzeStackRequest()), None))
 
 
-def _pack(settings: Mapping[str, Any]) -> _PolicyAnalyzerServicer:
-    pack = _PolicyAnalyzerServicer("hardway", "1.0.0", chosen({}), EnforcementLevel.MANDATORY)
+def _pack(settings: Mapping[str, Any]) -> Analyzer:
+    pack = Analyzer(chosen({}))
     given = {name.replace("_", "-"): {"properties": values} for name, values in settings.items()}
     pack.Configure(json_format.ParseDict({"policyConfig": given}, analyzer_pb2.ConfigureAnalyzerRequest()), None)
     return pack

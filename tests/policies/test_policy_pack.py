@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from pulumi_policy import Policy
 
 from policies.pack import FAMILIES, chosen
+from policies.rule import Rule
 
 ROOT = Path(__file__).resolve().parents[2]
 PACK = chosen({})
-BY_NAME = {rule.name: rule for rule in PACK}
+BY_NAME = {rule.about.name: rule for rule in PACK}
 
 
-def settings(rule: Policy) -> dict[str, dict]:
-    return rule.config_schema.properties if rule.config_schema else {}
+def settings(rule: Rule) -> dict[str, dict]:
+    return {name: setting.schema() for name, setting in rule.about.settings.items()}
 
 
 def test_families() -> None:
@@ -55,8 +55,7 @@ def test_every_rule_is_documented() -> None:
     rows = dict(re.findall(r"^\| `([a-z-]+)` \|(.*)\|$", page, re.MULTILINE))
     assert rows.keys() == BY_NAME.keys()
     for name, rule in BY_NAME.items():
-        level = rule.enforcement_level.value if rule.enforcement_level else "mandatory"
-        assert level in rows[name]
+        assert rule.about.level.value in rows[name]
         for setting, schema in settings(rule).items():
             default = schema["default"]
             text = f"`{', '.join(default)}`" if isinstance(default, list) else f"{default:g}"

@@ -191,7 +191,8 @@ def _read(data: Values) -> Recording:
         )
         for r in sorted(data["resources"], key=lambda found: str(found["urn"]))
     )
-    return Recording(resources, data["components"], data["outputs"], data["error"], tuple(data["imported"]), data["collects"])
+    imported = tuple(data["imported"])
+    return Recording(resources, data["components"], data["outputs"], data["error"], imported, data["collects"])
 
 
 def page(name: str, change: Mapping[str, Any] | None = None) -> Values:

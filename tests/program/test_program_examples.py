@@ -39,7 +39,7 @@ def subnets_of(page: Page) -> Values:
 def refusals(preview: Recording, limits: Values) -> list[str]:
     """What mandatory resource rules of the policies say about a plan, with these settings of rules."""
     named = {name.replace("-", "_"): values for name, values in limits.items()}
-    advice = {rule.name for rule in chosen({}) if rule.enforcement_level is EnforcementLevel.ADVISORY}
+    advice = {rule.about.name for rule in chosen({}) if rule.about.level is EnforcementLevel.ADVISORY}
     requests = [made(r.type, r.name, r.inputs, protect=r.protect) for r in preview.resources if r.custom]
     found = [asked(request, **named) for request in requests]
     return [text for messages in found for rule, texts in messages.items() if rule not in advice for text in texts]

@@ -136,15 +136,21 @@ def test_no_kubelet_comes_before_an_api_server_and_no_api_server_before_its_etcd
             assert run.comes_after(activations[node], activations[other]), f"{node} does not wait for {other}"
 
 
-def test_workers_are_changed_as_many_at_a_time_as_the_page_says() -> None:
+@pytest.mark.parametrize("at_once", [2, "74%"])
+def test_workers_are_changed_as_many_at_a_time_as_the_page_says(at_once: int | str) -> None:
+    """A per cent is of the four workers, and not of the seven nodes, and is rounded down."""
     nodes = [*page("stacked")["nodes"], *({"name": f"worker-{number}", "roles": ["worker"]} for number in (3, 4))]
-    made = run(page("stacked", {"nodes": nodes, "rollout.maxUnavailable": 2}), lock=lock_data(cluster("stacked").page))
+    change = {"nodes": nodes, "rollout.maxUnavailable": at_once}
+    made = run(page("stacked", change), lock=lock_data(cluster("stacked").page))
     assert made.error is None
     activations = commands(made, "activate")
     names = [f"worker-{number}" for number in range(1, 5)]
     waits = [[made.comes_after(activations[later], activations[earlier]) for earlier in names] for later in names]
     assert [sum(row) for row in waits] == [0, 0, 1, 1]
     assert (waits[2][0], waits[3][1]) == (True, True)
+    # The control plane changes one by one in any case.
+    for earlier, later in itertools.pairwise(["cp-1", "cp-2", "cp-3"]):
+        assert made.comes_after(activations[later], activations[earlier])
 
 
 @ALL

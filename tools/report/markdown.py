@@ -10,6 +10,9 @@ LIMIT = 60_000
 """Bytes of a report. GitHub accepts 65,536 characters."""
 
 _LONGEST = 300
+_MOST_NAMES = 100
+_LEAST_RUN = 4
+_NUMBERED = re.compile(r"(.*?)([0-9]+)")
 _FOLD = 12
 # The last ones show text in another order than it is: https://www.unicode.org/reports/tr9/#Directional_Formatting_Codes.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
@@ -66,6 +69,39 @@ def code(value: object) -> str:
 def codes(values: Iterable[object], separator: str = ", ") -> str:
     """Several code spans."""
     return separator.join(code(value) for value in values)
+
+
+def named(names: Iterable[str], separator: str = ", ") -> str:
+    """Several names in code spans. Four or more with consecutive numbers are one entry, `worker-1` … `worker-500`.
+
+    There are at most a hundred entries: the names of a large cluster alone would fill a comment.
+    """
+    runs: list[list[str]] = []
+    for name in names:
+        if runs and _follows(runs[-1][-1], name):
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    entries = [entry for run in runs for entry in _entries(run)]
+    left_out = sum(count for _, count in entries[_MOST_NAMES:])
+    texts = [text for text, _ in entries[:_MOST_NAMES]]
+    return separator.join([*texts, *([f"… and {left_out} more"] if left_out else [])])
+
+
+def _entries(run: list[str]) -> list[tuple[str, int]]:
+    """The texts for names with consecutive numbers, each with the number of its names."""
+    if len(run) < _LEAST_RUN:
+        return [(code(name), 1) for name in run]
+    return [(f"{code(run[0])} … {code(run[-1])} ({len(run)})", len(run))]
+
+
+def _follows(before: str, after: str) -> bool:
+    """Whether two names differ in the number at their end only, and the second number is the next one."""
+    one, other = _NUMBERED.fullmatch(before), _NUMBERED.fullmatch(after)
+    if not (one and other and one[1] == other[1] and int(one[2]) + 1 == int(other[2])):
+        return False
+    # No reader expects `n010` between `n9` and `n11`.
+    return len(one[2]) == len(other[2]) or "0" not in (one[2][0], other[2][0])
 
 
 def row(cells: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
-from tools.report.markdown import Section, code, codes
+from tools.report.markdown import Section, code, codes, named
 from tools.report.nodes import Difference, NodeChange
 
 _ROLLOUT = (
@@ -24,7 +24,7 @@ def nodes_section(nodes: tuple[NodeChange, ...]) -> Iterator[Section]:
     for node in nodes:
         groups.setdefault(tuple(_lines(node)), []).append(node.name)
     blocks = [
-        "\n".join([f"**{codes(names)}**", *(f"- {line}" for line in lines), ""]) for lines, names in groups.items()
+        "\n".join([f"**{named(names)}**", *(f"- {line}" for line in lines), ""]) for lines, names in groups.items()
     ]
     yield Section("Nodes", tuple(blocks), text=_order(nodes))
 
@@ -33,7 +33,7 @@ def _order(nodes: tuple[NodeChange, ...]) -> str:
     activated = [node for node in nodes if node.kind not in ("removed", "staged")]
     if not activated:
         return ""
-    names = codes((node.name for node in activated), " → ")
+    names = named((node.name for node in activated), " → ")
     if all(node.kind == "new" for node in activated):
         return f"{_START} " + (f"all are healthy, in this order: {names}." if len(activated) > 1 else "it is healthy.")
     return f"{_ROLLOUT}\n\nOrder: {names}."
