@@ -12,7 +12,7 @@ from tools.common.progress import say
 from tools.operate.stack import Stack
 
 _FULL = "does not take the "
-"""What backup.sh says if the place answers and takes nothing: restic has tried for minutes, and no member fares better."""
+"""What backup.sh says if the place answers and takes nothing: restic has tried for minutes, as it would elsewhere."""
 
 
 def take(stack: Stack) -> int:
