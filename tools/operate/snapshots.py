@@ -11,6 +11,9 @@ from tools.common.errors import ToolError
 from tools.common.progress import say
 from tools.operate.stack import Stack
 
+_FULL = "does not take the "
+"""What backup.sh says if the place answers and takes nothing: restic has tried for minutes, as it would elsewhere."""
+
 
 def take(stack: Stack) -> int:
     """Take a snapshot of etcd, and then bring the state of Pulumi to the same place if the state lies in this clone.
@@ -53,4 +56,6 @@ def _first_answer(stack: Stack, commands: Mapping[str, str], stdin: bytes = b"")
         if done.returncode == 0:
             return out
         say(f"{member}: {problem.strip() or out.strip() or 'no answer'}")
+        if _FULL in problem:
+            break
     raise ToolError(f"no member of etcd of stack {stack.name} could do it")

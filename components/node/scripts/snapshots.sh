@@ -55,7 +55,9 @@ because() {
     *'wrong password'*) found="$found. It has snapshots of another cluster, or of a stack that is gone: each cluster needs \
 a prefix or a path of its own" ;;
     esac
-    case $found in '') tail -n 1 "$1" ;; *"$tried"*) echo "$found" ;; *) echo "$found: $tried" ;; esac
+    # An error that restic did not expect has no such word, and its reason lines before its end.
+    [ -n "$found" ] || found=$(tail -n 1 "$1")
+    case $found in *"$tried"*) echo "$found" ;; *) echo "$found: $tried" ;; esac
 }
 
 # A line "TIME ID" for each snapshot of this cluster, the oldest first. Times are in UTC, to the second.
