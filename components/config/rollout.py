@@ -42,8 +42,8 @@ class Rollout(Section):
     """How changes of a running cluster reach its machines. Etcd members and control-plane nodes change one by one."""
 
     max_unavailable: CountOrShare = 1
-    """How many workers may change, and be drained if the change needs that, at the same time: a number, or a per cent of
-    all workers, rounded down, and one at least."""
+    """How many workers may change, and be drained if the change needs that, at the same time: a number, or a per cent
+    of all workers, rounded down, and one at least."""
     drain_timeout: Span = timedelta(minutes=5)
     """How long a drain of a node may take. After that the run fails and the node accepts pods again."""
     health_timeout: Annotated[timedelta, span_rule("30s", "5m or 20m", "s, m or h")] = HEALTH
