@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from bench import backup
 from bench.phases import Phase, medians, phases
 from bench.policies import measure_policies, page_with_policies, policies_table
+from bench.preview import measure_previews
+from bench.preview import table as previews_table
 from bench.rolling import Rolled, median_steps
 from bench.run import OLD, measure, measure_upgrade, measure_worker
 from tests.e2e.support.progress import Reporter, Say
@@ -27,18 +29,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--what",
-        choices=("up", "upgrade", "worker", "policies", "backup"),
+        choices=("up", "upgrade", "worker", "policies", "backup", "preview"),
         default="up",
-        help="what to measure: a new cluster (default), an upgrade, an added worker, the cost of network policies, or "
-        "snapshots of etcd (one run)",
+        help="what to measure: a new cluster (default), an upgrade, an added worker, the cost of network policies, "
+        "snapshots of etcd (one run), or previews of 5, 50 and 500 workers (one run, no machines)",
     )
     options = parser.parse_args(arguments)
     if not 1 <= options.runs <= MOST_RUNS:
         parser.error(f"--runs: {options.runs}; allowed: 1 to {MOST_RUNS}")
     load = os.getloadavg()[0]
     say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
-    runs = 1 if options.what == "backup" else options.runs
+    runs = 1 if options.what in ("backup", "preview") else options.runs
     kinds = {"up": _up, "upgrade": _upgrade, "worker": _worker, "policies": _policies, "backup": _backup}
+    kinds["preview"] = _preview
     found = kinds[options.what](runs, say)
     print(f"{runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
     print(found)
@@ -76,6 +79,10 @@ def _policies(count: int, say: Say) -> str:
 
 def _backup(_: int, say: Say) -> str:
     return backup.table(backup.measure_backup(Stack(NAME, laptop_page(NAME), say)))
+
+
+def _preview(_: int, say: Say) -> str:
+    return previews_table(measure_previews(say))
 
 
 def _steps(what: str, measure_once: Callable[[Stack], Rolled], count: int, say: Say) -> str:

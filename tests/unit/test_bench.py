@@ -1,13 +1,19 @@
-"""Phases from recorded times, and the table of phases."""
+"""Phases from recorded times, usage of processes, and the tables."""
+
+import json
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
-from bench import backup
+from bench import backup, preview
 from bench.__main__ import table
 from bench.cpu import Sample, busy
 from bench.events import Event
 from bench.phases import BEGUN, DONE, Measured, UnitTimes, medians, phases
 from bench.policies import ISOLATED, OPEN, Turn, page_with_policies, policies_table
+from bench.processes import Usage, descendants, kind_of, parse, watch
 from bench.rolling import Step, steps
 from bench.writes import Latencies
 from components.config import load
@@ -114,3 +120,55 @@ def test_costs_of_snapshots_are_a_table() -> None:
     text = backup.table([backup.Cost(10_000, "all of it is new", 12.3, 8.04, 14.2, 9.96, quiet, busy)])
     assert "| 10,000 | all of it is new | 8.0 | 14 | 10.0 | 8, 21 | 10, 60, 100 | 2 |" in text
     assert text.endswith("Keys of etcd were written: 10,000 in 12 s.")
+
+
+def test_processes_of_a_command() -> None:
+    stat = "{} (a (b) c) S {} 1 1 0 -1 4194560 100 0 0 0 {} 50 0 0 20 0 1 0 100 1000000 25 0"
+    command, child, grandchild, stranger = (
+        parse(stat.format(*values)) for values in ((10, 1, 100), (11, 10, 200), (12, 11, 0), (13, 1, 900))
+    )
+    assert (child.pid, child.parent, child.cpu) == (11, 10, 2.5)
+    assert child.memory == 25 * os.sysconf("SC_PAGE_SIZE")
+    assert descendants(10, [stranger, grandchild, child, command]) == [grandchild, child, command]
+    assert kind_of("/v/bin/python /c/bin/pulumi-language-python-exec --monitor 1") == "program"
+    assert kind_of("/v/bin/python -u -m pulumi.policy 127.0.0.1:1 /p/policies") == "policies"
+    assert kind_of("/c/bin/pulumi-language-python 127.0.0.1:1") == "language host"
+    assert kind_of("/h/plugins/resource-tls-v5.3.1/pulumi-resource-tls 127.0.0.1:1") == "plugins"
+    assert (kind_of("pulumi preview"), kind_of("make"), kind_of("")) == ("engine", "other", "")
+
+
+def test_usage_is_of_the_command_and_its_children(tmp_path: Path) -> None:
+    burn = "x = 0\nwhile __import__('time').process_time() < 0.6: x += 1"
+    found = watch(["sh", "-c", f'{sys.executable} -c "{burn}"; true'], tmp_path, os.environ, tmp_path / "log")
+    assert 0.2 < found.total < 2 and found.memory > 1 << 20
+    with pytest.raises(AssertionError, match="no good"):
+        watch(["sh", "-c", "echo no good; exit 3"], tmp_path, os.environ, tmp_path / "log")
+
+
+def test_the_replay_registers_what_others_need_first() -> None:
+    def one(urn: str, parent: str = "stack", provider: str = "", *dependencies: str) -> dict[str, object]:
+        others = {"deletedWith": "", "dependencies": dependencies, "replaceWith": []}
+        return {"urn": urn, "parent": parent, "provider": provider, **others}
+
+    found = preview.ordered([one("a", "b", "", "c"), one("b"), one("c", "b", "d"), one("d")])
+    assert [resource["urn"] for resource in found] == ["b", "d", "c", "a"]
+
+
+def test_the_table_of_previews_has_ratios() -> None:
+    ours, floor = Usage(30.0, {"program": 20.0, "engine": 10.0}, 10**9), Usage(20.0, {"engine": 12.0}, 10**8)
+    text = preview.table([preview.Cost(500, 7708, Usage(45.0, {"policies": 5.0}, 2 * 10**9), ours, floor)])
+    assert "| 500 | 7,708 | 45.0 | 30.0 | 20.0 | 1.5 | 30.0 | 12.0 | 2.5 | 2000 |" in text
+    assert "500 workers with policies, CPU in seconds: policies 5.0." in text
+
+
+def test_resources_of_a_preview_are_counted_by_type() -> None:
+    def event(op: str, kind: str) -> str:
+        return json.dumps({"resourcePreEvent": {"metadata": {"op": op, "type": kind}}})
+
+    log = "\n".join([event("create", "a"), event("create", "a"), event("same", "a"), '{"summaryEvent": {}}'])
+    assert preview.created(log) == {"a": 2}
+
+
+@pytest.mark.parametrize("workers", preview.WORKERS)
+def test_the_page_of_a_measured_preview_is_accepted(workers: int) -> None:
+    assert len(load(preview.page(workers)).nodes) == workers + 3

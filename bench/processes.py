@@ -1,0 +1,110 @@
+"""Which processes of a command use how much CPU and memory: /proc, see proc(5)."""
+
+import os
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_EVERY_SECONDS = 0.2
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_KINDS = (
+    ("pulumi-language-python-exec", "program"),
+    ("pulumi.policy", "policies"),
+    ("pulumi-language-python", "language host"),
+    ("pulumi-resource-", "plugins"),
+    ("pulumi", "engine"),
+)
+"""The first text that a command line contains says what the process is."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """One line of /proc/PID/stat. `cpu` is in seconds, `memory` is the resident set in bytes."""
+
+    pid: int
+    parent: int
+    cpu: float
+    memory: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """`seconds` from the start to the end, `cpu` in seconds by kind of process, the largest sum of memory in bytes."""
+
+    seconds: float
+    cpu: Mapping[str, float]
+    memory: int
+
+    @property
+    def total(self) -> float:
+        """Seconds of CPU of all processes."""
+        return sum(self.cpu.values())
+
+
+def watch(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> Usage:
+    """Run a command to its end. Raises AssertionError with the end of its output if it fails."""
+    seen: dict[int, tuple[str, float]] = {}
+    begun, peak = time.monotonic(), 0
+    with log.open("w") as output:
+        running = subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=output, stderr=output)
+        while running.poll() is None:
+            family = descendants(running.pid, _processes())
+            peak = max(peak, sum(process.memory for process in family))
+            for process in family:
+                # A process is another one after exec.
+                seen[process.pid] = (
+                    kind_of(_command_line(process.pid)) or seen.get(process.pid, ("other",))[0],
+                    process.cpu,
+                )
+            time.sleep(_EVERY_SECONDS)
+    assert running.returncode == 0, log.read_text()[-3000:]
+    cpu = Counter[str]()
+    for kind, used in seen.values():
+        cpu[kind] += used
+    return Usage(time.monotonic() - begun, dict(cpu), peak)
+
+
+def parse(stat: str) -> Process:
+    """The content of /proc/PID/stat. The name of a program may have spaces and parentheses."""
+    pid, _, rest = stat.partition(" (")
+    fields = rest.rpartition(") ")[2].split()
+    return Process(int(pid), int(fields[1]), (int(fields[11]) + int(fields[12])) / _TICKS, int(fields[21]) * _PAGE)
+
+
+def descendants(root: int, processes: Iterable[Process]) -> list[Process]:
+    """A process with its children, their children, and so on."""
+    known = list(processes)
+    family, more = {root}, True
+    while more:
+        found = {process.pid for process in known if process.parent in family} - family
+        family |= found
+        more = bool(found)
+    return [process for process in known if process.pid in family]
+
+
+def kind_of(command_line: str) -> str:
+    """What a process is. Empty if the process has ended and has no command line any more."""
+    if not command_line:
+        return ""
+    return next((kind for text, kind in _KINDS if text in command_line), "other")
+
+
+def _processes() -> list[Process]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found.append(parse(path.read_text()))
+        except OSError:
+            continue
+    return found
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
