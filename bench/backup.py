@@ -123,10 +123,13 @@ def _fill(member: Machine, first: int, last: int) -> None:
         while [ $number -lt {last} ]; do
             {{
                 echo
-                openssl rand -base64 -A {_BATCH * _VALUE_BYTES * 3 // 4} | fold -w {_VALUE_BYTES} |
+                openssl rand {_BATCH * _VALUE_BYTES * 3 // 4} | base64 -w 0 | fold -w {_VALUE_BYTES} |
                     awk -v first=$number '{{ printf "put /hardway/bench/%d %s\\n", first + NR - 1, $0 }}'
                 printf '\\n\\n\\n'
             }} | {etcdctl("txn")} >/dev/null
             number=$((number + {_BATCH}))
         done"""
     member.run(f"set -eu\n{script}", timeout=_FILL_SECONDS).ok()
+    ask = etcdctl("get /hardway/bench/ --prefix --count-only --write-out=fields")
+    count = member.run(f"{ask} | sed -n 's/.*Count. : //p'")
+    assert int(count.ok()) >= last, f"etcd has {count.ok().strip()} of {last} keys"
