@@ -28,7 +28,8 @@ def bob(world: World) -> dict[str, Any]:
 
 
 def test_the_service_allows_what_no_role_allows(world: World, bob: dict[str, Any]) -> None:
-    assert world.rendered.ask(PODS, **bob)[0] == 200
+    # On a busy host, the first answer may take longer than an API server waits.
+    becomes(lambda: world.rendered.ask(PODS, **bob)[0], 200, 60, "the service answers")
     status, refusal = world.rendered.ask(SECRETS, **bob)
     assert status == 403 and 'User "corp:bob" cannot list' in refusal["message"]
     assert {review["apiVersion"] for review in world.rights.asked} == {"authorization.k8s.io/v1"}

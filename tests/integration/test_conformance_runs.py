@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -58,17 +59,33 @@ def options(server: ApiServer) -> Sequence[str]:
     return [f"--kubeconfig={server.folder / 'admin.kubeconfig'}", "--provider=skeleton", "--disable-log-dump"]
 
 
-def test_the_suite_is_that_of_the_certified_program(programs: Programs, tmp_path: Path) -> None:
-    """462 specs of 1.37.1, of which 29 must not run beside others."""
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, in the place of /tmp."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_the_suite_is_that_of_the_certified_program(programs: Programs, tmp_path: Path, temporary: Path) -> None:
+    """462 specs of 1.37.1, of which 29 must not run beside others. Specs make folders, also when they are listed."""
     known = ginkgo.known(programs, tmp_path)
+    assert [*temporary.iterdir()] == []
     assert (len(known), sum(spec.is_serial for spec in known.values())) == (462, 29)
     assert not known[PASSES].is_serial and known[SERIAL].is_serial
 
 
 def test_exactly_the_chosen_specs_run(
-    programs: Programs, server: ApiServer, kubectl: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    programs: Programs,
+    server: ApiServer,
+    kubectl: list[str],
+    tmp_path: Path,
+    temporary: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """In both rounds; the reports have the results, and the namespaces of the specs go."""
+    """In both rounds; the reports have the results, and the namespaces and the temporary files of the specs go."""
     before = namespaces.names(kubectl)
     found = {}
     for each in ginkgo.rounds([Spec(PASSES, False), Spec(SERIAL, True)], 2):
@@ -80,6 +97,7 @@ def test_exactly_the_chosen_specs_run(
     assert "1 of 1 specs: 1 passed, 0 failed" in capfd.readouterr().err
     assert namespaces.remove(kubectl, before) == set()
     assert namespaces.names(kubectl) == before
+    assert [*temporary.iterdir()] == []
 
 
 def test_an_interrupted_run_leaves_no_process_and_no_namespace(

@@ -60,7 +60,8 @@ def known(programs: Programs, folder: Path) -> dict[str, Spec]:
         command = [str(programs.e2e), *options, f"--ginkgo.json-report={report}", "--provider=skeleton"]
         log = folder / "list.log"
         log.unlink(missing_ok=True)
-        run_logged(command, log, Progress("the list of specs"), cwd=Path(temporary))
+        env = {**os.environ, **_own_files(temporary)}
+        run_logged(command, log, Progress("the list of specs"), cwd=Path(temporary), env=env)
         return specs.conformance(report.read_text())
 
 
@@ -79,10 +80,14 @@ def run(programs: Programs, each: Round, folder: Path, options: Sequence[str], e
     log = folder / f"{each.name}.log"
     watch = Watch(len(each.specs))
     at_once = f"{each.processes} at once" if each.processes > 1 else "one at a time"
-    with Progress(f"{len(each.specs)} specs, {at_once}") as progress, log.open("w", buffering=1) as output:
+    with (
+        tempfile.TemporaryDirectory(prefix="hardway-conformance-") as temporary,
+        Progress(f"{len(each.specs)} specs, {at_once}") as progress,
+        log.open("w", buffering=1) as output,
+    ):
         process = subprocess.Popen(
             command,
-            env=dict(environment),
+            env={**environment, **_own_files(temporary)},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -108,6 +113,11 @@ def run(programs: Programs, each: Round, folder: Path, options: Sequence[str], e
         lines = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
         raise ToolError(f"ginkgo wrote no report; the end of {log}:\n{lines}")
     return report.read_text()
+
+
+def _own_files(folder: str) -> dict[str, str]:
+    """Let temporary files go into this folder: specs of kubectl leave folders behind, also if they are only listed."""
+    return {"TMPDIR": folder}
 
 
 def _read(process: subprocess.Popen[str], output: TextIO, watch: Watch) -> None:
