@@ -42,6 +42,8 @@ def test_hosts_are_reached_in_another_way_and_only_containerd_restarts(
     cluster: Cluster, place: Site, second: KeyPair, say: Say
 ) -> None:
     """All values at once, then back, with the key as text. Of these values, running programs read the proxy only."""
+    # Another test may have left another page.
+    assert cluster.stack.up().code == 0
     page, before = cluster.stack.page, invocations(cluster)
     own = page["hardway:machines"]
     first = place.hosts[NODES[0]]
