@@ -40,8 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load = os.getloadavg()[0]
     say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
     runs = 1 if options.what in ("backup", "preview") else options.runs
-    kinds = {"up": _up, "upgrade": _upgrade, "worker": _worker, "policies": _policies, "backup": _backup}
-    kinds["preview"] = _preview
+    kinds = {
+        "up": _up,
+        "upgrade": _upgrade,
+        "worker": _worker,
+        "policies": _policies,
+        "backup": _backup,
+        "preview": _preview,
+    }
     found = kinds[options.what](runs, say)
     print(f"{runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
     print(found)

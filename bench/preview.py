@@ -22,6 +22,7 @@ from components.config.errors import NAMESPACE
 from tests.e2e.support.progress import Say
 from tools.common.paths import Clone, this_clone
 from tools.operate.envsh import environment
+from tools.operate.stack import GOGC
 
 WORKERS = (5, 50, 500)
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -134,8 +135,7 @@ def _measure(folder: Path, workers: int, clone: Clone) -> Cost:
         "PULUMI_CONFIG_PASSPHRASE": "bench",
         "PULUMI_DEBUG_COMMANDS": "true",
         "BENCH_RESOURCES": str(folder / "resources.json"),
-        # As in tools/operate/stack.py.
-        "GOGC": "300",
+        "GOGC": GOGC,
     }
     init = ["pulumi", "stack", "init", _STACK, "--no-select", "--non-interactive"]
     subprocess.run(init, cwd=clone.root / "bench" / "replay", env=env, check=True, capture_output=True)

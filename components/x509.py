@@ -135,6 +135,14 @@ def certificates(text: str) -> tuple[Certificate, ...]:
     return tuple(_certificate(block[0], number) for number, block in enumerate(blocks, 1))
 
 
+def certificates_alone(text: str) -> str:
+    """The certificates in a PEM text and nothing else, each line of a block by itself. Raises ValueError.
+
+    Programs written in Go read no block that is indented or on one line, which the page accepts.
+    """
+    return "".join(certificate.pem for certificate in certificates(text))
+
+
 def public_key_of(text: str) -> PublicKey:
     """The public key of the one private key in a PEM text.
 

@@ -175,6 +175,17 @@ class ReleaseMachine(ScratchMachine):
         self.copy_scripts(new)
         return new
 
+    def whole_payload(self, artifacts: str) -> Path:
+        """A folder with an unpacked payload of one unit, a.service. `artifacts` are the lines of that table."""
+        new = self.incoming()
+        for table in ("units", "commands", "users", "groups", "directories", "versions"):
+            (new / "tables" / table).touch()
+        (new / "tables/artifacts").write_text(artifacts)
+        for folder in ("cfg", "units", "health", "ssl"):
+            (new / folder).mkdir(exist_ok=True)
+        (new / "units/a.service").write_text("[Install]\n")
+        return new
+
     def copy_scripts(self, folder: Path) -> None:
         """Copy the scripts of a payload into the folder of a release."""
         for name in scripts.TRAVELLING:

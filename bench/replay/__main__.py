@@ -12,10 +12,8 @@ from pathlib import Path
 from google.protobuf import json_format
 from pulumi.runtime import get_root_resource, settings
 from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.rpc import UNKNOWN
 from pulumi.runtime.sync_await import _sync_await
-
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""The id of a resource that a preview would create: pulumi/sdk/go/common/resource/plugin/rpc.go."""
 
 recorded = json.loads(Path(os.environ["BENCH_RESOURCES"]).read_text())
 monitor = settings.get_monitor()
@@ -33,6 +31,7 @@ def register(resource: dict) -> resource_pb2.RegisterResourceResponse:
     provider = ""
     if resource["provider"]:
         answer = made[resource["provider"]].result()
+        # A provider that the preview would create has no id yet.
         provider = f"{answer.urn}::{answer.id or UNKNOWN}"
     request = resource_pb2.RegisterResourceRequest(
         type=resource["type"],

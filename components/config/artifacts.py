@@ -9,7 +9,7 @@ from pydantic import Field
 
 from components.config.names import (
     Url,
-    certificates_problem,
+    certificates_rule,
     is_domain,
     is_ipv4,
     is_network,
@@ -17,7 +17,7 @@ from components.config.names import (
     url_problem,
 )
 from components.config.section import Choice, Rule, Section
-from components.x509 import certificates
+from components.x509 import certificates_alone
 
 
 def _registry_problem(value: str) -> str | None:
@@ -57,12 +57,7 @@ _EXCEPTION = Rule(
 )
 
 
-_AUTHORITIES = Rule(
-    "certificates",
-    "certificates in PEM form: authorities of which one has certified the mirror",
-    certificates_problem,
-    public=True,
-)
+_AUTHORITIES = certificates_rule("the mirror")
 
 
 class Proxy(Section):
@@ -113,8 +108,8 @@ class Artifacts(Section):
 
     @property
     def authorities(self) -> str:
-        """The certificates of `certificate_authority` alone, in PEM, as curl and Go read them."""
-        return "".join(one.pem for one in certificates(self.certificate_authority or ""))
+        """The certificates of `certificate_authority` alone, in PEM, as curl and Go read them. Empty if it is unset."""
+        return certificates_alone(self.certificate_authority) if self.certificate_authority is not None else ""
 
     def secure_mirrors(self) -> Iterator[str]:
         """The URLs of the page from which nodes fetch over https."""

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from components.config.durations import span_rule
 from components.config.existing import Flag, PrivateKey
-from components.config.names import DirectoryPath, Port, San, certificates_problem, url_problem
+from components.config.names import DirectoryPath, Port, San, certificates_rule, url_problem
 from components.config.section import Rule, Section, whole
 from components.config.ssh import HostKey, UserName
 
@@ -81,12 +81,7 @@ _REGION_NAME = _matches(
     "a region",
 )
 _SECRET_WORD = _matches(_WORD, "secret", _WORDS, "a word", private=True)
-_CERTIFICATES = Rule(
-    "certificates",
-    "certificates in PEM form: authorities of which one has certified the server, or the certificate of the server",
-    certificates_problem,
-    public=True,
-)
+_CERTIFICATES = certificates_rule("the server, or the certificate of the server")
 _Count = Annotated[int, whole("whole number", 0, 1000, "snapshots")]
 _Days = Annotated[int, whole("whole number", 1, 3650, "days")]
 

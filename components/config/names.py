@@ -137,6 +137,12 @@ def certificates_problem(value: str) -> str | None:
     return None if "-----BEGIN CERTIFICATE-----" in value else "is not in PEM form"
 
 
+def certificates_rule(certified: str, *, public: bool = True) -> Rule:
+    """A rule for certificates in PEM form that verify a service of others; `certified` names what they verify."""
+    allowed = f"certificates in PEM form: authorities of which one has certified {certified}"
+    return Rule("certificates", allowed, certificates_problem, public=public)
+
+
 ArchitectureKey = Annotated[Architecture, Choice()]
 Address = Annotated[str, Rule("address", "an IPv4 address such as 192.168.10.11", _address_problem)]
 Cidr = Annotated[str, Rule("CIDR", "an IPv4 network such as 10.244.0.0/16, without host bits", _cidr_problem)]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from components.config.names import certificates_problem, https_problem
+from components.config.names import certificates_rule, https_problem
 from components.config.pki import text_rule
 from components.config.section import Choice, Rule, Section, listing
-from components.x509 import certificates
+from components.x509 import certificates_alone
 
 MOST_ISSUERS = 64
 """The limit of `ValidateAuthenticationConfiguration` in k8s.io/apiserver/pkg/apis/apiserver/validation."""
@@ -54,11 +54,7 @@ def _expression_problem(value: str) -> str | None:
 PREFIX_RULE = Rule("name prefix", _PREFIX_ALLOWED, _prefix_problem)
 EXPRESSION_RULE = Rule("expression", "an expression of CEL, at most 4096 characters", _expression_problem)
 _URL = Rule("URL", "https://HOST[:PORT][/PATH], without user, query and fragment", strict_https_problem)
-_AUTHORITIES = Rule(
-    "certificates",
-    "certificates in PEM form: authorities of which one has certified the server of the issuer",
-    certificates_problem,
-)
+_AUTHORITIES = certificates_rule("the server of the issuer", public=False)
 
 
 class NameMapping(Section):
@@ -132,6 +128,4 @@ class Issuer(Section):
         Go reads no block that is indented or on one line, which the rules of the page accept, and an API server that
         finds no certificate does not start.
         """
-        if self.certificate_authority is None:
-            return ""
-        return "".join(one.pem for one in certificates(self.certificate_authority))
+        return certificates_alone(self.certificate_authority) if self.certificate_authority is not None else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from components.config.names import certificates_problem, https_problem
+from components.config.names import certificates_rule, https_problem
 from components.config.pki import text_rule
 from components.config.section import Rule, Section
 
@@ -27,12 +27,7 @@ _URL = Rule(
     convert=lambda value: value.rstrip("/"),
     public=True,
 )
-_BUNDLE = Rule(
-    "certificates",
-    "certificates in PEM form: authorities of which one has certified the service",
-    certificates_problem,
-    public=True,
-)
+_BUNDLE = certificates_rule("the service")
 _AUTH_KEY = Rule(
     "authentication key",
     f"an even number of hexadecimal digits, at least {LEAST_HEX}: the `key` of the type `standard` of cfssl",

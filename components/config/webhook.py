@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from components.config.names import certificates_problem
+from components.config.names import certificates_rule
 from components.config.oidc import strict_https_problem
 from components.config.section import Rule, Section
-from components.x509 import certificates
+from components.x509 import certificates_alone
 
 _URL = Rule("URL", "https://HOST[:PORT][/PATH], without user, query and fragment", strict_https_problem, public=True)
-_AUTHORITIES = Rule(
-    "certificates",
-    "certificates in PEM form: authorities of which one has certified the service",
-    certificates_problem,
-    public=True,
-)
+_AUTHORITIES = certificates_rule("the service")
 
 
 class Webhook(Section):
@@ -30,4 +25,4 @@ class Webhook(Section):
     @property
     def authorities(self) -> str:
         """The certificates of `certificate_authority` alone, in PEM, as Go reads them."""
-        return "".join(one.pem for one in certificates(self.certificate_authority))
+        return certificates_alone(self.certificate_authority)

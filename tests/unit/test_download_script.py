@@ -2,33 +2,17 @@
 
 import hashlib
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from publisher import Answer, Publisher, authority, publishing, redirect
 from scratch_machine import ScratchMachine
 
-pytest_plugins = ["publisher_fixtures"]
+pytest_plugins = ["fetching_fixtures", "publisher_fixtures"]
 FILE = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(FILE).hexdigest()
 DEAD = "127.0.0.1:1"
 """Nothing listens there."""
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> ScratchMachine:
-    made = ScratchMachine(tmp_path)
-    made.program("sleep")
-    return made
-
-
-@pytest.fixture
-def secure(machine: ScratchMachine) -> Iterator[Publisher]:
-    """A server whose authority curl trusts: the scripts get CURL_CA_BUNDLE."""
-    _, context = authority(machine.folder)
-    with publishing(context) as server:
-        yield server
 
 
 def fetch(machine: ScratchMachine, url: str, sha256: str = SHA256) -> subprocess.CompletedProcess[str]:
@@ -50,26 +34,26 @@ def pauses(machine: ScratchMachine) -> list[str]:
     return [call.removeprefix("sleep ") for call in machine.calls if call.startswith("sleep ")]
 
 
-def test_redirects_are_followed(machine: ScratchMachine, secure: Publisher) -> None:
-    secure.offer("/asset?signature=secret", FILE)
-    url = secure.offer("/release", redirect(secure.url("/asset?signature=secret", "localhost")))
+def test_redirects_are_followed(machine: ScratchMachine, https_server: Publisher) -> None:
+    https_server.offer("/asset?signature=secret", FILE)
+    url = https_server.offer("/release", redirect(https_server.url("/asset?signature=secret", "localhost")))
     done = fetch(machine, url)
     assert (done.returncode, stored(machine), pauses(machine)) == (0, True, []), done.stderr
-    assert secure.asked == ["/release", "/asset?signature=secret"]
+    assert https_server.asked == ["/release", "/asset?signature=secret"]
 
 
-def test_https_never_becomes_http(machine: ScratchMachine, secure: Publisher, plain: Publisher) -> None:
+def test_https_never_becomes_http(machine: ScratchMachine, https_server: Publisher, plain: Publisher) -> None:
     plain.offer("/asset", FILE)
-    url = secure.offer("/release", redirect(plain.url("/asset")))
+    url = https_server.offer("/release", redirect(plain.url("/asset")))
     done = fetch(machine, url)
     assert (done.returncode, stored(machine), plain.asked, pauses(machine)) == (1, False, [], [])
     refused = f'cannot fetch {url}: {plain.url("/asset")}: Protocol "http" not supported or disabled in libcurl; '
     assert f"{refused}a download that begins with https follows no redirect to anything else" in done.stderr
 
 
-def test_a_plain_mirror_may_lead_to_https(machine: ScratchMachine, secure: Publisher, plain: Publisher) -> None:
-    secure.offer("/asset", FILE)
-    done = fetch(machine, plain.offer("/mirror", redirect(secure.url("/asset"))))
+def test_a_plain_mirror_may_lead_to_https(machine: ScratchMachine, https_server: Publisher, plain: Publisher) -> None:
+    https_server.offer("/asset", FILE)
+    done = fetch(machine, plain.offer("/mirror", redirect(https_server.url("/asset"))))
     assert (done.returncode, stored(machine)) == (0, True), done.stderr
 
 
@@ -147,14 +131,14 @@ def test_parts_of_two_files_are_fetched_as_one(machine: ScratchMachine, plain: P
     assert f"the parts of {url} do not fit together; fetches the whole file" in done.stderr
 
 
-def test_a_wrong_byte_names_who_sent_it(machine: ScratchMachine, secure: Publisher) -> None:
+def test_a_wrong_byte_names_who_sent_it(machine: ScratchMachine, https_server: Publisher) -> None:
     wrong = bytes([FILE[0] ^ 1]) + FILE[1:]
     found = hashlib.sha256(wrong).hexdigest()
-    secure.offer("/asset?signature=secret", wrong)
-    url = secure.offer("/release", redirect(secure.url("/asset?signature=secret", "localhost")))
+    https_server.offer("/asset?signature=secret", wrong)
+    url = https_server.offer("/release", redirect(https_server.url("/asset?signature=secret", "localhost")))
     done = fetch(machine, url)
-    assert (done.returncode, stored(machine), len(secure.asked)) == (1, False, 2)
-    leads = f"{url}, which leads to {secure.url('/asset', 'localhost')},"
+    assert (done.returncode, stored(machine), len(https_server.asked)) == (1, False, 2)
+    leads = f"{url}, which leads to {https_server.url('/asset', 'localhost')},"
     assert done.stderr == f"node: {leads} has the sha256 {found}, the lock says {SHA256}\n"
 
 

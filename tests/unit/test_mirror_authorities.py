@@ -3,7 +3,6 @@
 import hashlib
 import subprocess
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from scratch_machine import ReleaseMachine, ScratchMachine
 
 from components.config.errors import ConfigError
 
+pytest_plugins = ["fetching_fixtures"]
 FILE = b"#!/bin/sh\necho kubelet\n"
 SHA256 = hashlib.sha256(FILE).hexdigest()
 REGISTRIES = ("docker.io", "quay.io")
@@ -57,48 +57,35 @@ def test_an_authority_that_verifies_nothing_is_refused() -> None:
     cluster("stacked", {key: GIVEN[key] for key in ("artifacts.registryMirrors", "artifacts.certificateAuthority")})
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> ScratchMachine:
-    made = ScratchMachine(tmp_path)
-    made.program("sleep")
-    return made
-
-
-@pytest.fixture
-def mirror(machine: ScratchMachine) -> Iterator[Publisher]:
-    """A server with an authority of its own."""
-    _, context = authority(machine.folder)
-    with publishing(context) as server:
-        yield server
-
-
 def fetch(machine: ScratchMachine, url: str, *, trusted: Path | None, folder: Path) -> subprocess.CompletedProcess[str]:
     settings = f"authorities_file={trusted or ''} authorities_folder={folder}"
     return machine.call(("apply", "stage", "download"), f"{settings}\nfetch {SHA256} - {url}")
 
 
 def test_programs_come_from_a_mirror_with_the_authority_of_the_page(
-    machine: ScratchMachine, mirror: Publisher, tmp_path: Path
+    machine: ScratchMachine, https_server: Publisher, tmp_path: Path
 ) -> None:
-    url = mirror.offer("/kubelet", FILE)
+    url = https_server.offer("/kubelet", FILE)
     empty = tmp_path / "empty"
     empty.mkdir()
     refused = fetch(machine, url, trusted=None, folder=empty)
-    assert refused.returncode == 1 and mirror.asked == []
+    assert refused.returncode == 1 and https_server.asked == []
     assert "for a mirror, artifacts.certificateAuthority of the page names more authorities" in refused.stderr
     done = fetch(machine, url, trusted=machine.folder / "authority.pem", folder=empty)
-    assert (done.returncode, mirror.asked) == (0, ["/kubelet"]), done.stderr
+    assert (done.returncode, https_server.asked) == (0, ["/kubelet"]), done.stderr
 
 
-def test_authorities_of_the_machine_still_count(machine: ScratchMachine, mirror: Publisher, tmp_path: Path) -> None:
+def test_authorities_of_the_machine_still_count(
+    machine: ScratchMachine, https_server: Publisher, tmp_path: Path
+) -> None:
     """A mirror may redirect to a server of the internet, and a page may have a public mirror of images."""
     folder, other = tmp_path / "certs", tmp_path / "corp.pem"
     folder.mkdir()
     other.write_text(CHAIN)
     (folder / "public.pem").write_bytes((machine.folder / "authority.pem").read_bytes())
     subprocess.run(["openssl", "rehash", str(folder)], check=True)
-    done = fetch(machine, mirror.offer("/kubelet", FILE), trusted=other, folder=folder)
-    assert (done.returncode, mirror.asked) == (0, ["/kubelet"]), done.stderr
+    done = fetch(machine, https_server.offer("/kubelet", FILE), trusted=other, folder=folder)
+    assert (done.returncode, https_server.asked) == (0, ["/kubelet"]), done.stderr
 
 
 def test_a_release_brings_its_authorities(tmp_path: Path) -> None:
@@ -107,13 +94,7 @@ def test_a_release_brings_its_authorities(tmp_path: Path) -> None:
     with publishing(context) as server:
         url = server.offer("/kubelet", FILE)
         machine = ReleaseMachine(tmp_path / "machine")
-        new = machine.incoming()
-        made = {"units": "", "commands": "", "users": "", "groups": "", "directories": "", "versions": ""}
-        for table, text in (made | {"artifacts": f"{SHA256} - {url} kubelet -\n"}).items():
-            (new / "tables" / table).write_text(text)
-        for folder in ("cfg", "units", "health", "ssl"):
-            (new / folder).mkdir(exist_ok=True)
-        (new / "units/a.service").write_text("[Install]\n")
+        new = machine.whole_payload(f"{SHA256} - {url} kubelet -\n")
         (new / "cfg/mirror-ca.pem").write_bytes(bundle.read_bytes())
         done = machine.apply("stage", "abc", str(new))
         assert (done.returncode, server.asked) == (0, ["/kubelet"]), done.stderr

@@ -16,6 +16,7 @@ from components.config.existing import ExistingSection
 from components.machines.needs import needs_of
 from components.node.model import Unit
 
+pytest_plugins = ["fetching_fixtures"]
 FILE = b"#!/bin/sh\necho kubelet\n"
 SHA256 = hashlib.sha256(FILE).hexdigest()
 URL = "http://releases.invalid/kubelet"
@@ -112,13 +113,6 @@ def test_a_host_has_to_reach_the_proxy_and_not_what_is_behind_it() -> None:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> ScratchMachine:
-    made = ScratchMachine(tmp_path)
-    made.program("sleep")
-    return made
-
-
-@pytest.fixture
 def proxy() -> Iterator[Publisher]:
     with publishing() as server:
         yield server
@@ -175,13 +169,7 @@ def test_a_release_brings_its_proxy(tmp_path: Path, proxy: Publisher) -> None:
     """A whole `stage` of a machine that has no release yet."""
     proxy.offer(URL, FILE)
     machine = ReleaseMachine(tmp_path)
-    new = machine.incoming()
-    made = {"units": "", "commands": "", "users": "", "groups": "", "directories": "", "versions": ""}
-    for table, text in (made | {"artifacts": f"{SHA256} - {URL} kubelet -\n"}).items():
-        (new / "tables" / table).write_text(text)
-    for folder in ("cfg", "units", "health", "ssl"):
-        (new / folder).mkdir(exist_ok=True)
-    (new / "units/a.service").write_text("[Install]\n")
+    new = machine.whole_payload(f"{SHA256} - {URL} kubelet -\n")
     (new / "cfg/proxy").write_text(f"http_proxy={proxy.url()}\n")
     done = machine.apply("stage", "abc", str(new))
     assert (done.returncode, proxy.asked) == (0, [URL]), done.stderr

@@ -25,6 +25,9 @@ from tools.operate import judgement, locks, protected, takeover, unfinished
 from tools.operate.envsh import environment, prepare_state
 from tools.operate.foreground import interrupts_left_to_child, temporary_folder
 
+GOGC = "300"
+"""For the engine and its plugins, which run for seconds, and would spend a tenth of that time on garbage collection."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -298,8 +301,7 @@ class Stack:
         locks.release_dead(self.clone.state)
         with temporary_folder(self._folder) as temporary, interrupts_left_to_child():
             env = environment(self.clone, self.name, os.environ) | {"TMPDIR": str(temporary)} | variables
-            # Engine and plugins run for seconds, and would spend a tenth of that time on garbage collection.
-            env.setdefault("GOGC", "300")
+            env.setdefault("GOGC", GOGC)
             # With this variable, Python would compile the program again in every run.
             env.pop("PYTHONDONTWRITEBYTECODE", None)
             return subprocess.run(["pulumi", *arguments], cwd=self.clone.root, env=env, check=False).returncode

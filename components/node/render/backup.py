@@ -10,7 +10,7 @@ from components.node.model import ROOT, Directory, NodeFile, NodePart, Ref, sche
 from components.node.render.etcd import USER
 from components.node.render.systemd import SANDBOX
 from components.pki.names import BACKUP_CREDENTIALS, BACKUP_KEY
-from components.x509 import certificates
+from components.x509 import certificates_alone
 
 WORK = "/var/lib/hardway-backup"
 SETTINGS = "cfg/backup.env"
@@ -53,8 +53,7 @@ def _files(backup: Backup) -> list[NodeFile]:
     files = []
     if isinstance(target, S3Target):
         if target.ca:
-            # The certificates alone: Go, in which restic is written, reads no block that is indented or on one line.
-            files.append(NodeFile(_CA, "".join(one.pem for one in certificates(target.ca))))
+            files.append(NodeFile(_CA, certificates_alone(target.ca)))
         if target.access_key_id:
             files.append(NodeFile(_ENVIRONMENT, Ref(BACKUP_CREDENTIALS), USER, 0o640))
     return files

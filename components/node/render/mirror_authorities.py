@@ -10,4 +10,5 @@ AUTHORITIES = "cfg/mirror-ca.pem"
 
 def authorities_file(page: Page) -> NodeFile | None:
     """Certificates in PEM. None if the page names no authority."""
-    return NodeFile(AUTHORITIES, page.artifacts.authorities) if page.artifacts.certificate_authority else None
+    authorities = page.artifacts.authorities
+    return NodeFile(AUTHORITIES, authorities) if authorities else None
