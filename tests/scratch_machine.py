@@ -178,7 +178,7 @@ class ReleaseMachine(ScratchMachine):
     def whole_payload(self, artifacts: str) -> Path:
         """A folder with an unpacked payload of one unit, a.service. `artifacts` are the lines of that table."""
         new = self.incoming()
-        for table in ("units", "commands", "users", "groups", "directories", "versions"):
+        for table in ("units", "commands", "users", "readers", "directories", "versions"):
             (new / "tables" / table).touch()
         (new / "tables/artifacts").write_text(artifacts)
         for folder in ("cfg", "units", "health", "ssl"):

@@ -24,15 +24,19 @@ class Ref:
 
 @dataclass(frozen=True)
 class NodeFile:
-    """A file of a release: `path` is relative to the release (`cfg/…`, `ssl/…`), the owner is always root.
+    """A file of a release: `path` is relative to the release (`cfg/…`, `ssl/…`), owner and group are always root.
 
-    If only one service may read the file, then `group` is the user of this service and the mode is 0640.
+    If one service besides root may read the file, then `reader` is the user of this service, and the mode is 0600.
     """
 
     path: str
     content: str | Ref
-    group: str = "root"
     mode: int = 0o644
+    reader: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.reader and self.mode != 0o600:
+            raise ValueError(f"{self.path} is for {self.reader} alone, but its mode is {self.mode:o}; allowed: 600")
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def release_payload(
             for source in artifact.sources
             for name, place in source.files.items()
         ],
-        "groups": [(f.group, f.path) for f in part.files if f.group != "root"],
+        "readers": [(f.reader, f.path) for f in part.files if f.reader],
         "users": [(user,) for user in part.users],
         "commands": [(command,) for command in part.commands],
         "certificates": [(unit.name, *unit.shows) for unit in part.units if unit.shows],

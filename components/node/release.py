@@ -46,7 +46,7 @@ def material_files(part: NodePart) -> dict[str, tuple[NodeFile, str]]:
 
 def file_digest(file: NodeFile, identity: str) -> str:
     """The digest of a file in a manifest. `identity` is the text of the file or the public identity of its material."""
-    return _digest(identity, file.group, file.mode)
+    return _digest(identity, file.reader or "root", file.mode)
 
 
 def fixed_manifest(part: NodePart, artifacts: Mapping[str, Artifact]) -> dict[str, str]:

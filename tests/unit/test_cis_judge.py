@@ -8,7 +8,7 @@ import pytest
 from tools.cis import table
 from tools.cis.answers import Answer
 from tools.cis.benchmark import NODE, POLICIES, Control
-from tools.cis.findings import FAIL, PASS, WARN, Finding, Machine, Measurement, parse
+from tools.cis.findings import FAIL, NOT_APPLICABLE, PASS, WARN, Finding, Machine, Measurement, parse
 from tools.cis.judge import API, Verdict, judge
 
 # Output of `kube-bench run --json` (0.15.6, cis-1.12, target node) on a host without Kubernetes.
@@ -67,6 +67,20 @@ def test_an_answer_counts_only_with_its_measurement() -> None:
     assert verdict(FILES, states, Answer("Nothing to measure.")).problems == ()
 
 
+def test_a_machine_that_is_shown_to_have_nothing_of_the_kind_is_not_concerned() -> None:
+    """The worst finding of the others counts. Without the proof, FAIL stays, and somebody has to act."""
+    answer = Answer("There is no such file.", "test", applies=False)
+    states = {"cp-1": PASS, "worker-1": FAIL}
+    found = verdict(FILES, states, answer, {"worker-1": YES})
+    assert (found.problems, found.state, found.findings["worker-1"].state) == ((), PASS, NOT_APPLICABLE)
+    assert (table.cell(found, ["cp-1"]), table.cell(found, ["worker-1"])) == ("PASS", "N/A")
+    everywhere = verdict(FILES, dict.fromkeys(states, FAIL), answer, dict.fromkeys(states, YES))
+    assert everywhere.state == NOT_APPLICABLE
+    assert table.summary([found, everywhere]) == "2 controls: 1 PASS, 0 FAIL, 0 WARN, 1 N/A; 0 open"
+    there = verdict(FILES, states, answer, {"worker-1": NO})
+    assert there.state == FAIL and there.problems[0].endswith("the answer does not hold: no mode 600")
+
+
 def test_a_policy_is_measured_with_kubectl_or_on_the_machines() -> None:
     """kube-bench says nothing about policies, so each needs an answer."""
     states = {"cp-1": PASS, "worker-1": PASS}
@@ -101,7 +115,7 @@ def test_the_page_shows_each_control_by_kind_of_machine() -> None:
     act = page[page.index("Somebody has to act:") :]
     assert act[1] == "- machine cp-2 was not judged: no answer within 600 s"
     assert act[2] == "- 4.1.1 cp-1: FAIL without an answer: permissions=644"
-    assert page[-1] == "2 controls: 0 PASS, 1 FAIL (0 answered *), 1 WARN (1 answered *); 1 open"
+    assert page[-1] == "2 controls: 0 PASS, 1 FAIL (0 answered *), 1 WARN (1 answered *), 0 N/A; 1 open"
 
 
 def test_programs_get_the_same() -> None:

@@ -93,7 +93,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fixture:
 def test_what_passes_or_is_answered_ends_with_zero(stack: Fixture, capsys: pytest.CaptureFixture[str]) -> None:
     assert stack.run() == 0
     page = capsys.readouterr().out
-    assert page.endswith("6 controls: 4 PASS, 0 FAIL, 2 WARN (2 answered *); 0 open\n")
+    assert page.endswith("6 controls: 4 PASS, 0 FAIL, 2 WARN (2 answered *), 0 N/A; 0 open\n")
     assert "- 3.1.1 Ours. Measured: cp-1.\n- 5.1.1 Ours. Measured: the API.\n" in page
 
 

@@ -196,7 +196,7 @@ def test_node_and_rbac_decide_before_the_service() -> None:
 def test_tokens_are_a_file_for_the_api_server_alone() -> None:
     part, flags = of_api_server(given(tokens=[CI]))
     (file,) = (file for file in part.files if file.path == TOKENS)
-    assert file == NodeFile(TOKENS, Ref(STATIC_TOKENS), "kube-apiserver", 0o640)
+    assert file == NodeFile(TOKENS, Ref(STATIC_TOKENS), 0o600, "kube-apiserver")
     assert flags["token-auth-file"] == f"/opt/kubernetes/{TOKENS}" and TOKENS in part.units[0].restart_on
     assert ONE not in repr(part)
 

@@ -164,7 +164,7 @@ def test_material_of_another_node_changes_nothing() -> None:
 # --- names and manifests -----------------------------------------------------------------------------------------
 
 PART = NodePart(
-    files=(NodeFile("cfg/a.conf", "a"), NodeFile("ssl/a.key", Ref("a:key"), "one", 0o640)),
+    files=(NodeFile("cfg/a.conf", "a"), NodeFile("ssl/a.key", Ref("a:key"), 0o600, "one")),
     units=(Unit("a.service", "[Unit]\n", restart_on=("cfg/a.conf",), reload_on=("ssl/a.key",)),),
     directories=(Directory("/d", "one", 0o700),),
     users=("one",),
@@ -174,8 +174,8 @@ KEY = {"a:key": "certificate of a"}
 DIFFERENT = {
     "a file": replace(PART, files=(NodeFile("cfg/a.conf", "b"), PART.files[1])),
     "the place of a file": replace(PART, files=(*PART.files, NodeFile("cfg/b.conf", "a"))),
-    "the mode of a file": replace(PART, files=(PART.files[0], replace(PART.files[1], mode=0o600))),
-    "the group of a file": replace(PART, files=(PART.files[0], replace(PART.files[1], group="two"))),
+    "the mode of a file": replace(PART, files=(replace(PART.files[0], mode=0o600), PART.files[1])),
+    "the reader of a file": replace(PART, files=(PART.files[0], replace(PART.files[1], reader="two"))),
     "a unit": replace(PART, units=(replace(PART.units[0], text="[Unit]\n#\n"),)),
     "a directory": replace(PART, directories=(Directory("/d", "one", 0o750),)),
     "a user": replace(PART, users=("one", "two")),

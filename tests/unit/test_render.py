@@ -48,7 +48,8 @@ def node(name: str, of: str) -> str:
 def _file(file: NodeFile) -> str:
     content = f"<material {file.content.name}>\n" if isinstance(file.content, Ref) else file.content
     end = "" if content.endswith("\n") else "\n(without a line break at its end)\n"
-    return f"# file {file.path} root:{file.group} {file.mode:04o}\n{content}{end}"
+    reader = f", read by {file.reader}" if file.reader else ""
+    return f"# file {file.path} root:root {file.mode:04o}{reader}\n{content}{end}"
 
 
 def _unit(unit: Unit) -> str:

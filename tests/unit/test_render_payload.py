@@ -58,7 +58,7 @@ def test_tables_are_records_of_words() -> None:
         "artifacts": 5,
         "versions": 2,
         "directories": 3,
-        "groups": 2,
+        "readers": 2,
         "users": 1,
         "commands": 1,
         "network": 2,

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from clusters import NAMES, Cluster, cluster
@@ -142,19 +143,43 @@ def test_a_service_can_read_its_keys_and_nobody_else_can(name: str, node: str) -
     secret = {f.path: f for f in part.files if isinstance(f.content, Ref) and not _is_public(f.content)}
     assert secret
     for file in secret.values():
-        assert file.mode == (0o600 if file.group == "root" else 0o640), file.path
-        assert file.group in {"root", *part.users}, file.path
+        assert file.mode == 0o600, file.path
+        assert file.reader in {None, *part.users}, file.path
     for unit in part.units:
         user = re.search(r"^User=(.*)$", unit.text, re.M)
         for path in secret.keys() & set(named_by(unit, part)):
-            assert secret[path].group == (user[1] if user else "root"), f"{unit.name} needs {path}"
+            assert secret[path].reader == (user[1] if user else None), f"{unit.name} needs {path}"
     for file in part.files:
         if file.path not in secret and file.mode & 0o444 != 0o444:
-            readers = [unit for unit in part.units if file.path in named_by(unit, part)]
+            readers = [unit for unit in part.units if file.path in named_by(_without_credentials(unit), part)]
+            if any(f"LoadCredential=kubeconfig:/opt/kubernetes/{file.path}\n" in unit.text for unit in part.units):
+                assert not readers, f"{file.path} is read by systemd, as root, for a service, and not by a service"
+                continue
             assert readers, f"{file.path} is not secret, and who reads it?"
             assert all(not re.search(r"^User=", unit.text, re.M) for unit in readers), (
                 f"a service cannot read {file.path}"
             )
+
+
+def _without_credentials(unit: Unit) -> Unit:
+    return replace(unit, text=re.sub(r"^LoadCredential=.*\n", "", unit.text, flags=re.M))
+
+
+@pytest.mark.parametrize(("name", "node"), EVERY_NODE)
+def test_a_credential_that_a_service_reads_is_one_that_systemd_gives_it(name: str, node: str) -> None:
+    part = cluster(name).part(node)
+    read = {
+        (unit.name, of, used)
+        for unit in part.units
+        for of, used in re.findall(r"/run/credentials/([^/]+)/([a-z-]+)", unit.text)
+    }
+    given = {
+        (unit.name, unit.name, name)
+        for unit in part.units
+        for name in re.findall(r"^LoadCredential=([a-z-]+):", unit.text, re.M)
+    }
+    assert read == given
+    assert bool(read) == ("kube-scheduler.service" in {unit.name for unit in part.units})
 
 
 def _is_public(ref: Ref) -> bool:

@@ -11,7 +11,7 @@ from tools.cis.benchmark import POLICIES, Control
 from tools.judging.answers_file import read_answers
 
 FILE = Path(__file__).with_name("answers.yaml")
-_KEYS = {"answer", "machine", "api"}
+_KEYS = {"answer", "applies", "machine", "api"}
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,14 @@ class Answer:
     """What hardway does about a control, and why.
 
     `machine` is a POSIX script that proves the answer on a machine by its exit code, `api` one that proves the answer
-    with kubectl. Both are empty if nothing can be measured.
+    with kubectl. Both are empty if nothing can be measured. If `applies` is false, then the answer says that the machine
+    does not have what the control is about, and `machine` proves this.
     """
 
     text: str
     machine: str = ""
     api: str = ""
+    applies: bool = True
 
 
 def read(files: Mapping[Path, str], controls: Mapping[str, Control]) -> dict[str, Answer]:
@@ -36,7 +38,7 @@ def read(files: Mapping[Path, str], controls: Mapping[str, Control]) -> dict[str
         files,
         "control ids",
         lambda control, entry: _mistakes(control, entry, controls),
-        lambda text, entry: Answer(text, entry.get("machine", ""), entry.get("api", "")),
+        lambda text, entry: Answer(text, entry.get("machine", ""), entry.get("api", ""), entry.get("applies", True)),
     )
 
 
@@ -51,6 +53,10 @@ def _mistakes(control: object, entry: Any, controls: Mapping[str, Control]) -> l
         for key in ("machine", "api")
         if key in entry and not isinstance(entry[key], str)
     ]
+    if entry.get("applies", False) is not False:
+        found.append(f"applies: {entry['applies']!r}; allowed: false")
+    if "applies" in entry and not entry.get("machine"):
+        found.append("`applies` needs `machine`: a script that proves that the machine has nothing of that kind")
     if entry.get("api") and controls[str(control)].target != POLICIES:
         found.append("`api` is only for controls of section 5, which are about objects of the API")
     return found

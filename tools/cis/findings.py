@@ -8,6 +8,9 @@ from typing import Any
 
 PASS, FAIL, WARN = "PASS", "FAIL", "WARN"
 """kube-bench's words. WARN: the control is a manual one, and is not shown to be fulfilled."""
+NOT_APPLICABLE = "N/A"
+"""The project's word: a measurement shows that the machine does not have what the control is about. kube-bench calls
+most controls about a file that does not exist FAIL."""
 
 
 @dataclass(frozen=True)

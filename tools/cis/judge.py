@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tools.cis.answers import Answer
 from tools.cis.benchmark import POLICIES, Control, concerns
-from tools.cis.findings import FAIL, PASS, WARN, Finding, Machine, Measurement
+from tools.cis.findings import FAIL, NOT_APPLICABLE, PASS, WARN, Finding, Machine, Measurement
 
 _UNSEEN = Finding(WARN, "kube-bench has no findings about objects of the API here")
 
@@ -16,7 +16,8 @@ _UNSEEN = Finding(WARN, "kube-bench has no findings about objects of the API her
 class Verdict:
     """The judgement of one control.
 
-    `findings` has what kube-bench found on each machine that the control concerns. `answer` is set if a finding needs
+    `findings` has what kube-bench found on each machine that the control concerns, or that the machine does not have what
+    the control is about. `answer` is set if a finding needs
     one and there is one; `measured` has its measurements, by machine, and by `API`. `problems` says what somebody has
     to do something about: if it is empty, then the control passes or is answered.
     """
@@ -37,8 +38,8 @@ API = "the API"
 
 
 def worst(states: Iterable[str]) -> str:
-    """FAIL before WARN before PASS; a word that kube-bench did not have before is worse than all of these."""
-    order = (PASS, WARN, FAIL)
+    """FAIL before WARN before PASS before N/A; a word that kube-bench did not have before is worse than all of these."""
+    order = (NOT_APPLICABLE, PASS, WARN, FAIL)
     return max(states, key=lambda state: order.index(state) if state in order else len(order), default="")
 
 
@@ -77,6 +78,9 @@ def _verdict(
     if answer:
         measured = dict(_measured(control, answer, open_at, told, api))
         problems += _unproven(measured)
+        if not answer.applies:
+            proven = [node for node in open_at if measured[node].succeeded]
+            findings |= {node: replace(findings[node], state=NOT_APPLICABLE) for node in proven}
     else:
         problems += [f"{node}: {findings[node].state} without an answer: {findings[node].actual}" for node in open_at]
     return Verdict(control, findings, answer, measured, tuple(problems))

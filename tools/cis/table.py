@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 from tools.cis.benchmark import POLICIES, kinds
-from tools.cis.findings import FAIL, PASS, WARN, Machine
+from tools.cis.findings import FAIL, NOT_APPLICABLE, PASS, WARN, Machine
 from tools.cis.judge import Verdict, worst
 
 _WIDTH = 120
@@ -50,16 +50,16 @@ def cell(verdict: Verdict, nodes: Sequence[str]) -> str:
         found = worst(verdict.findings[node].state for node in nodes if node in verdict.findings)
     if not found:
         return "-"
-    return f"{found}*" if found != PASS and verdict.answer and not verdict.problems else found
+    return f"{found}*" if found not in (PASS, NOT_APPLICABLE) and verdict.answer and not verdict.problems else found
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
     """One line with the numbers."""
     parts = []
-    for state in (PASS, FAIL, WARN):
+    for state in (PASS, FAIL, WARN, NOT_APPLICABLE):
         these = [verdict for verdict in verdicts if verdict.state == state]
         answered = sum(bool(verdict.answer) and not verdict.problems for verdict in these)
-        parts.append(f"{len(these)} {state}" + (f" ({answered} answered *)" if state != PASS and these else ""))
+        parts.append(f"{len(these)} {state}" + (f" ({answered} answered *)" if state in (FAIL, WARN) and these else ""))
     still = sum(bool(verdict.problems) for verdict in verdicts)
     return f"{len(verdicts)} controls: {', '.join(parts)}; {still} open"
 

@@ -31,7 +31,7 @@ def backup_part(page: Page, backup: Backup, bucket: str) -> NodePart:
     return NodePart(
         files=(
             NodeFile(SETTINGS, _settings(page, backup, bucket)),
-            NodeFile(_PASSWORD, Ref(BACKUP_KEY), USER, 0o640),
+            NodeFile(_PASSWORD, Ref(BACKUP_KEY), 0o600, USER),
             *_files(backup),
         ),
         units=scheduled("etcd-backup", service, timer),
@@ -48,14 +48,14 @@ def _files(backup: Backup) -> list[NodeFile]:
         known = f"[{target.host}]:{target.port} {target.host_key}\n"
         return [
             NodeFile(_KNOWN_HOSTS, known if target.port != 22 else f"{target.host} {target.host_key}\n"),
-            NodeFile(_SSH_KEY, Ref(BACKUP_CREDENTIALS), USER, 0o640),
+            NodeFile(_SSH_KEY, Ref(BACKUP_CREDENTIALS), 0o600, USER),
         ]
     files = []
     if isinstance(target, S3Target):
         if target.ca:
             files.append(NodeFile(_CA, certificates_alone(target.ca)))
         if target.access_key_id:
-            files.append(NodeFile(_ENVIRONMENT, Ref(BACKUP_CREDENTIALS), USER, 0o640))
+            files.append(NodeFile(_ENVIRONMENT, Ref(BACKUP_CREDENTIALS), 0o600, USER))
     return files
 
 

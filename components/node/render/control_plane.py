@@ -14,7 +14,7 @@ from components.node.render.authentication import authentication
 from components.node.render.haproxy import OWN_SERVER, kubernetes_ca, kubernetes_ca_path
 from components.node.render.outside import CLIENT, flags_for_services, settings_for_services
 from components.node.render.probe import CURL
-from components.node.render.systemd import flags, service
+from components.node.render.systemd import credential, flags, service
 from components.node.render.tls import CIPHER_SUITES, MIN_VERSION
 from components.pki.kubeconfig import by_files
 from components.pki.leaves import PROXY_USER
@@ -37,6 +37,7 @@ TOKENS = f"ssl/{API_SERVER}/tokens.csv"
 SHUTDOWN_DELAY_SECONDS = 6
 """How long an API server continues to serve after /readyz has begun to fail. Proxies stop using it within 2.5 s."""
 
+_KUBECONFIG = "kubeconfig"
 _TLS = {"tls-min-version": MIN_VERSION, "tls-cipher-suites": ",".join(CIPHER_SUITES)}
 
 
@@ -101,8 +102,7 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
         "audit-policy.yaml": AUDIT,
     }
     services = settings_for_services(page, at)
-    # The file has 0640 and not 0600, because the API server is not root. Its group has no other member.
-    tokens = [NodeFile(TOKENS, Ref(STATIC_TOKENS), API_SERVER, 0o640)] if page.access.tokens else []
+    tokens = [NodeFile(TOKENS, Ref(STATIC_TOKENS), 0o600, API_SERVER)] if page.access.tokens else []
     unit = service(
         description="Kubernetes API server",
         documentation=f"{REFERENCE}/{API_SERVER}/",
@@ -117,14 +117,14 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
     return NodePart(
         files=(
             *(NodeFile(f"cfg/{name}", text) for name, text in settings.items()),
-            NodeFile("cfg/encryption.json", Ref(ENCRYPTION_CONFIG), API_SERVER, 0o640),
+            NodeFile("cfg/encryption.json", Ref(ENCRYPTION_CONFIG), 0o600, API_SERVER),
             *(NodeFile(path, text) for path, text in services.items()),
             *tokens,
             kubernetes_ca(),
             NodeFile(f"{ssl}/etcd-ca.pem", Ref(trust_bundle("etcd"))),
             NodeFile(f"{ssl}/front-proxy-ca.pem", Ref(trust_bundle("front-proxy"))),
             NodeFile(f"{ssl}/service-account.pub", Ref(SERVICE_ACCOUNT_PUBLIC_KEYS)),
-            NodeFile(f"{ssl}/service-account.key", Ref(SERVICE_ACCOUNT_SIGNING_KEY), API_SERVER, 0o640),
+            NodeFile(f"{ssl}/service-account.key", Ref(SERVICE_ACCOUNT_SIGNING_KEY), 0o600, API_SERVER),
             *(pair for name, leaf in leaves.items() for pair in _pair(f"{ssl}/{name}", leaf, API_SERVER)),
         ),
         units=(
@@ -187,7 +187,7 @@ def controller_manager(page: Page, topology: Topology, node: NodePlan) -> NodePa
     """
     ssl = f"ssl/{CONTROLLER_MANAGER}"
     at = f"{ROOT}/{ssl}"
-    kubeconfig = f"{ROOT}/cfg/{CONTROLLER_MANAGER}.kubeconfig"
+    kubeconfig = credential(CONTROLLER_MANAGER, _KUBECONFIG)
     signing = kubernetes_ca()
     if not page.pki.generations.kubernetes.is_single:
         signing = NodeFile(f"{ssl}/kubernetes-ca.pem", Ref(signing_certificate("kubernetes")))
@@ -215,8 +215,8 @@ def controller_manager(page: Page, topology: Topology, node: NodePlan) -> NodePa
     }
     part = _api_client(topology, node, CONTROLLER_MANAGER, 10257, flags(own, page.extra_args.kube_controller_manager))
     keys = (
-        NodeFile(f"{ssl}/kubernetes-ca.key", Ref(signing_key("kubernetes")), CONTROLLER_MANAGER, 0o640),
-        NodeFile(f"{ssl}/service-account.key", Ref(SERVICE_ACCOUNT_SIGNING_KEY), CONTROLLER_MANAGER, 0o640),
+        NodeFile(f"{ssl}/kubernetes-ca.key", Ref(signing_key("kubernetes")), 0o600, CONTROLLER_MANAGER),
+        NodeFile(f"{ssl}/service-account.key", Ref(SERVICE_ACCOUNT_SIGNING_KEY), 0o600, CONTROLLER_MANAGER),
     )
     (unit,) = part.units
     more = (*(file for file in (signing, published) if file not in part.files), *keys)
@@ -226,7 +226,7 @@ def controller_manager(page: Page, topology: Topology, node: NodePlan) -> NodePa
 
 def scheduler(page: Page, topology: Topology, node: NodePlan) -> NodePart:
     """The scheduler of this node."""
-    kubeconfig = f"{ROOT}/cfg/{SCHEDULER}.kubeconfig"
+    kubeconfig = credential(SCHEDULER, _KUBECONFIG)
     own = _serving(SCHEDULER) | {
         "kubeconfig": kubeconfig,
         "authentication-kubeconfig": kubeconfig,
@@ -247,7 +247,7 @@ def _serving(component: str) -> dict[str, str]:
 
 def _api_client(topology: Topology, node: NodePlan, component: str, port: int, arguments: list[str]) -> NodePart:
     """The common part of controller-manager and scheduler: both use only the API, through the proxy of the node."""
-    at = f"{ROOT}/ssl/{component}"
+    at, path = f"{ROOT}/ssl/{component}", f"cfg/{component}.kubeconfig"
     kubeconfig = by_files(
         cluster=topology.cluster_name,
         server=topology.node_local_url,
@@ -263,10 +263,11 @@ def _api_client(topology: Topology, node: NodePlan, component: str, port: int, a
         after=["kubernetes-api-proxy.service"],
         wants=["kubernetes-api-proxy.service"],
         user=component,
+        credentials={_KUBECONFIG: f"{ROOT}/{path}"},
     )
     return NodePart(
         files=(
-            NodeFile(f"cfg/{component}.kubeconfig", kubeconfig),
+            NodeFile(path, kubeconfig, 0o600),
             kubernetes_ca(),
             *_pair(f"ssl/{component}/client", f"{node.name}-{component}", component),
             *_pair(f"ssl/{component}/server", f"{node.name}-{component}-server", component),
@@ -275,7 +276,7 @@ def _api_client(topology: Topology, node: NodePlan, component: str, port: int, a
             Unit(
                 f"{component}.service",
                 unit,
-                restart_on=(component, f"cfg/{component}.kubeconfig", kubernetes_ca().path),
+                restart_on=(component, path, kubernetes_ca().path),
                 health=_https_health(port, "/healthz"),
                 shows=(f"127.0.0.1:{port}", f"ssl/{component}/server.pem"),
             ),
@@ -285,11 +286,11 @@ def _api_client(topology: Topology, node: NodePlan, component: str, port: int, a
     )
 
 
-def _pair(path: str, leaf: str, group: str) -> tuple[NodeFile, NodeFile]:
-    """A certificate and its key, which only root and `group` may read."""
+def _pair(path: str, leaf: str, reader: str) -> tuple[NodeFile, NodeFile]:
+    """A certificate and its key, which only root and `reader` may read."""
     return (
         NodeFile(f"{path}.pem", Ref(certificate_of(leaf))),
-        NodeFile(f"{path}.key", Ref(key_of(leaf)), group, 0o640),
+        NodeFile(f"{path}.key", Ref(key_of(leaf)), 0o600, reader),
     )
 
 

@@ -84,9 +84,9 @@ def etcd_member(page: Page, topology: Topology, node: NodePlan) -> NodePart:
             asking(),
             NodeFile(f"{SSL}/ca.pem", Ref(trust_bundle("etcd"))),
             NodeFile(f"{SSL}/server.pem", Ref(certificate_of(f"{leaf}-server"))),
-            NodeFile(f"{SSL}/server.key", Ref(key_of(f"{leaf}-server")), USER, 0o640),
+            NodeFile(f"{SSL}/server.key", Ref(key_of(f"{leaf}-server")), 0o600, USER),
             NodeFile(f"{SSL}/peer.pem", Ref(certificate_of(f"{leaf}-peer"))),
-            NodeFile(f"{SSL}/peer.key", Ref(key_of(f"{leaf}-peer")), USER, 0o640),
+            NodeFile(f"{SSL}/peer.key", Ref(key_of(f"{leaf}-peer")), 0o600, USER),
         ),
         units=(
             Unit(

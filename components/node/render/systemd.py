@@ -38,12 +38,14 @@ def service(
     wants: Iterable[str] = (),
     user: str | None = None,
     writes: Iterable[str] = (),
+    credentials: Mapping[str, str] | None = None,
     lines: Iterable[str] = (),
 ) -> str:
     """A service unit.
 
     `user` is its unprivileged user (None: root, no sandbox), `writes` the directories it may
-    write to, `lines` further lines of the [Service] section.
+    write to, `lines` further lines of the [Service] section. `credentials` are files that only root may read, by the
+    name with which the service finds a copy: `credential`. The copy is made at each start.
     """
     sandbox = []
     if user:
@@ -65,6 +67,7 @@ def service(
             "RestartSec=1",
             "LimitNOFILE=1048576",
             *lines,
+            *(f"LoadCredential={name}:{path}" for name, path in (credentials or {}).items()),
             *sandbox,
             "",
             "[Install]",
@@ -72,6 +75,14 @@ def service(
             "",
         ]
     )
+
+
+def credential(name: str, of: str) -> str:
+    """Where the service `name` reads its credential `of`: systemd.exec(5), LoadCredential=.
+
+    The specifier %d would say the same, but systemd before 250 does not know it.
+    """
+    return f"/run/credentials/{name}.service/{of}"
 
 
 def flags(own: Mapping[str, str], extra: Mapping[str, str]) -> list[str]:
