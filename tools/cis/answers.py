@@ -19,8 +19,8 @@ class Answer:
     """What hardway does about a control, and why.
 
     `machine` is a POSIX script that proves the answer on a machine by its exit code, `api` one that proves the answer
-    with kubectl. Both are empty if nothing can be measured. If `applies` is false, then the answer says that the machine
-    does not have what the control is about, and `machine` proves this.
+    with kubectl. Both are empty if nothing can be measured. If `applies` is false, then the answer says that the
+    machine does not have what the control is about, and `machine` proves this.
     """
 
     text: str

@@ -16,10 +16,10 @@ _UNSEEN = Finding(WARN, "kube-bench has no findings about objects of the API her
 class Verdict:
     """The judgement of one control.
 
-    `findings` has what kube-bench found on each machine that the control concerns, or that the machine does not have what
-    the control is about. `answer` is set if a finding needs
-    one and there is one; `measured` has its measurements, by machine, and by `API`. `problems` says what somebody has
-    to do something about: if it is empty, then the control passes or is answered.
+    `findings` has what kube-bench found on each machine that the control concerns, or N/A if the machine does not have
+    what the control is about. `answer` is set if a finding needs one and there is one; `measured` has its
+    measurements, by machine, and by `API`. `problems` says what somebody has to do something about: if it is empty,
+    then the control passes or is answered.
     """
 
     control: Control
@@ -38,7 +38,7 @@ API = "the API"
 
 
 def worst(states: Iterable[str]) -> str:
-    """FAIL before WARN before PASS before N/A; a word that kube-bench did not have before is worse than all of these."""
+    """FAIL before WARN before PASS before N/A. A word that kube-bench did not have is worse."""
     order = (NOT_APPLICABLE, PASS, WARN, FAIL)
     return max(states, key=lambda state: order.index(state) if state in order else len(order), default="")
 

@@ -92,8 +92,9 @@ def test_a_machine_that_became_weaker_is_told(cluster: Cluster, judged: Answer) 
     # The page breaks long lines.
     act = " ".join(answer.stdout.partition("Somebody has to act:")[2].split())
     assert f"- 4.1.9 {worker.name}: FAIL without an answer: permissions=666" in act, act
-    weaker = f"- 1.1.21 {master.name}: the measurement shows that the answer does not hold: is neither of mode 600 nor for"
-    assert weaker in act, act
+    assert f"- 1.1.21 {master.name}: the measurement shows that the answer does not hold: is neither of mode" in act, (
+        act
+    )
 
 
 def _cis(cluster: Cluster, *options: str) -> Answer:
