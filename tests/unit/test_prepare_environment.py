@@ -39,7 +39,7 @@ def clone(tmp_path: Path) -> Clone:
     for name in ("tools/__init__.py", "tools/__main__.py", "tools/cli.py", *program, *venv.REQUIREMENTS):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, tmp_path / name)
-    for name in ("common", "operate", "prepare"):
+    for name in ("commands", "common", "operate", "prepare"):
         shutil.copytree(ROOT / "tools" / name, tmp_path / "tools" / name)
     clone = Clone(tmp_path)
     store = Store(tmp_path / "shared" / "store")
