@@ -11,6 +11,7 @@ import pytest
 from api_server import ApiServer, api_server, controllers, program
 
 from tools import cli
+from tools.commands import group
 from tools.common.paths import Clone, shared_cache
 from tools.common.store import Store
 from tools.conformance import ginkgo, namespaces, specs
@@ -133,7 +134,7 @@ def test_the_command_compares_with_answers(
 ) -> None:
     """Of two specs one passes. The other one is left out by an answer; an answer for the first one is stale."""
     clone = Clone(tmp_path)
-    monkeypatch.setattr(cli, "this_clone", lambda: clone)
+    monkeypatch.setattr(group, "this_clone", lambda: clone)
     clone.bin.mkdir(parents=True)
     (clone.bin / "kubectl").symlink_to(program("kubectl"))
     clone.page("x").write_text("config: {hardway:machines: {provider: existing}}\n")

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tools import cli
+from tools.commands import group
 from tools.common.errors import ToolError
 from tools.common.paths import Clone
 
@@ -39,7 +40,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
     for name in ("sh", "cat"):
         (tools / name).symlink_to(next(path for f in os.get_exec_path() if (path := Path(f, name)).exists()))
     monkeypatch.setenv("PATH", str(tools))
-    monkeypatch.setattr(cli, "this_clone", lambda: Clone(tmp_path))
+    monkeypatch.setattr(group, "this_clone", lambda: Clone(tmp_path))
 
     def prepare(outputs: dict[str, Any], kubectl: bool = True) -> Path:
         (tmp_path / "outputs.json").write_text(json.dumps(outputs))

@@ -10,6 +10,7 @@ from scratch_machine import ScratchMachine
 
 from components.node import scripts
 from tools import cli
+from tools.commands import group
 from tools.common.errors import ToolError
 from tools.common.paths import Clone
 
@@ -36,7 +37,7 @@ class Fixture:
         tools = folder / "path"
         tools.mkdir()
         monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-        monkeypatch.setattr(cli, "this_clone", lambda: Clone(folder))
+        monkeypatch.setattr(group, "this_clone", lambda: Clone(folder))
         # The benchmark of this test has few controls: the project's answers are for others.
         (folder / "none.yaml").touch()
         monkeypatch.setattr("tools.cis.answers.FILE", folder / "none.yaml")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tools import cli
+from tools.commands import group
 from tools.common.errors import ToolError
 from tools.common.paths import Clone
 
@@ -35,7 +36,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
     tools = tmp_path / "path"
     tools.mkdir()
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    monkeypatch.setattr(cli, "this_clone", lambda: Clone(tmp_path))
+    monkeypatch.setattr(group, "this_clone", lambda: Clone(tmp_path))
     monkeypatch.setattr("tools.operate.kubectl.environment", lambda *_: {"PATH": str(tools)})
 
     def prepare(outputs: dict[str, Any], nodes: list[Any]) -> None:
