@@ -171,7 +171,7 @@ def test_programs_accept_what_fields_and_flags_become(path: str, value: Values) 
     ("section", "component"), [(section, name) for section, names in RECOMMENDED.items() for name in names]
 )
 def test_programs_accept_what_people_recommend(version: str, section: str, component: str) -> None:
-    """The page accepts each of these values, too: tests/unit/test_recommended_values.py."""
+    """The page accepts each of these values, too: tests/integration/test_recommended_values.py."""
     refused = []
     for value in RECOMMENDED[section][component]:
         change = {"versions.kubernetes": version, "extraArgs": {}, "extraConfig": {}, f"{section}.{component}": value}
