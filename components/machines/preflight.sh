@@ -10,6 +10,7 @@
 #   PORTS                       PORT:UNIT or PORT/udp:UNIT: ports, and the units that will listen on them
 #   PEERS, SERVERS              HOST:PORT of other nodes, which may refuse connections, and of mirrors, which may not
 #   PROXIES                     HOST:PORT of proxies, through which the host fetches what is not on a mirror
+#   RESOLVER                    `host` if names outside of the cluster are resolved by the host's name servers
 #   VIRTUAL                     ADDRESS:PORT of the virtual address, on hosts that may hold it
 # shellcheck shell=sh disable=SC2153,SC2154 # lines before this script set the variables
 set -u
@@ -87,6 +88,25 @@ programs() {
         finding "missing programs:$missing; install them, or set hardway:machines.packages to install"
     elif ! command -v apt-get >/dev/null; then
         finding "missing programs:$missing; install them, because the host has no apt-get"
+    fi
+}
+
+names() {
+    # Programs in Go, such as the API server, ask a name server for localhost if the file has no line for it.
+    sed 's/#.*//' /etc/hosts 2>/dev/null |
+        awk '$1 ~ /^127\./ { for (i = 2; i <= NF; i++) if ($i == "localhost") is = 1 } END { exit !is }' ||
+        finding '/etc/hosts has no address for localhost; add the line: 127.0.0.1 localhost'
+    [ "${RESOLVER:-}" = host ] || return 0
+    said=''
+    for file in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
+        said=$(awk '$1 == "nameserver" { printf " %s", $2 }' "$file" 2>/dev/null)
+        for server in $said; do case $server in 127.* | ::1) ;; *) return 0 ;; esac; done
+    done
+    if [ -n "$said" ]; then
+        finding "/etc/resolv.conf names only$said, which pods do not reach; name a server that they reach, or set" \
+            "hardway:dns.upstreams"
+    else
+        finding '/etc/resolv.conf names no server; name one, or set hardway:dns.upstreams'
     fi
 }
 
@@ -174,6 +194,7 @@ fi
 system
 size
 kernel
+names
 programs
 ports
 left_overs

@@ -57,7 +57,7 @@ def stack(place: Place, say: Say) -> Stack:
 
 
 @pytest.fixture(scope="session")
-def cluster(stack: Stack, machine: VirtualMachine, untouched: Footprint) -> Iterator[Cluster]:
+def cluster(stack: Stack, machine: VirtualMachine, untouched: Footprint) -> Cluster:
     """The cluster of this stack, up."""
     assert untouched.things
     hosts: Mapping[str, Host] = {NODE: machine}
@@ -69,4 +69,4 @@ def cluster(stack: Stack, machine: VirtualMachine, untouched: Footprint) -> Iter
         raise AssertionError(f"make up ended with {run.code}; {folder}\n{run.tail(60)}\n{said}")
     stack.say(f"up after {run.seconds:.1f} s")
     # The machine goes with the fixture `place`, so nothing has to be removed from it if a test fails.
-    yield Cluster(stack, run, None, hosts=hosts)
+    return Cluster(stack, run, None, hosts=hosts)

@@ -27,7 +27,11 @@ NEEDS = (
     *host_packages.MACHINE_IMAGE,
 )
 """What the suite needs on this host, besides what local machines need."""
-PACKAGES = (*image.PACKAGES, "linux-image-cloud-amd64", "initramfs-tools", "udev")
+PACKAGES = (
+    *(*image.PACKAGES, "linux-image-cloud-amd64", "initramfs-tools", "udev"),
+    # Most hosts have these. In emulation their installation takes ten minutes, for the links of all authorities.
+    *("openssl", "ca-certificates"),
+)
 LACKING = (*image.LACKING, "ipset")
 """Packages with programs that a cluster needs. `ipset` is what `proxyMode: ipvs` calls."""
 ADDRESS, GATEWAY = "10.0.2.15", "10.0.2.2"
