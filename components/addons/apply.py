@@ -48,7 +48,9 @@ class Addons(pulumi.ComponentResource):
     maintenance: pulumi.Resource
 
     def __init__(self, name: str, args: AddonsArgs, opts: pulumi.ResourceOptions) -> None:
-        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=[owned, waiting(args.page.rollout.health_timeout)]))
+        opts = pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(transformations=[owned, waiting(args.page.rollout.health_timeout)])
+        )
         super().__init__("hardway:addons:Addons", name, {}, opts)
         page, topology = args.page, args.topology
         plugin = page.network.plugin

@@ -95,7 +95,8 @@ def test_a_slow_api_is_told_from_a_broken_one(message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["timed out waiting for the condition", "4 errors occurred:\n\t* 'coredns' timed out waiting to be Ready"]
+    "message",
+    ["timed out waiting for the condition", "4 errors occurred:\n\t* 'coredns' timed out waiting to be Ready"],
 )
 def test_slow_pods_are_told_from_broken_ones(message: str) -> None:
     """The messages are those of the awaiters of the Kubernetes provider, of nodes and of Deployments."""
