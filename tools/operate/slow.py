@@ -26,8 +26,8 @@ def sentences(events: str, stack: str) -> list[str]:
         )
     if any(_NOT_READY.search(message) for message in messages):
         found.append(
-            "a node or the pods of an add-on were not ready in the time that the program waits. If the machines are slow "
-            "and not broken, hardway:rollout.healthTimeout gives them more time (5m for a node and 10m for pods if it "
-            f"is unset); `make up STACK={stack}` continues"
+            "a node or the pods of an add-on were not ready in the time that the program waits. If the machines are "
+            "slow and not broken, hardway:rollout.healthTimeout gives them more time (5m for a node and 10m for pods "
+            f"if it is unset); `make up STACK={stack}` continues"
         )
     return found

@@ -19,11 +19,11 @@ from components.topology import NodePlan, Topology
 
 SSL = "ssl/kube-proxy"
 _SCHEDULER = "rr"
-"""The scheduler of virtual servers that kube-proxy has by itself (`defaultScheduler` in its pkg/proxy/ipvs/proxier.go)."""
+"""The scheduler that kube-proxy gives to virtual servers by itself (`defaultScheduler` in its pkg/proxy/ipvs)."""
 _CLEANUP = f"{ROOT}/bin/kube-proxy --cleanup"
-# A kube-proxy that starts in the mode nftables removes what the other modes have left, and in another mode what nftables
-# has left; iptables and ipvs leave each other's things alone (`platformCleanup` in its cmd/kube-proxy/app/server_linux.go).
-# Virtual servers would answer for services that are gone, and rules would refuse connections to services that have pods.
+# A kube-proxy that starts in the mode nftables removes what other modes have left, and in another mode what nftables
+# has left. iptables and ipvs leave each other's things alone: `platformCleanup` in its cmd/kube-proxy. Virtual servers
+# would answer for services that are gone, and rules would refuse connections to services that have pods.
 _LEFT_OVERS = {
     "iptables": f"test ! -e /sys/class/net/kube-ipvs0 || {_CLEANUP}",
     "ipvs": f"! iptables-save --table nat | grep -q ^:KUBE-SVC- || {_CLEANUP}",

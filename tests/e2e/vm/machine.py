@@ -95,7 +95,7 @@ class VirtualMachine:
 
 
 @contextlib.contextmanager
-def booted(disk: MachineDisk, seed: Path, wire: Wire, folder: Path) -> Iterator[int]:
+def booted(name: str, disk: MachineDisk, seed: Path, wire: Wire, folder: Path) -> Iterator[int]:
     """The process of a virtual machine, during the body. `folder` has its console and the number of its process.
 
     What is written to the disks is lost at the end. `seed` is a tar file that the machine unpacks at its first boot. A
@@ -110,12 +110,12 @@ def booted(disk: MachineDisk, seed: Path, wire: Wire, folder: Path) -> Iterator[
         *("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"),
         *("-smp", str(PROCESSORS), "-m", str(MEMORY_MIB)),
         *("-kernel", str(disk.folder / image.KERNEL), "-initrd", str(disk.folder / image.INITRD)),
-        *("-append", "root=/dev/vda rw console=ttyS0 panic=10"),
+        *("-append", f"root=/dev/vda rw console=ttyS0 panic=10 systemd.hostname={name}"),
         *("-serial", f"file:{folder / 'console.log'}"),
         *("-device", "virtio-rng-pci"),
     ]
-    for path, name in ((disk.folder / image.DISK, "root"), (disk.folder / image.SWAP, "swap"), (seed, "seed")):
-        command += ["-drive", f"file={path},format=raw,if=virtio,snapshot=on,cache=unsafe,id={name}"]
+    for path, drive in ((disk.folder / image.DISK, "root"), (disk.folder / image.SWAP, "swap"), (seed, "seed")):
+        command += ["-drive", f"file={path},format=raw,if=virtio,snapshot=on,cache=unsafe,id={drive}"]
     command += ["-nic", wire.option()]
     # What is written to the disks is in a file of this folder without a name.
     environment = {**os.environ, "TMPDIR": str(folder)}

@@ -66,7 +66,7 @@ def place(clone: Clone, stack: str, say: Say) -> Iterator[Place]:
             files = partial(site.container(MIRROR).run, "systemctl is-active lab-files.service lab-debian.service")
             eventually(lambda: files().ok(), 60, "the mirror serves files")
             seed = _seed(folder / "seed.tar", host, operator)
-            with booted(disk, seed, wire, clone.cache / "e2e" / stack) as process:
+            with booted(NODE, disk, seed, wire, clone.cache / "e2e" / stack) as process:
                 elapsed = stopwatch()
                 say(f"a virtual machine boots: process {process}")
                 machine.answers()

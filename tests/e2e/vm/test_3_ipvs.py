@@ -15,7 +15,10 @@ def test_a_workload_answers(cluster: Cluster, place: Place, namespace: str, web:
 def test_the_kernel_has_the_virtual_servers(
     cluster: Cluster, machine: VirtualMachine, namespace: str, web: str
 ) -> None:
-    """The table of ipvs has the service with as many real servers as there are replicas; nftables has nothing of kube-proxy."""
+    """The table of ipvs has the service with as many real servers as there are replicas.
+
+    nftables has nothing of kube-proxy.
+    """
     address = cluster.kubectl.get("service", web, f"--namespace={namespace}")["spec"]["clusterIP"]
     assert virtual_server(machine.read("/proc/net/ip_vs"), address, 8080) == 3
     found = mechanisms(machine)
