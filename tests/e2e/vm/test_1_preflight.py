@@ -1,8 +1,6 @@
 """The preflight inspection of a host with a kernel of its own: swap, modules, names."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
 
 from tests.e2e.onprem import footprint
 from tests.e2e.onprem.footprint import Footprint
@@ -15,9 +13,9 @@ HEAD = "these hosts cannot become a cluster, and nothing was changed on any of t
 KERNEL = "cut -d' ' -f1 /proc/modules"
 
 
-def findings(stack: Stack, section: str, without: str = "", more: Mapping[str, Any] | None = None) -> list[str]:
-    """What `make up` finds with another section of the page, without one of its keys and with others."""
-    changed = {key: value for key, value in stack.page[section].items() if key != without} | dict(more or {})
+def findings(stack: Stack, section: str, without: str = "") -> list[str]:
+    """What `make up` finds if a section of the page lacks one of its keys."""
+    changed = {key: value for key, value in stack.page[section].items() if key != without}
     run = dataclasses.replace(stack, page={**stack.page, section: changed}).up()
     assert run.code != 0 and HEAD in run.output and "Traceback" not in run.output, run.tail()
     found = (line.strip() for line in run.output.splitlines())
@@ -41,3 +39,29 @@ def test_swap_that_is_on_is_found(stack: Stack, machine: VirtualMachine, untouch
     assert found == [f"{NODE}: swap is on: /dev/vdb; turn it off, or set hardway:machines.swap to disable"]
     assert len(machine.read("/proc/swaps").splitlines()) == 2
     assert footprint.take(machine).new_since(untouched) == {}
+
+
+def test_what_the_kernel_and_the_names_lack_is_found(
+    stack: Stack, machine: VirtualMachine, untouched: Footprint, say: Say
+) -> None:
+    """No ip_vs for the proxy mode ipvs, no vxlan for flannel, no `localhost`, and no name server: one error."""
+    hide = "sed -E '/ip_vs|vxlan/d' $0 >/run/modules.dep && mount --bind /run/modules.dep $0"
+    show = "umount $0 && rm /run/modules.dep"
+    listing = "sh -c '{}' /lib/modules/$(uname -r)/modules.dep"
+    machine.run(listing.format(hide.replace("'", '"'))).ok()
+    machine.run("mv /etc/hosts /etc/hosts.before && echo 127.0.1.1 vm-1 >/etc/hosts").ok()
+    try:
+        # Without the section, names outside of the cluster are resolved by the servers of the host.
+        found = findings(stack, "hardway:dns", without="upstreams")
+    finally:
+        machine.run("mv /etc/hosts.before /etc/hosts").ok()
+        machine.run(listing.format(show)).ok()
+    assert found == [
+        f"{NODE}: /etc/hosts has no address for localhost; add the line: 127.0.0.1 localhost",
+        f"{NODE}: /etc/resolv.conf names no server; name one, or set hardway:dns.upstreams",
+        f"{NODE}: the kernel lacks the module ip_vs",
+        f"{NODE}: the kernel lacks the module ip_vs_rr",
+        f"{NODE}: the kernel lacks the module vxlan",
+    ]
+    assert footprint.take(machine).new_since(untouched) == {}
+    say("  " + "\n           ".join(found))
