@@ -52,6 +52,7 @@ def needs_of(page: Page, hosts: ExistingSection, topology: Topology, node: NodeP
         "COMMANDS": " ".join(dict.fromkeys(("curl", "tar", "flock", "base64", *part.commands))),
         "UNITS": " ".join(unit.name for unit in part.units),
         "DATA": " ".join(data),
+        "NETWORKS": f"network.podCidr={page.network.pod_cidr} network.serviceCidr={page.network.service_cidr}",
         "PORTS": " ".join(f"{port}:{unit}" for port, unit in _ports(page, hosts, node)),
         "PEERS": " ".join(dict.fromkeys(_peers(page, topology, node))),
         "SERVERS": " ".join(dict.fromkeys(_mirrors(page, node))),

@@ -7,6 +7,7 @@
 #   CORES, MEMORY, DISKS        minimum: a number; MiB; PATH:MIB ...
 #   KERNEL, MODULES, SYSCTLS    the oldest allowed version; names; NAME=VALUE that will be set
 #   COMMANDS, UNITS, DATA       programs that will be called; units and directories that the release will have
+#   NETWORKS                    KEY=CIDR ...: networks of the cluster, and their keys on the page
 #   PORTS                       PORT:UNIT or PORT/udp:UNIT: ports, and the units that will listen on them
 #   PEERS, SERVERS              HOST:PORT of other nodes, which may refuse connections, and of mirrors, which may not
 #   PROXIES                     HOST:PORT of proxies, through which the host fetches what is not on a mirror
@@ -141,6 +142,19 @@ left_overs() {
     done
 }
 
+# Parts of the cluster's networks that this host reaches in another way, such as by a bridge of a container engine. A
+# route to a larger network gives way to the routes of pods.
+routes() {
+    [ ! -e "$ours" ] || return 0
+    for pair in ${NETWORKS:-}; do
+        key=${pair%%=*} network=${pair#*=}
+        ip -4 route show root "$network" 2>/dev/null | while read -r used _; do
+            finding "the host has a route to $used, which is in $network of $key; remove the route, or choose another" \
+                "network on the page"
+        done
+    done
+}
+
 has_address() { grep -A1 -e "-- $1\$" /proc/net/fib_trie | grep -q 'host LOCAL'; }
 
 reach() { # connects to $1, HOST:PORT; prints `open`, `refused`, or the problem
@@ -198,6 +212,7 @@ names
 programs
 ports
 left_overs
+routes
 network
 fact clock "$(date +%s)"
 echo end

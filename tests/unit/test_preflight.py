@@ -183,6 +183,27 @@ def test_swap_is_found_unless_it_is_turned_off_or_the_hosts_own(tmp_path: Path) 
     assert swap({"SWAP": "refuse", "CONTAINERS": "true"}) == []
 
 
+def test_a_route_into_a_network_of_the_cluster_is_found() -> None:
+    """`ip` lists the routes inside of a network."""
+    routes = """
+    ip() {
+        case "$*" in
+        "-4 route show root 10.244.0.0/16") echo "10.244.3.0/24 dev br-lab proto kernel scope link src 10.244.3.1" ;;
+        "-4 route show root 10.96.0.0/16") echo "10.96.0.10 via 192.0.2.7 dev eth1" ;;
+        esac
+    }
+    """
+    networks = {"NETWORKS": "network.podCidr=10.244.0.0/16 network.serviceCidr=10.96.0.0/16"}
+    found = [line for line in findings(networks, before=routes) if "route" in line]
+    assert found == [
+        f"the host has a route to {used}; remove the route, or choose another network on the page"
+        for used in (
+            "10.244.3.0/24, which is in 10.244.0.0/16 of network.podCidr",
+            "10.96.0.10, which is in 10.96.0.0/16 of network.serviceCidr",
+        )
+    ]
+
+
 def in_place_of(files: Mapping[str, Path]) -> list[str]:
     """The command that runs the script where these files of the machine are other ones. Skips the test without root."""
     mounts = "".join(f"mount --bind {ours} {theirs} && " for theirs, ours in files.items())

@@ -6,6 +6,7 @@ from tests.e2e.onprem import footprint
 from tests.e2e.onprem.footprint import Footprint
 from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack
+from tests.e2e.vm.image import GATEWAY
 from tests.e2e.vm.machine import VirtualMachine
 from tests.e2e.vm.place import NODE, Place
 
@@ -44,21 +45,25 @@ def test_swap_that_is_on_is_found(stack: Stack, machine: VirtualMachine, untouch
 def test_what_the_kernel_and_the_names_lack_is_found(
     stack: Stack, machine: VirtualMachine, untouched: Footprint, say: Say
 ) -> None:
-    """No ip_vs for the proxy mode ipvs, no vxlan for flannel, no `localhost`, and no name server: one error."""
+    """No ip_vs for the proxy mode ipvs, no vxlan for flannel, no `localhost`, no name server, a route: one error."""
     hide = "sed -E '/ip_vs|vxlan/d' $0 >/run/modules.dep && mount --bind /run/modules.dep $0"
     show = "umount $0 && rm /run/modules.dep"
     listing = "sh -c '{}' /lib/modules/$(uname -r)/modules.dep"
     machine.run(listing.format(hide.replace("'", '"'))).ok()
     machine.run("mv /etc/hosts /etc/hosts.before && echo 127.0.1.1 vm-1 >/etc/hosts").ok()
+    machine.run(f"ip route add 10.244.3.0/24 via {GATEWAY}").ok()
     try:
         # Without the section, names outside of the cluster are resolved by the servers of the host.
         found = findings(stack, "hardway:dns", without="upstreams")
     finally:
+        machine.run("ip route del 10.244.3.0/24").ok()
         machine.run("mv /etc/hosts.before /etc/hosts").ok()
         machine.run(listing.format(show)).ok()
     assert found == [
         f"{NODE}: /etc/hosts has no address for localhost; add the line: 127.0.0.1 localhost",
         f"{NODE}: /etc/resolv.conf names no server; name one, or set hardway:dns.upstreams",
+        f"{NODE}: the host has a route to 10.244.3.0/24, which is in 10.244.0.0/16 of network.podCidr; "
+        "remove the route, or choose another network on the page",
         f"{NODE}: the kernel lacks the module ip_vs",
         f"{NODE}: the kernel lacks the module ip_vs_rr",
         f"{NODE}: the kernel lacks the module vxlan",
