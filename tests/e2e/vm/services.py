@@ -14,14 +14,15 @@ _LOOK = """
 echo "virtual servers: $(grep -cE '^(TCP|UDP) ' /proc/net/ip_vs 2>/dev/null)"
 echo "interfaces: $(ls /sys/class/net | grep -cx kube-ipvs0)"
 echo "sets: $(ipset list -name 2>/dev/null | grep -c '^KUBE-')"
-echo "chains: $(iptables-save 2>/dev/null | grep -cE '^:(KUBE-|FLANNEL-)')"
+kubelet='KUBE-(FIREWALL|IPTABLES-HINT|KUBELET-CANARY)'
+echo "chains: $(iptables-save 2>/dev/null | grep '^:KUBE-' | grep -cvE "^:$kubelet ")"
 echo "tables: $(nft list tables 2>/dev/null | grep -cE ' (kube-proxy|flannel-ipv4)$')"
 """
 
 
 @dataclass(frozen=True)
 class Mechanisms:
-    """How many things of each mechanism the kernel has."""
+    """How many things of each mechanism the kernel has. `chains` are those of iptables, without the kubelet's own."""
 
     virtual_servers: int
     interfaces: int
@@ -31,7 +32,7 @@ class Mechanisms:
 
 
 def mechanisms(machine: VirtualMachine) -> Mechanisms:
-    """Count the things of ipvs, iptables and nftables that kube-proxy and flannel have made."""
+    """Count the things of ipvs, iptables and nftables that kube-proxy has made, and the tables of flannel."""
     lines = (line.partition(": ") for line in machine.run(_LOOK).ok().splitlines())
     return Mechanisms(**{name.replace(" ", "_"): int(number or 0) for name, _, number in lines})
 
