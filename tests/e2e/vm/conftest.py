@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.e2e.local.conftest import namespace, web
+from tests.e2e.local.conftest import namespace
 from tests.e2e.onprem import footprint
 from tests.e2e.onprem.footprint import Footprint
-from tests.e2e.support import diagnostics
+from tests.e2e.support import diagnostics, pods
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.machines import Host
 from tests.e2e.support.process import ask
@@ -15,14 +15,14 @@ from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack
 from tests.e2e.vm import place as places
 from tests.e2e.vm.machine import VirtualMachine
-from tests.e2e.vm.place import NODE, Place
+from tests.e2e.vm.place import NODE, NODE_PORT, Place
 from tools.common.paths import this_clone
 
 NAME = "e2e-vm"
 UP_SECONDS = 3600
 """A first `up` takes about a quarter of an hour; beside much other work it takes a multiple of that."""
 
-__all__ = ["cluster", "machine", "namespace", "place", "stack", "untouched", "web"]
+__all__ = ["cluster", "machine", "namespace", "place", "stack", "untouched"]
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +70,13 @@ def cluster(stack: Stack, machine: VirtualMachine, untouched: Footprint) -> Clus
     stack.say(f"up after {run.seconds:.1f} s")
     # The machine goes with the fixture `place`, so nothing has to be removed from it if a test fails.
     return Cluster(stack, run, None, hosts=hosts)
+
+
+@pytest.fixture(scope="session")
+def web(cluster: Cluster, namespace: str) -> str:
+    """Three web servers, and a service with the same name: port 8080, and a node port. Also the name of the namespace."""
+    cluster.kubectl.create(pods.web(namespace, namespace, cluster.image, 3)).ok()
+    cluster.kubectl.create(pods.service(namespace, namespace, pods.PORT, node_port=NODE_PORT)).ok()
+    # The machine has to unpack the image first.
+    cluster.kubectl.rolled_out(namespace, namespace, seconds=1200)
+    return namespace
