@@ -74,7 +74,7 @@ def cluster(stack: Stack, machine: VirtualMachine, untouched: Footprint) -> Clus
 
 @pytest.fixture(scope="session")
 def web(cluster: Cluster, namespace: str) -> str:
-    """Three web servers, and a service with the same name: port 8080, and a node port. Also the name of the namespace."""
+    """Three web servers, and a service with the same name: port 8080 and a node port. Returns the name."""
     cluster.kubectl.create(pods.web(namespace, namespace, cluster.image, 3)).ok()
     cluster.kubectl.create(pods.service(namespace, namespace, pods.PORT, node_port=NODE_PORT)).ok()
     # The machine has to unpack the image first.
