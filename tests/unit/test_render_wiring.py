@@ -267,16 +267,6 @@ def test_a_container_does_not_touch_the_kernel_of_its_host() -> None:
         assert ("oomScoreAdj" in texts) == (not touches)
 
 
-@pytest.mark.parametrize(("mode", "left"), [("nftables", None), ("iptables", "kube-ipvs0"), ("ipvs", ":KUBE-SVC-")])
-def test_what_another_mode_has_left_is_removed_where_kube_proxy_leaves_it(mode: str, left: str | None) -> None:
-    (unit,) = (
-        u for u in cluster("stacked", {"network.proxyMode": mode}).part("worker-1").units if "proxy --" in u.text
-    )
-    lines = [line for line in unit.text.splitlines() if "--cleanup" in line]
-    assert unit.name == "kube-proxy.service" and len(lines) == (left is not None)
-    assert all(line.startswith("ExecStartPre=-") and left and left in line for line in lines)
-
-
 def test_ipvs_asks_for_ipset() -> None:
     assert "ipset" in cluster("stacked", {"network.proxyMode": "ipvs"}).part("worker-1").commands
 
