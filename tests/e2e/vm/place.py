@@ -112,6 +112,7 @@ def _seed(path: Path, host: KeyPair, operator: KeyPair) -> Path:
         for name, mode, text in (
             ("etc/ssh/ssh_host_ed25519_key", 0o600, host.private),
             ("etc/hostname", 0o644, f"{NODE}\n"),
+            ("etc/hosts", 0o644, f"127.0.0.1 localhost\n127.0.1.1 {NODE}\n"),
             ("etc/apt/sources.list", 0o644, packages_from(MIRROR_SEEN)),
             (f"home/{image.image.USER}/.ssh/authorized_keys", 0o644, f"{operator.public}\n"),
         ):
