@@ -19,7 +19,7 @@ from components.config.network import POLICY_ENGINE
 from components.network_plugins.choice import plugin_of
 from components.network_plugins.contract import ObjectsArgs
 from components.network_policies.objects import NetworkPolicies, NetworkPoliciesArgs
-from components.object_options import owned
+from components.object_options import owned, waiting
 from components.pki.bootstrap_token import BootstrapToken
 from components.topology import Topology
 
@@ -48,7 +48,9 @@ class Addons(pulumi.ComponentResource):
     maintenance: pulumi.Resource
 
     def __init__(self, name: str, args: AddonsArgs, opts: pulumi.ResourceOptions) -> None:
-        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=[owned]))
+        opts = pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(transformations=[owned, waiting(args.page.rollout.health_timeout)])
+        )
         super().__init__("hardway:addons:Addons", name, {}, opts)
         page, topology = args.page, args.topology
         plugin = page.network.plugin
@@ -60,7 +62,7 @@ class Addons(pulumi.ComponentResource):
         # Tokens come after the rules that approve certificate requests: a request without approval waits. All other
         # objects come after the tokens, because new nodes wait for the tokens.
         tokens = bootstrap_tokens(args.tokens, _after(child, rbac.bindings))
-        Nodes("nodes", topology, args.kubeconfig, tokens, _after(child, args.after))
+        Nodes("nodes", topology, args.kubeconfig, tokens, page.rollout.health_timeout, _after(child, args.after))
         child = _after(child, [*tokens.values(), *args.after])
         # A pod reads the trust bundle of the API when it starts. Therefore a change of the bundle replaces these pods.
         trust = _trust_annotation(page.pki.generations.kubernetes)

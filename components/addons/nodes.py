@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from components.addons.taints import removal_of_taints
 from components.config.nodes import CONTROL_PLANE_KEY
-from components.object_options import child_of
+from components.object_options import child_of, timeouts
 from components.topology import NodePlan, Topology
 
 
@@ -18,7 +19,7 @@ class Nodes(pulumi.ComponentResource):
 
     A kubelet may not give itself a role (NodeRestriction), and finds its object here when it registers. The object
     goes when its machine leaves the page, and creation ends when the node is Ready. `kubeconfig` may change nodes.
-    `tokens` are what new kubelets wait for, by node.
+    `tokens` are what new kubelets wait for, by node. `limit` is how long a new node may take until it is Ready.
     """
 
     objects: dict[str, k8s.core.v1.Node]
@@ -29,6 +30,7 @@ class Nodes(pulumi.ComponentResource):
         topology: Topology,
         kubeconfig: pulumi.Output[str],
         tokens: Mapping[str, pulumi.Resource],
+        limit: timedelta,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("hardway:addons:Nodes", name, {}, opts)
@@ -51,7 +53,7 @@ class Nodes(pulumi.ComponentResource):
                     pulumi.ResourceOptions(
                         # Not the tokens of all nodes: that would be 250,000 dependencies for 500 nodes.
                         depends_on=[tokens[node.name]],
-                        custom_timeouts=pulumi.CustomTimeouts(create="5m"),
+                        custom_timeouts=pulumi.CustomTimeouts(create=timeouts(limit).create),
                         hooks=hooks,
                     ),
                 ),

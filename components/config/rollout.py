@@ -48,7 +48,8 @@ class Rollout(Section):
     """How long a drain of a node may take. After that the run fails and the node accepts pods again."""
     health_timeout: Annotated[timedelta, span_rule("30s", "5m or 20m", "s, m or h")] = HEALTH
     """How long all programs of a node may take to become healthy. After that the node goes back to the release before,
-    and the run fails. Slow machines need more, at the latest when messages say so."""
+    and the run fails. A new node may take as long until it is Ready, and the pods of an add-on may take 10m or as long,
+    whichever is longer. Slow machines need more, at the latest when messages say so."""
     answer_timeout: Span = ANSWER
     """How long a program may take to answer one question about its health."""
     api_timeout: Span = API

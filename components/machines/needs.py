@@ -10,6 +10,7 @@ from components.config import Page, ports
 from components.config.existing import ExistingSection
 from components.network_policies.node import MODULES as OF_POLICIES
 from components.node.plan import NodeEnvironment, plan_node
+from components.node.render import kube_proxy
 from components.node.render.operating_system import MODULES, settings_of
 from components.node.traits import Traits
 from components.topology import NodePlan, Topology
@@ -19,6 +20,8 @@ MEMORY_MIB = {"control-plane": 1700, "etcd": 900, "worker": 900}
 """kubeadm's preflight requires 1700 MiB of a control-plane node; less is enough if only etcd or pods run."""
 PROGRAMS_MIB, DATA_MIB = 2048, 4096
 """Free space: programs of three releases below /opt; first images, pods and etcd data below /var/lib."""
+_RESOLV_CONF = "/etc/resolv.conf"
+"""In a pod of CoreDNS: what the kubelet writes there are the name servers of the host."""
 _WEB = {"http": 80, "https": 443}
 # kube-proxy's documentation: its nftables mode needs 5.13. Everything else runs with 4.19 or newer.
 _KERNEL = {"nftables": "5.13", "iptables": "4.19", "ipvs": "4.19"}
@@ -49,10 +52,12 @@ def needs_of(page: Page, hosts: ExistingSection, topology: Topology, node: NodeP
         "COMMANDS": " ".join(dict.fromkeys(("curl", "tar", "flock", "base64", *part.commands))),
         "UNITS": " ".join(unit.name for unit in part.units),
         "DATA": " ".join(data),
+        "NETWORKS": f"network.podCidr={page.network.pod_cidr} network.serviceCidr={page.network.service_cidr}",
         "PORTS": " ".join(f"{port}:{unit}" for port, unit in _ports(page, hosts, node)),
         "PEERS": " ".join(dict.fromkeys(_peers(page, topology, node))),
         "SERVERS": " ".join(dict.fromkeys(_mirrors(page, node))),
         "PROXIES": " ".join(_authority(url) for url in _proxies(page)),
+        "RESOLVER": "host" if node.runs_kubelet and _RESOLV_CONF in page.dns.upstreams else "",
         "VIRTUAL": f"{hosts.vip.address}:{hosts.vip.port}" if hosts.vip and node.is_control_plane else "",
         # The inspection of an amd64 host stays the same as that of versions without this key.
         **({} if node.architecture == AMD64 else {"ARCHITECTURE": node.architecture}),
@@ -62,7 +67,8 @@ def needs_of(page: Page, hosts: ExistingSection, topology: Topology, node: NodeP
 def _modules(page: Page, hosts: ExistingSection) -> tuple[str, ...]:
     if hosts.containers:
         return MODULES[:1]
-    return (*MODULES, *(OF_POLICIES if page.network.enforces_policies else ()))
+    of_policies = OF_POLICIES if page.network.enforces_policies else ()
+    return (*MODULES, *page.network.plugin.modules, *kube_proxy.modules(page), *of_policies)
 
 
 def _etcd_paths(page: Page) -> tuple[str | None, ...]:

@@ -7,9 +7,11 @@
 #   CORES, MEMORY, DISKS        minimum: a number; MiB; PATH:MIB ...
 #   KERNEL, MODULES, SYSCTLS    the oldest allowed version; names; NAME=VALUE that will be set
 #   COMMANDS, UNITS, DATA       programs that will be called; units and directories that the release will have
+#   NETWORKS                    KEY=CIDR ...: networks of the cluster, and their keys on the page
 #   PORTS                       PORT:UNIT or PORT/udp:UNIT: ports, and the units that will listen on them
 #   PEERS, SERVERS              HOST:PORT of other nodes, which may refuse connections, and of mirrors, which may not
 #   PROXIES                     HOST:PORT of proxies, through which the host fetches what is not on a mirror
+#   RESOLVER                    `host` if names outside of the cluster are resolved by the host's name servers
 #   VIRTUAL                     ADDRESS:PORT of the virtual address, on hosts that may hold it
 # shellcheck shell=sh disable=SC2153,SC2154 # lines before this script set the variables
 set -u
@@ -90,6 +92,25 @@ programs() {
     fi
 }
 
+names() {
+    # Programs in Go, such as the API server, ask a name server for localhost if the file has no line for it.
+    sed 's/#.*//' /etc/hosts 2>/dev/null |
+        awk '$1 ~ /^127\./ { for (i = 2; i <= NF; i++) if ($i == "localhost") is = 1 } END { exit !is }' ||
+        finding '/etc/hosts has no address for localhost; add the line: 127.0.0.1 localhost'
+    [ "${RESOLVER:-}" = host ] || return 0
+    said=''
+    for file in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
+        said=$(awk '$1 == "nameserver" { printf " %s", $2 }' "$file" 2>/dev/null)
+        for server in $said; do case $server in 127.* | ::1) ;; *) return 0 ;; esac; done
+    done
+    if [ -n "$said" ]; then
+        finding "/etc/resolv.conf names only$said, which pods do not reach; name a server that they reach, or set" \
+            "hardway:dns.upstreams"
+    else
+        finding '/etc/resolv.conf names no server; name one, or set hardway:dns.upstreams'
+    fi
+}
+
 listener() { # prints the inode of the socket that listens on port $1 (PORT or PORT/udp), if any
     case $1 in
     */udp) files='/proc/net/udp /proc/net/udp6' state=07 ;;
@@ -118,6 +139,19 @@ left_overs() {
     done
     for path in $DATA; do
         [ -z "$(ls -A "$path" 2>/dev/null)" ] || finding "$path contains data of something else; move the data away"
+    done
+}
+
+# Parts of the cluster's networks that this host reaches in another way, such as by a bridge of a container engine. A
+# route to a larger network gives way to the routes of pods.
+routes() {
+    [ ! -e "$ours" ] || return 0
+    for pair in ${NETWORKS:-}; do
+        key=${pair%%=*} network=${pair#*=}
+        ip -4 route show root "$network" 2>/dev/null | while read -r used _; do
+            finding "the host has a route to $used, which is in $network of $key; remove the route, or choose another" \
+                "network on the page"
+        done
     done
 }
 
@@ -174,9 +208,11 @@ fi
 system
 size
 kernel
+names
 programs
 ports
 left_overs
+routes
 network
 fact clock "$(date +%s)"
 echo end

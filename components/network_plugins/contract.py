@@ -36,6 +36,11 @@ class PluginSection(Section):
         raise NotImplementedError
 
     @property
+    def modules(self) -> tuple[str, ...]:
+        """Modules of the kernel without which the plugin cannot work. The plugin, or the kernel, loads them."""
+        raise NotImplementedError
+
+    @property
     def routes_pod_packets(self) -> bool:
         """Whether packets of pods cross the machines' network unchanged, with the addresses of pods.
 

@@ -68,6 +68,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     looked = item.config.stash.get(_looked, 0)
     if report.failed and report.when == "call" and isinstance(cluster, Cluster) and looked < _LOOKS:
         item.config.stash[_looked] = looked + 1
-        folder = diagnostics.collect(cluster.stack, item.name)
+        folder = diagnostics.collect(cluster.stack, item.name, cluster.hosts)
         report.sections.append((f"cluster: all of it in {folder}", diagnostics.last_lines(folder)))
     return report

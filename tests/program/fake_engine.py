@@ -263,6 +263,7 @@ class FakeEngine(MockMonitor):
                 "deleteBeforeReplace": request.deleteBeforeReplace,
                 "provider": request.provider.rpartition("::")[0],
                 "beforeUpdate": list(request.hooks.before_update),
+                "waits": request.customTimeouts.create,
             }
         )
         state = self._state(request.type, request.name, inputs)

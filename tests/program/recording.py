@@ -74,6 +74,8 @@ class Resource:
     provider: str
     delete_before_replace: bool
     before_update: tuple[str, ...]
+    waits: str
+    """How long the provider waits until the resource is made, such as `300s`. Empty: as long as it does by itself."""
 
     @property
     def inputs(self) -> Values:
@@ -188,6 +190,7 @@ def _read(data: Values) -> Recording:
             provider=r["provider"],
             delete_before_replace=r["deleteBeforeReplace"],
             before_update=tuple(r["beforeUpdate"]),
+            waits=r["waits"],
         )
         for r in sorted(data["resources"], key=lambda found: str(found["urn"]))
     )

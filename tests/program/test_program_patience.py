@@ -38,8 +38,15 @@ def test_the_provider_waits_for_the_api_as_long_as_the_page_says() -> None:
     assert provider.inputs["kubeClientSettings"] in ({"timeout": 180}, '{"timeout": 180}', '{"timeout":180}')
 
 
+def test_the_provider_waits_for_nodes_and_pods_as_long_as_for_programs() -> None:
+    objects = patient().of("kubernetes:")
+    assert len(objects) > 20 and {found.waits for found in objects} == {"1200s"}
+
+
 def test_without_limits_of_the_page_commands_and_provider_are_as_they_were() -> None:
     usual = recorded("existing")
     assert not [command.name for command in usual.of(REMOTE) if "env HARDWAY_" in str(command.inputs["create"])]
     (provider,) = usual.of(PROVIDER)
     assert "kubeClientSettings" not in provider.inputs
+    nodes, others = usual.of("kubernetes:core/v1:Node"), usual.of("kubernetes:apps/v1:")
+    assert {found.waits for found in nodes} == {"300s"} and {found.waits for found in others} == {""}

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from scratch_machine import ScratchMachine
 
+LIMIT = "hardway:rollout.healthTimeout gives them more time"
 CSRS = "https://here:1/apis/certificates.k8s.io/v1/certificatesigningrequests"
 REFUSED = "curl: (22) The requested URL returned error: 403"
 
@@ -190,6 +191,7 @@ def test_a_kubelet_that_restarted_is_healthy_before_the_next_one_restarts(renewi
     done = renewing.run(limit=1)
     assert done.returncode == 1
     assert "the kubelet is not healthy after 1 s" in done.stderr
+    assert LIMIT in done.stderr
 
 
 def test_a_certificate_of_an_intermediate_authority_is_current(renewing: Renewing) -> None:
@@ -221,6 +223,7 @@ def test_without_a_new_certificate_the_kubelet_goes_on_with_the_old_one(renewing
     done = renewing.run(limit=0)
     assert (done.returncode, renewing.restarts) == (1, 0)
     assert "the kubelet has no certificate of the authority in use after 0 s" in done.stderr
+    assert LIMIT in done.stderr
     assert ("403" in done.stderr) == ("403" in answer)
     assert renewing.current.readlink().name == "kubelet-client-one.pem"
 
@@ -240,4 +243,5 @@ def test_a_token_that_nobody_renews_is_named(renewing: Renewing) -> None:
     done = renewing.run(limit=0)
     assert done.returncode == 1
     assert "a token of an older key is still in use" in done.stderr
+    assert LIMIT in done.stderr
     assert str(renewing.volume / "token") in done.stderr

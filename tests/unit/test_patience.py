@@ -92,3 +92,18 @@ def test_a_slow_api_is_told_from_a_broken_one(message: str) -> None:
     assert slow.sentences(event(BINDING, refused), "dev") == []
     command = "urn:pulumi:dev::hardway::command:remote:Command::cp-1-activate"
     assert slow.sentences(event(command, OBJECT), "dev") == [], "not the API of the cluster"
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["timed out waiting for the condition", "'coredns' timed out waiting to be Ready"],
+)
+def test_slow_pods_are_told_from_broken_ones(message: str) -> None:
+    """The messages are those of the awaiters of the Kubernetes provider, of nodes and of Deployments."""
+    assert slow.sentences(event(BINDING, message), "dev") == [
+        "a node or the pods of an add-on were not ready in the time that the program waits. If the machines are slow "
+        "and not broken, hardway:rollout.healthTimeout gives them more time (5m for a node and 10m for pods if it is "
+        "unset); `make up STACK=dev` continues"
+    ]
+    command = "urn:pulumi:dev::hardway::command:remote:Command::cp-1-activate"
+    assert slow.sentences(event(command, message), "dev") == [], "not an object of the cluster"

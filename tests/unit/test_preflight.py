@@ -183,6 +183,78 @@ def test_swap_is_found_unless_it_is_turned_off_or_the_hosts_own(tmp_path: Path) 
     assert swap({"SWAP": "refuse", "CONTAINERS": "true"}) == []
 
 
+def test_a_route_into_a_network_of_the_cluster_is_found() -> None:
+    """`ip` lists the routes inside of a network."""
+    routes = """
+    ip() {
+        case "$*" in
+        "-4 route show root 10.244.0.0/16") echo "10.244.3.0/24 dev br-lab proto kernel scope link src 10.244.3.1" ;;
+        "-4 route show root 10.96.0.0/16") echo "10.96.0.10 via 192.0.2.7 dev eth1" ;;
+        esac
+    }
+    """
+    networks = {"NETWORKS": "network.podCidr=10.244.0.0/16 network.serviceCidr=10.96.0.0/16"}
+    found = [line for line in findings(networks, before=routes) if "route" in line]
+    assert found == [
+        f"the host has a route to {used}; remove the route, or choose another network on the page"
+        for used in (
+            "10.244.3.0/24, which is in 10.244.0.0/16 of network.podCidr",
+            "10.96.0.10, which is in 10.96.0.0/16 of network.serviceCidr",
+        )
+    ]
+
+
+def in_place_of(files: Mapping[str, Path]) -> list[str]:
+    """The command that runs the script where these files of the machine are other ones. Skips the test without root."""
+    mounts = "".join(f"mount --bind {ours} {theirs} && " for theirs, ours in files.items())
+    inside = ["unshare", "--mount", "sh", "-c", f"{mounts}exec dash -s"]
+    if subprocess.run(inside, input="true", text=True, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a mount namespace of its own takes root")
+    return inside
+
+
+@pytest.mark.parametrize(
+    ("text", "fit"),
+    [
+        ("127.0.0.1 localhost\n", True),
+        ("127.0.1.1 here\n127.0.0.1\there localhost # by hand\n", True),
+        ("127.0.1.1 here\n", False),
+        ("::1 localhost\n", False),
+        ("# 127.0.0.1 localhost\n127.0.0.1 localhost.example.com\n", False),
+        ("", False),
+    ],
+)
+def test_a_host_knows_its_own_name_for_itself(tmp_path: Path, text: str, fit: bool) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text(text)
+    said = [] if fit else ["/etc/hosts has no address for localhost; add the line: 127.0.0.1 localhost"]
+    assert look({}, in_place_of({"/etc/hosts": hosts})) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        ("nameserver 192.0.2.53\n", None),
+        ("nameserver 127.0.0.1\nnameserver 192.0.2.53\n", None),
+        (
+            "nameserver 127.0.0.1\nnameserver ::1\n",
+            "/etc/resolv.conf names only 127.0.0.1 ::1, which pods do not reach; name a server that they reach, or set "
+            "hardway:dns.upstreams",
+        ),
+        ("# nothing\n", "/etc/resolv.conf names no server; name one, or set hardway:dns.upstreams"),
+    ],
+)
+def test_a_host_names_a_server_that_pods_reach(tmp_path: Path, text: str, finding: str | None) -> None:
+    """Only if the page leaves names outside of the cluster to the servers of the host."""
+    file = tmp_path / "resolv.conf"
+    file.write_text(text)
+    if Path("/run/systemd/resolve/resolv.conf").exists():
+        pytest.skip("systemd-resolved runs here and has servers of its own")
+    inside = in_place_of({"/etc/resolv.conf": file})
+    assert look({"RESOLVER": "host"}, inside) == ([finding] if finding else [])
+    assert look({}, inside) == []
+
+
 def report(name: str, clock: float = 0.0, **facts: str) -> Report:
     """The report of a host without findings."""
     return Report(name, {"hostname": name, "machine-id": f"id of {name}", **facts}, (), Offset(clock, clock))

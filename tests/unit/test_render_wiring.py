@@ -46,7 +46,7 @@ RELOADED = {
         *_pairs("kubelet", "server", "client"),
         # Read before a kubelet without a certificate starts.
         *("ssl/kubelet/bootstrap-token", "ssl/kubelet/bootstrap-token-end", "cfg/api-servers"),
-        "cfg/kubelet-credential.sh",
+        *("cfg/kubelet-credential.sh", "cfg/kubelet-resolver.sh"),
         # Facts about the machine.
         "cfg/kubelet.d",
     },

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from scratch_machine import ScratchMachine
 
+LIMIT = "hardway:rollout.healthTimeout gives them more time"
 BUNDLE = "-----BEGIN CERTIFICATE-----\none\n-----END CERTIFICATE-----\n"
 QUOTED = BUNDLE.replace("\n", "\\n")
 KUBECTL = """\
@@ -73,6 +74,7 @@ def test_a_namespace_without_the_bundle_is_named(api: Api, bundles: dict[str, st
     done = api.settle()
     assert done.returncode == 1
     assert "not every namespace has the present trust bundle: kube-system" in done.stderr
+    assert LIMIT in done.stderr
     assert api.left() == []
 
 
@@ -105,6 +107,7 @@ def test_a_failure_of_kubectl_is_one(api: Api, said: str) -> None:
     done = api.settle()
     assert done.returncode == 1
     assert f"Secrets cannot be written: {said.strip()}" in done.stderr
+    assert LIMIT in done.stderr
     assert api.left() == []
 
 

@@ -1,4 +1,4 @@
-"""Says that an API that answers slowly need not be broken, after an `up` that failed while it waited for an answer."""
+"""Says that a cluster that is slow need not be broken, after an `up` that failed because a time was over."""
 
 from __future__ import annotations
 
@@ -10,12 +10,24 @@ from tools.operate.failures import errors
 _TOO_LATE = re.compile(r'"https?://[^"]*": .*(context deadline exceeded|Client\.Timeout exceeded)')
 
 
+# Messages of the Kubernetes plugin about a node, and about a Deployment, that were not ready in time.
+_NOT_READY = re.compile(r"timed out waiting (for the condition|to be Ready)")
+
+
 def sentences(events: str, stack: str) -> list[str]:
-    """One sentence if an answer of the API came too late, else none. `events` is the text of the event log of a run."""
-    late = any(_TOO_LATE.search(message) for urn, message in errors(events) if "kubernetes:" in urn)
-    if not late:
-        return []
-    return [
-        "the API did not finish an answer in the time that the program waits. If the machines are slow and not broken, "
-        f"hardway:rollout.apiTimeout gives them more time (32s if it is unset); `make up STACK={stack}` continues"
-    ]
+    """A sentence for each limit of the page that was too short. `events` is the text of the event log of a run."""
+    messages = [message for urn, message in errors(events) if "kubernetes:" in urn]
+    found = []
+    if any(_TOO_LATE.search(message) for message in messages):
+        found.append(
+            "the API did not finish an answer in the time that the program waits. If the machines are slow and not "
+            "broken, hardway:rollout.apiTimeout gives them more time (32s if it is unset); "
+            f"`make up STACK={stack}` continues"
+        )
+    if any(_NOT_READY.search(message) for message in messages):
+        found.append(
+            "a node or the pods of an add-on were not ready in the time that the program waits. If the machines are "
+            "slow and not broken, hardway:rollout.healthTimeout gives them more time (5m for a node and 10m for pods "
+            f"if it is unset); `make up STACK={stack}` continues"
+        )
+    return found

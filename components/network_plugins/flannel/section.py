@@ -29,6 +29,11 @@ class FlannelSection(PluginSection):
         return (NodePort(self.port, "udp"),) if self.backend == "vxlan" else ()
 
     @property
+    def modules(self) -> tuple[str, ...]:
+        """VXLAN, which the kernels of some distributions have in a package of its own."""
+        return ("vxlan",) if self.backend == "vxlan" else ()
+
+    @property
     def routes_pod_packets(self) -> bool:
         """host-gw adds routes and leaves packets as they are."""
         return self.backend == "host-gw"

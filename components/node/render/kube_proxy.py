@@ -18,6 +18,27 @@ from components.pki.names import certificate_of, key_of
 from components.topology import NodePlan, Topology
 
 SSL = "ssl/kube-proxy"
+_SCHEDULER = "rr"
+"""The scheduler that kube-proxy gives to virtual servers by itself (`defaultScheduler` in its pkg/proxy/ipvs)."""
+_CLEANUP = f"{ROOT}/bin/kube-proxy --cleanup"
+# A kube-proxy that starts in the mode nftables removes what other modes have left, and in another mode what nftables
+# has left. iptables and ipvs leave each other's things alone: `platformCleanup` in its cmd/kube-proxy. Virtual servers
+# would answer for services that are gone, and rules would refuse connections to services that have pods.
+_LEFT_OVERS = {
+    "iptables": f"test ! -e /sys/class/net/kube-ipvs0 || {_CLEANUP}",
+    "ipvs": f"! iptables-save --table nat | grep -q ^:KUBE-SVC- || {_CLEANUP}",
+}
+
+
+def modules(page: Page) -> tuple[str, ...]:
+    """Modules of the kernel without which kube-proxy cannot work in its mode. kube-proxy, or the kernel, loads them."""
+    if page.network.proxy_mode == "nftables":
+        return ("nf_tables",)
+    if page.network.proxy_mode == "iptables":
+        return ()
+    scheduler = page.extra_config.kube_proxy.get("ipvs", {}).get("scheduler") or _SCHEDULER
+    # The interface kube-ipvs0 is a dummy interface.
+    return "ip_vs", f"ip_vs_{scheduler}", "ip_set", "dummy"
 
 
 def kube_proxy(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> NodePart:
@@ -30,6 +51,7 @@ def kube_proxy(page: Page, topology: Topology, node: NodePlan, traits: Traits) -
         cert=f"{ROOT}/{SSL}/client.pem",
         key=f"{ROOT}/{SSL}/client.key",
     )
+    left_overs = _LEFT_OVERS.get(page.network.proxy_mode)
     unit = service(
         description="Kubernetes kube-proxy",
         documentation="https://kubernetes.io/docs/reference/command-line-tools-reference/kube-proxy/",
@@ -37,6 +59,7 @@ def kube_proxy(page: Page, topology: Topology, node: NodePlan, traits: Traits) -
         lines=[
             # kube-proxy waits 30 s for its Node object and then uses the loopback address as the node's address.
             f"ExecStartPre=/bin/sh -c 'until test -e {CREDENTIAL}; do sleep 0.5; done'",
+            *([f"ExecStartPre=-/bin/sh -c '{left_overs}'"] if left_overs else []),
             "TimeoutStartSec=infinity",
         ],
         after=["kubernetes-api-proxy.service"],

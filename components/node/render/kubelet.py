@@ -42,6 +42,7 @@ _SHARED_DISK = {
     },
 }
 SCRIPT = "cfg/kubelet-credential.sh"
+_RESOLVER = "cfg/kubelet-resolver.sh"
 CREDENTIAL = f"{DATA}/pki/kubelet-client-current.pem"
 """The present client certificate of the kubelet; the file exists after the first certificate was issued."""
 
@@ -70,6 +71,7 @@ def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> N
         after=["containerd.service", "kubernetes-api-proxy.service"],
         wants=["containerd.service", "kubernetes-api-proxy.service"],
         lines=[
+            f"ExecStartPre={ROOT}/{_RESOLVER}",
             f"ExecStartPre={ROOT}/{SCRIPT}",
             "TimeoutStartSec=infinity",
             "KillMode=process",
@@ -86,6 +88,7 @@ def kubelet(page: Page, topology: Topology, node: NodePlan, traits: Traits) -> N
             NodeFile("cfg/kubelet-identity.kubeconfig", identity),
             NodeFile("cfg/api-servers", servers),
             NodeFile(SCRIPT, text("kubelet_credential"), mode=0o755),
+            NodeFile(_RESOLVER, text("kubelet_resolver"), mode=0o755),
             kubernetes_ca(),
             NodeFile(f"{SSL}/bootstrap-token", Ref(bootstrap_token(node.name)), mode=0o600),
             NodeFile(f"{SSL}/bootstrap-token-end", Ref(bootstrap_token_end(node.name))),
@@ -135,6 +138,8 @@ def _configuration(page: Page, topology: Topology, node: NodePlan, traits: Trait
         "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
         "clusterDNS": [topology.dns_address],
         "clusterDomain": topology.domain,
+        # The script chooses the file.
+        "resolvConf": "/run/hardway/resolv.conf",
         "readOnlyPort": 0,
         "rotateCertificates": True,
         "tlsCertFile": f"{ROOT}/{SSL}/server.pem",

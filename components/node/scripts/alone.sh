@@ -5,6 +5,9 @@
 say() { echo "$(hostname): $*" || true; }
 fail() { say "$*" >&2; exit 1; }
 
+# Fails because a time was over. The limit of both scripts is that of the page.
+fail_late() { fail "$*. If the machines are slow and not broken: hardway:rollout.healthTimeout gives them more time"; }
+
 # Waits for other runs of the script NAME.sh. Then $work is an empty folder that only root can read, in memory; it is
 # removed at the end. A killed run leaves its folder to the next run.
 alone() { # NAME SECONDS

@@ -92,7 +92,7 @@ if ! is_current "$certificate"; then
     say 'the kubelet gets a certificate of the authority in use'
     # The kubelet works with its present certificate until there is another one.
     { await request && await is_issued; } ||
-        fail "the kubelet has no certificate of the authority in use after $limit s: $(tail -n 1 "$work/problem")"
+        fail_late "the kubelet has no certificate of the authority in use after $limit s: $(tail -n 1 "$work/problem")"
     is_current "$work/certificate" ||
         fail 'the cluster signs certificates of kubelets with another authority than the one in use'
     touch "$pending"
@@ -109,7 +109,8 @@ fi
 # The kubelet keeps every certificate and key that it ever had.
 find "${certificate%/*}" -name 'kubelet-client-*.pem' -type f ! -name "$(basename "$(readlink "$certificate")")" -delete
 await has_no_old_token ||
-    fail "after $limit s a token of an older key is still in use: $(old_tokens | head -n 3 | paste -sd ' ' -)"
+    fail_late "after $limit s a token of an older key is still in use: $(old_tokens | head -n 3 | paste -sd ' ' -)"
 # The kubelet of another node restarts next.
-[ -z "$restart" ] || await is_healthy || fail "the kubelet is not healthy after $limit s; see journalctl --unit kubelet"
+[ -z "$restart" ] || await is_healthy ||
+    fail_late "the kubelet is not healthy after $limit s; see journalctl --unit kubelet"
 say 'certificate and tokens are of the generations in use'

@@ -72,7 +72,9 @@ write_secrets() {
 }
 
 behind='' written=0
-await is_published || fail "after $limit s not every namespace has the present trust bundle: ${behind:-the API does not answer}"
-await trust_for_aggregated_apis || fail 'the ConfigMap extension-apiserver-authentication cannot be written'
-await write_secrets || fail "Secrets cannot be written: $(head -n 3 "$work/problems" 2>/dev/null | paste -sd ' ' -)"
+await is_published || fail_late "after $limit s not every namespace has the present trust bundle: ${behind:-the API does not answer}"
+await trust_for_aggregated_apis ||
+    fail_late "after $limit s the ConfigMap extension-apiserver-authentication is not written"
+await write_secrets ||
+    fail_late "Secrets cannot be written: $(head -n 3 "$work/problems" 2>/dev/null | paste -sd ' ' -)"
 say "every namespace has the trust bundle; $written Secrets are written with the encryption key in use"

@@ -180,7 +180,7 @@ sha256_of() { # openssl uses the processor's SHA instructions and is several tim
     if command -v openssl >/dev/null; then openssl dgst -sha256 -r "$1"; else sha256sum "$1"; fi | cut -d' ' -f1
 }
 
-# Fills in facts that only the machine knows: its interface, its cgroup version, and where its DNS servers are listed.
+# Fills in facts that only the machine knows: its interface, and its cgroup version.
 write_facts() {
     if grep -qs @VIP_INTERFACE@ "$1/cfg/keepalived.conf"; then
         address=$(sed -n 's/^ *unicast_src_ip //p' "$1/cfg/keepalived.conf")
@@ -194,10 +194,8 @@ write_facts() {
     else
         systemd_cgroup=false cgroup='"cgroupDriver": "cgroupfs", "failCgroupV1": false'
     fi
-    resolver=''
-    [ ! -e "$sysroot/run/systemd/resolve/resolv.conf" ] || resolver=', "resolvConf": "/run/systemd/resolve/resolv.conf"'
     mkdir -p "$1/cfg/kubelet.d"
-    echo "{\"apiVersion\": \"kubelet.config.k8s.io/v1beta1\", \"kind\": \"KubeletConfiguration\", $cgroup$resolver}" \
+    echo "{\"apiVersion\": \"kubelet.config.k8s.io/v1beta1\", \"kind\": \"KubeletConfiguration\", $cgroup}" \
         >"$1/cfg/kubelet.d/10-machine.conf"
     sed -i "s/@SYSTEMD_CGROUP@/$systemd_cgroup/" "$1/cfg/containerd.toml"
     [ ! -e "$1/cfg/kubelet.d/20-reserved.conf" ] || write_reserved "$1/cfg/kubelet.d/20-reserved.conf"

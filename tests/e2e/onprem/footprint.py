@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.e2e.support.machines import Machine
+from tests.e2e.support.machines import Host
 
 # Left out: files that packages, logins, journals and systemd's services make at run time.
 _LOOK = """
@@ -48,7 +48,7 @@ class Footprint:
         return grown
 
 
-def take(machine: Machine) -> Footprint:
+def take(machine: Host) -> Footprint:
     """Take the footprint of a host."""
     found: dict[str, set[str]] = {}
     for line in machine.run(_LOOK).ok().splitlines():

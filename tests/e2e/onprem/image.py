@@ -8,6 +8,7 @@ import hashlib
 import io
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,21 +55,33 @@ def ensure(engine: list[str]) -> HostImage:
     return HostImage(reference, folder / _DEBS)
 
 
+def downloads(debs: Path, packages: Sequence[str]) -> list[str]:
+    """The hooks of mmdebstrap that download packages, with the dependencies that are lacking, into a new folder."""
+    debs.mkdir()
+    download = f"apt-get --yes --no-install-recommends --download-only install {' '.join(packages)}"
+    return [
+        'rm -f "$1"/var/cache/apt/archives/*.deb',
+        f"APT_CONFIG=$MMDEBSTRAP_APT_CONFIG {download}",
+        f'for f in "$1"/var/cache/apt/archives/*.deb; do mv "$f" {debs}/; done',
+    ]
+
+
+def write_index(debs: Path) -> None:
+    """Make a flat repository of a folder with packages."""
+    (debs / "Packages").write_text("\n".join(_stanza(deb) for deb in sorted(debs.glob("*.deb"))))
+
+
 def _log() -> Path:
     return shared_cache() / "log" / "plain-host.log"
 
 
 def _make(folder: Path) -> None:
     overlay, debs = folder / "overlay.tar", folder / _DEBS
-    debs.mkdir()
     _write_overlay(overlay)
-    download = f"apt-get --yes --no-install-recommends --download-only install {' '.join(LACKING)}"
-    forget = 'rm -f "$1"/var/cache/apt/archives/*.deb'
-    keep = f'for f in "$1"/var/cache/apt/archives/*.deb; do mv "$f" {debs}/; done'
-    hooks = [f"tar-in {overlay} /", forget, f"APT_CONFIG=$MMDEBSTRAP_APT_CONFIG {download}", keep, *_CUSTOMIZE]
+    hooks = [f"tar-in {overlay} /", *downloads(debs, LACKING), *_CUSTOMIZE]
     node_image.bootstrap(folder / TAR, PACKAGES, hooks, _log(), Progress("image of plain hosts"))
     overlay.unlink()
-    (debs / "Packages").write_text("\n".join(_stanza(deb) for deb in sorted(debs.glob("*.deb"))))
+    write_index(debs)
     write_record(folder)
 
 

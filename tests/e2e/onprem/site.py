@@ -36,6 +36,8 @@ MIRROR, BASTION = "mirror", "bastion"
 API_PORT = 6443
 SECURE_FILES_PORT, SECURE_REGISTRY_PORT = 443, 5443
 """Ports of the mirror over https, with a certificate of `Site.mirror_authority`. The usual ports are there as well."""
+PACKAGES_PORT = 8080
+"""Port of the mirror with the repository of Debian packages."""
 VIRTUAL, FREE = 240, 241
 """Host numbers: of the virtual address, and a free one."""
 
@@ -130,7 +132,7 @@ events {}
 http {
   access_log off;
   server {
-    listen 8080;
+    listen {port};
     root /srv;
     location /debian/ { }
   }
@@ -158,21 +160,32 @@ def site(clone: Clone, stack: str, names: Sequence[str], say: Say) -> Iterator[S
             remove_tree(clone.state / stack)
 
 
-def _start(place: Site, plain: image.HostImage) -> None:
-    facts = place.facts
+def start_mirror(place: Site, packages: Path, ports: Mapping[int, int], *more: Entry) -> None:
+    """Make the network, and in it the mirror of programs, images and a repository of Debian packages.
+
+    `ports` maps ports on 127.0.0.1 to ports of the mirror. `more` are further files of the mirror's machine.
+    """
     place.call("network", place.lab.subnet, place.address_at(1))
     served = [
         *mirror_files(),
-        *_secure_mirror(place),
-        Entry("etc/nginx/debian.conf", _DEBIAN),
+        Entry("etc/nginx/debian.conf", _DEBIAN.replace("{port}", str(PACKAGES_PORT))),
         *unit("lab-debian.service", "/usr/sbin/nginx -c /etc/nginx/debian.conf"),
+        *more,
+    ]
+    published = " ".join(f"{here}:{there}" for here, there in ports.items())
+    about = {"IMAGE": place.facts.node_image, "MIRROR": place.facts.mirror}
+    place.call("machine", MIRROR, place.mirror, published, stdin=pack(served), **about)
+    ask([*place.facts.engine, "cp", f"{packages}/.", f"{place.lab.name}-{MIRROR}:/srv/debian"]).ok()
+
+
+def _start(place: Site, plain: image.HostImage) -> None:
+    facts = place.facts
+    more = [
+        *_secure_mirror(place),
         Entry("etc/lab-api.cfg", _FORWARD.format(port=API_PORT, target=f"{place.address(place.names[0])}:{API_PORT}")),
         *unit("lab-api.service", "/usr/sbin/haproxy -Ws -f /etc/lab-api.cfg", "Type=notify"),
     ]
-    ports = f"{place.api_port}:{API_PORT}"
-    about = {"IMAGE": facts.node_image, "MIRROR": facts.mirror}
-    place.call("machine", MIRROR, place.mirror, ports, stdin=pack(served), **about)
-    ask([*facts.engine, "cp", f"{plain.packages}/.", f"{place.lab.name}-{MIRROR}:/srv/debian"]).ok()
+    start_mirror(place, plain.packages, {place.api_port: API_PORT}, *more)
     login = Entry("root/.ssh/authorized_keys", f"{place.operator.public}\n", 0o600)
     _machine(place, BASTION, facts.node_image, f"{place.bastion_port}:22", [login])
     for name in place.names:
@@ -183,13 +196,18 @@ def _start(place: Site, plain: image.HostImage) -> None:
             "",
             [
                 Entry(f"home/{image.USER}/.ssh/authorized_keys", f"{place.operator.public}\n"),
-                Entry("etc/apt/sources.list", f"deb [trusted=yes] http://{place.mirror}:8080/debian ./\n"),
+                Entry("etc/apt/sources.list", packages_from(place.mirror)),
             ],
         )
         place.hosts[name] = place.container(name)
     for machine in (place.container(BASTION), *place.hosts.values()):
         up = partial(machine.run, "systemctl is-active ssh.service")
         eventually(lambda up=up: up().ok(), 60, f"{machine.name} boots")  # type: ignore[misc]
+
+
+def packages_from(mirror: str) -> str:
+    """The sources of apt that name the mirror's repository only."""
+    return f"deb [trusted=yes] http://{mirror}:{PACKAGES_PORT}/debian ./\n"
 
 
 def _secure_mirror(place: Site) -> tuple[Entry, ...]:

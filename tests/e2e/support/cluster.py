@@ -10,7 +10,7 @@ from typing import Any
 from tests.e2e.support import diagnostics
 from tests.e2e.support.inventory import Inventory, take
 from tests.e2e.support.kubectl import Kubectl, admin_of
-from tests.e2e.support.machines import Machine, machines_of
+from tests.e2e.support.machines import Host, Machine, machines_of
 from tests.e2e.support.pods import agnhost
 from tests.e2e.support.process import Run
 from tests.e2e.support.stack import Stack
@@ -36,6 +36,8 @@ class Cluster:
     first_up: Run | None
     before: Inventory | None
     is_down: bool = False
+    hosts: Mapping[str, Host] | None = None
+    """The machines by node name, if they are not the containers of the stack's local network."""
 
     @cached_property
     def machines(self) -> dict[str, Machine]:

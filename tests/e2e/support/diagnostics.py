@@ -2,11 +2,11 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.e2e.support.kubectl import admin_of
-from tests.e2e.support.machines import machines_of
+from tests.e2e.support.machines import Host, Machine, machines_of
 from tests.e2e.support.process import ask
 from tests.e2e.support.stack import Stack
 
@@ -32,11 +32,14 @@ done
 """
 
 
-def collect(stack: Stack, reason: str) -> Path:
-    """Write diagnostics into a new folder. If something does not answer, the file says so."""
+def collect(stack: Stack, reason: str, hosts: Mapping[str, Host] | None = None) -> Path:
+    """Write diagnostics into a new folder. If something does not answer, the file says so.
+
+    `hosts` are the machines by node name. None: the containers of the stack's local network.
+    """
     folder = stack.folder / "failures" / re.sub(r"[^\w.-]+", "_", reason)[-80:]
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in _findings(stack):
+    for name, text in _findings(stack, hosts):
         (folder / name).write_text(text + "\n")
     return folder
 
@@ -50,19 +53,23 @@ def last_lines(folder: Path) -> str:
     return "\n".join(parts)
 
 
-def _findings(stack: Stack) -> Iterator[tuple[str, str]]:
+def _findings(stack: Stack, hosts: Mapping[str, Host] | None) -> Iterator[tuple[str, str]]:
+    containers: Mapping[str, Machine] = {}
     try:
-        machines = machines_of(stack)
+        if hosts is None:
+            containers = machines_of(stack)
     except (OSError, ValueError) as error:
         yield "machines.txt", f"there are none: {error}"
         return
     for name, arguments in _CLUSTER.items():
         yield name, admin_of(stack)("--request-timeout=10s", *arguments, timeout=20).text
-    for name, machine in machines.items():
+    for name, machine in (hosts or containers).items():
         try:
-            yield f"{name}.txt", machine.run(_MACHINE, timeout=30).text
+            yield f"{name}.txt", machine.run(_MACHINE, timeout=120).text
         except (AssertionError, subprocess.TimeoutExpired) as error:
             # A machine may be down, as some tests require. The others are asked all the same.
             yield f"{name}.txt", str(error)
-    engine = next(iter(machines.values())).engine
+    if not containers:
+        return
+    engine = next(iter(containers.values())).engine
     yield "containers.txt", ask([*engine, "ps", "--all", "--filter", f"label=hardway.lab={stack.lab.name}"]).text

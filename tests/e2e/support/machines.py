@@ -9,12 +9,26 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tests.e2e.support.process import Answer, ask
 from tests.e2e.support.stack import Stack
 from tools.common.paths import Clone, this_clone
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
+
+class Host(Protocol):
+    """A machine of any kind."""
+
+    @property
+    def name(self) -> str:
+        """The name of its node."""
+        ...
+
+    def run(self, script: str, *, stdin: str = "", timeout: float = 60) -> Answer:
+        """Run a POSIX script on the machine as root."""
+        ...
 
 
 @dataclass(frozen=True)

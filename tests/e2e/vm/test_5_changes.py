@@ -1,0 +1,79 @@
+"""Changes of a running node that has a kernel of its own: nothing of the mode before stays in the kernel."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.progress import Say
+from tests.e2e.vm.machine import VirtualMachine
+from tests.e2e.vm.place import Place
+from tests.e2e.vm.services import answers, mechanisms
+from tests.wait import eventually
+
+UNIT = "/etc/systemd/system/kubernetes-swap-off.service"
+
+
+@pytest.mark.proves_changes("network.proxyMode", "machines.swap")
+def test_from_ipvs_to_nftables(
+    cluster: Cluster, place: Place, machine: VirtualMachine, namespace: str, web: str, say: Say
+) -> None:
+    """The workload answers through nftables; virtual servers, interface, sets and chains of ipvs are gone.
+
+    The page also stops to turn swap off: the unit goes, and swap stays as it is until the next boot.
+    """
+    _change(cluster, {"proxyMode": "nftables"}, "refuse", say)
+    eventually(lambda: answers(cluster, place, namespace, web), 120, "the workload answers", every=3)
+
+    def only_nftables() -> None:
+        found = mechanisms(machine)
+        assert found.tables == 2 and found.virtual_servers == found.interfaces == found.sets == found.chains == 0, found
+
+    eventually(only_nftables, 60, "nothing of ipvs stays", every=3)
+    assert machine.run(f"test -e {UNIT}").code != 0
+    assert len(machine.read("/proc/swaps").splitlines()) == 1
+
+
+def test_and_back_to_ipvs(
+    cluster: Cluster, place: Place, machine: VirtualMachine, namespace: str, web: str, say: Say
+) -> None:
+    """The workload answers through ipvs; the tables of nftables are gone. Swap, which somebody turned on, is off."""
+    machine.run("swapon --all").ok()
+    assert len(machine.read("/proc/swaps").splitlines()) == 2
+    _change(cluster, {"proxyMode": "ipvs"}, "disable", say)
+    eventually(lambda: answers(cluster, place, namespace, web), 120, "the workload answers", every=3)
+
+    def only_ipvs() -> None:
+        found = mechanisms(machine)
+        assert found.virtual_servers and found.interfaces and found.tables == 0, found
+
+    eventually(only_ipvs, 60, "nothing of nftables stays", every=3)
+    assert machine.run(f"test -e {UNIT}").code == 0
+    assert len(machine.read("/proc/swaps").splitlines()) == 1
+
+
+def test_from_ipvs_to_iptables(
+    cluster: Cluster, place: Place, machine: VirtualMachine, namespace: str, web: str, say: Say
+) -> None:
+    """kube-proxy itself leaves virtual servers in the kernel if its next mode is iptables."""
+    _change(cluster, {"proxyMode": "iptables"}, "disable", say)
+    eventually(lambda: answers(cluster, place, namespace, web), 120, "the workload answers", every=3)
+
+    def only_iptables() -> None:
+        found = mechanisms(machine)
+        assert found.chains and found.virtual_servers == found.interfaces == found.sets == found.tables == 0, found
+
+    eventually(only_iptables, 60, "nothing of ipvs stays", every=3)
+
+
+def _change(cluster: Cluster, network: Mapping[str, Any], swap: str, say: Say) -> None:
+    page = cluster.stack.page
+    cluster.change(
+        {
+            "hardway:network": {**page["hardway:network"], **network},
+            "hardway:machines": {**page["hardway:machines"], "swap": swap},
+        }
+    )
+    run = cluster.up()
+    say(f"  make up with proxyMode: {network['proxyMode']}, swap: {swap}: {run.seconds:.1f} s")
