@@ -10,7 +10,7 @@ from typing import Any
 from components.resource_names import GATEWAY, MACHINE_TYPES, NodeResource, name_of
 from tools.common.errors import ToolError
 from tools.common.progress import say
-from tools.operate import kubectl, page
+from tools.operate import kubectl, lost_volumes, page
 from tools.operate.stack import Stack
 
 READY_SECONDS = 120
@@ -32,6 +32,8 @@ def replace(stack: Stack, node: str, arguments: Sequence[str] = ()) -> int:
     admin = Admin(stack)
     known = admin.node(node)
     was_cordoned = bool(known["spec"].get("unschedulable"))
+    if lost_volumes.forget(stack, [urn]):
+        check_data(stack.state(), node)
     planned = ["--replace", urn, *arguments]
     if code := stack.judge(planned):
         return code
@@ -108,7 +110,10 @@ def check_data(state: Mapping[str, Any], node: str) -> None:
     volumes = {name_of(resource["urn"]) for resource in state["resources"] if resource["type"].endswith(":Volume")}
     on_volume = NodeResource.DATA.name_for(node) in volumes
     if members == [node] and not on_volume:
-        raise ToolError(f"{node} is the only member of etcd, so all data would be lost: add two members first")
+        raise ToolError(
+            f"{node} is the only member of etcd, so all data would be lost: add two members first; if the data "
+            "is lost already, restore a snapshot: docs/backup.md"
+        )
 
 
 class Admin:

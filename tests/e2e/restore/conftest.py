@@ -48,9 +48,15 @@ def place(without_backup: Cluster) -> Iterator[Vault]:
 def cluster(without_backup: Cluster, place: Vault) -> Cluster:
     """The cluster with snapshots by SFTP, and with something to lose."""
     to(without_backup, place.sftp)
-    kubectl = without_backup.kubectl
+    make_work(without_backup)
+    return without_backup
+
+
+def make_work(cluster: Cluster) -> None:
+    """Make something to lose."""
+    kubectl = cluster.kubectl
     kubectl.apply(pods.namespace(WORK)).ok()
-    kubectl.apply(pods.web(WORK, WORK, without_backup.image, 2)).ok()
+    kubectl.apply(pods.web(WORK, WORK, cluster.image, 2)).ok()
     kubectl.apply(pods.service(WORK, WORK, 8080)).ok()
     kubectl.apply(
         {
@@ -61,7 +67,6 @@ def cluster(without_backup: Cluster, place: Vault) -> Cluster:
         }
     ).ok()
     kubectl.rolled_out(WORK, WORK)
-    return without_backup
 
 
 def to(cluster: Cluster, place: dict[str, Any]) -> None:
