@@ -22,6 +22,8 @@ _BATCH = 128
 _VALUE_BYTES = 1024
 _FILL_SECONDS = 900
 _MEBIBYTE = 1 << 20
+COUNTING = etcdctl("get /hardway/bench/ --prefix --count-only --write-out=fields") + " | sed -n 's/.*Count. : //p'"
+"""A script for a member that prints how many keys there are."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,16 @@ def _size(place: Vault) -> int:
 
 
 def _fill(member: Machine, first: int, last: int) -> None:
-    """Write keys with the numbers from `first` to `last`, many in each transaction."""
-    script = f"""
+    """Write keys with the numbers from `first` to `last` at least."""
+    member.run(filling(first, last), timeout=_FILL_SECONDS).ok()
+    count = member.run(COUNTING)
+    assert int(count.ok()) >= last, f"etcd has {count.ok().strip()} of {last} keys"
+
+
+def filling(first: int, last: int) -> str:
+    """A script for a member that writes keys, many in each transaction."""
+    return f"""
+        set -eu
         number={first}
         while [ $number -lt {last} ]; do
             {{
@@ -129,7 +139,3 @@ def _fill(member: Machine, first: int, last: int) -> None:
             }} | {etcdctl("txn")} >/dev/null
             number=$((number + {_BATCH}))
         done"""
-    member.run(f"set -eu\n{script}", timeout=_FILL_SECONDS).ok()
-    ask = etcdctl("get /hardway/bench/ --prefix --count-only --write-out=fields")
-    count = member.run(f"{ask} | sed -n 's/.*Count. : //p'")
-    assert int(count.ok()) >= last, f"etcd has {count.ok().strip()} of {last} keys"

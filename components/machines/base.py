@@ -39,7 +39,7 @@ class Machine:
     """Command line that removes everything that hardway installed from the machine."""
     after: tuple[pulumi.Resource, ...] = ()
     """Resources that have to exist before the first command on the machine."""
-    wait: str = ""
+    wait: pulumi.Input[str] = ""
     """POSIX command that ends once the machine is ready for a release. It runs as root and has no single quotes."""
 
     @property

@@ -95,8 +95,9 @@ class NodeRelease(pulumi.ComponentResource):
             )
         )
         become = args.machine.become + _patience(args.health_timeout, (_HEALTH_LIMIT,))
-        how = become, args.machine.wait, args.machine.installs_packages
-        script = self.digest.apply(lambda digest: _stage_script(digest, *how))
+        script = pulumi.Output.all(digest=self.digest, wait=args.machine.wait).apply(
+            lambda known: _stage_script(known["digest"], become, known["wait"], args.machine.installs_packages)
+        )
         stage = command_on(
             NodeResource.STAGE.name_for(name),
             args.machine,

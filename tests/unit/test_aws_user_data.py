@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.machines.aws.user_data import ETCD_UID, USER, WAIT, WAIT_FOR_DATA, Keys, user_data
+from components.machines.aws.user_data import ETCD_UID, USER, WAIT, Keys, user_data, wait_for_data
 
 KEYS = Keys("-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n", "ssh-ed25519 HOST\n", ["ssh-ed25519 USER"])
 VOLUME = "vol-0123456789abcdef0"
@@ -89,11 +89,30 @@ def test_a_member_of_etcd_mounts_its_volume_by_a_name_that_stays() -> None:
     assert "bootcmd" not in config(user_data("worker-1", KEYS))
 
 
+@pytest.mark.parametrize("told", [VOLUME, "vol-0fedcba9876543210"], ids=["the same volume", "a volume that is gone"])
+def test_a_member_mounts_the_volume_that_it_has(tmp_path: Path, told: str) -> None:
+    """A machine that is made anew boots with the user data of the first one."""
+    fstab, log = tmp_path / "fstab", tmp_path / "log"
+    (line,) = re.findall("echo '(.*)' >>/etc/fstab", config(user_data("cp-1", KEYS, volume=told))["bootcmd"][0][-1])
+    root = "UUID=0123 / ext4 defaults 0 1"
+    fstab.write_text(f"{root}\n{line}\n")
+    for name, does in {"cloud-init": ":", "systemctl": f'echo "$*" >>{log}', "mountpoint": f"test -e {log}"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    script = wait_for_data(VOLUME).replace("/etc/fstab", str(fstab))
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-euc", script], env={"PATH": path}, check=True, timeout=30)
+    device = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0"
+    options = "ext4 noatime,nofail,x-systemd.makefs,x-systemd.device-timeout=15min 0 2"
+    assert fstab.read_text() == f"{root}\n{device} /var/lib/etcd {options}\n"
+    assert ("daemon-reload" in log.read_text()) == (told != VOLUME)
+
+
 def test_scripts_are_posix_and_fit_between_single_quotes() -> None:
     (command,) = config(user_data("cp-1", KEYS, volume=VOLUME))["bootcmd"]
-    for script in (command[-1], WAIT, WAIT_FOR_DATA):
+    for script in (command[-1], WAIT, wait_for_data(VOLUME)):
         subprocess.run(["sh", "-n", "-c", script], check=True)
-    for script in (WAIT, WAIT_FOR_DATA):
+    for script in (WAIT, wait_for_data(VOLUME)):
         assert "'" not in script
 
 

@@ -8,19 +8,19 @@ import pytest
 
 from tools.common.errors import ToolError
 from tools.common.paths import Clone
-from tools.operate.snapshots import take
+from tools.operate.snapshots import PLACE_TAKES_NOTHING, take
 from tools.operate.stack import Stack
 
 
 class Answering(Stack):
-    """A stack whose first member fails with these words. The second one would succeed."""
+    """A stack whose first member fails with this exit status. The second one would succeed."""
 
-    def __init__(self, folder: Path, words: str) -> None:
+    def __init__(self, folder: Path, status: int) -> None:
         super().__init__(Clone(folder), "prod")
-        object.__setattr__(self, "words", words)
+        object.__setattr__(self, "status", status)
 
     def known_outputs(self) -> dict[str, Any]:
-        fails = shlex.join(["sh", "-c", f"echo '{self.words}' >&2; exit 1"])
+        fails = shlex.join(["sh", "-c", f"echo it fails >&2; exit {self.status}"])
         return {"backup": {"now": {"cp-1": fails, "cp-2": "echo taken"}}}
 
     def keeps_state_here(self) -> bool:
@@ -28,12 +28,12 @@ class Answering(Stack):
 
 
 def test_another_member_is_asked_if_one_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert take(Answering(tmp_path, "the member of this machine is not healthy")) == 0
+    assert take(Answering(tmp_path, 1)) == 0
     assert capsys.readouterr().out == "taken\n"
 
 
 def test_a_place_that_is_full_is_full_for_all_members(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The tool restic tries for minutes before it says so, and each member would."""
     with pytest.raises(ToolError, match="no member"):
-        take(Answering(tmp_path, "s3:x does not take the snapshot: No space left on device"))
+        take(Answering(tmp_path, PLACE_TAKES_NOTHING))
     assert capsys.readouterr().out == ""

@@ -1,14 +1,15 @@
-"""Refuses to remove a stack while it has protected resources.
+"""Refuses to remove a stack, or to replace machines, as long as they are protected.
 
 Pulumi alone would remove every other resource first, such as workers and the password of the snapshots, and fail at the
-end.
+end. It would fail at a protected machine after its node was drained, or after a restore has begun.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from components.resource_names import name_of
+from components.resource_names import NodeResource, name_of
 from tools.common.errors import ToolError
+from tools.operate import page as pages
 
 # With one of these, somebody has chosen what Pulumi removes.
 _CHOICES = ("--target", "-t", "--exclude", "--exclude-protected")
@@ -31,3 +32,21 @@ def refuse(stack: str, state: Mapping[str, Any], arguments: Sequence[str]) -> No
         f'`eval "$(make -s env STACK={stack})"` and `pulumi state unprotect --all --stack {stack}` instead: '
         "docs/operations.md#destroy"
     )
+
+
+def refuse_replacement(page: dict[str, Any], state: Mapping[str, Any], urns: Collection[str]) -> None:
+    """Raise ToolError if `up` with this page would not replace the machines, because they are protected.
+
+    Pulumi replaces what the page does not protect any more.
+    """
+    machines = pages.section(page, "machines")
+    if isinstance(machines, dict) and machines.get("protected") is False:
+        return
+    protected = [resource["urn"] for resource in state["resources"] if resource.get("protect")]
+    names = sorted(NodeResource.MACHINE.node_in(name_of(urn)) for urn in urns if urn in protected)
+    if names:
+        raise ToolError(
+            f"protected machines, so nothing was changed: {', '.join(names)}. If they may be made anew, set "
+            "hardway:machines.protected to false on the page, and run this command again. Afterwards set the key to "
+            "true, and run `make up`"
+        )

@@ -10,7 +10,7 @@ from typing import Any
 from components.resource_names import GATEWAY, MACHINE_TYPES, NodeResource, name_of
 from tools.common.errors import ToolError
 from tools.common.progress import say
-from tools.operate import kubectl, page
+from tools.operate import kubectl, lost_volumes, page, protected
 from tools.operate.stack import Stack
 
 READY_SECONDS = 120
@@ -21,17 +21,20 @@ def replace(stack: Stack, node: str, arguments: Sequence[str] = ()) -> int:
     """Replace the machine of `node`, dead or alive, with an `up`. `arguments` are passed to Pulumi.
 
     If the policies that `arguments` name refuse the plan, then nothing changes. If the kubelet of the node answers,
-    then the node is drained first. Raises ToolError if there is no such machine, if the data of etcd would be lost, or
-    if pods do not leave: then nothing has changed. Also raises ToolError if the node does not become Ready with the new
-    machine.
+    then the node is drained first. Raises ToolError if there is no such machine, if the machine is protected, if the
+    data of etcd would be lost, or if pods do not leave: then nothing has changed. Also raises ToolError if the node
+    does not become Ready with the new machine.
     """
     state = stack.state()
     urn = machine(state, node)
     check_data(state, node)
     timeout = page.drain_timeout(stack.clone.page(stack.name))
+    protected.refuse_replacement(page.read(stack.clone.page(stack.name)), state, [urn])
     admin = Admin(stack)
     known = admin.node(node)
     was_cordoned = bool(known["spec"].get("unschedulable"))
+    if lost_volumes.forget(stack, [urn]):
+        check_data(stack.state(), node)
     planned = ["--replace", urn, *arguments]
     if code := stack.judge(planned):
         return code
@@ -108,7 +111,10 @@ def check_data(state: Mapping[str, Any], node: str) -> None:
     volumes = {name_of(resource["urn"]) for resource in state["resources"] if resource["type"].endswith(":Volume")}
     on_volume = NodeResource.DATA.name_for(node) in volumes
     if members == [node] and not on_volume:
-        raise ToolError(f"{node} is the only member of etcd, so all data would be lost: add two members first")
+        raise ToolError(
+            f"{node} is the only member of etcd, so all data would be lost: add two members first; if the data "
+            "is lost already, restore a snapshot: docs/backup.md"
+        )
 
 
 class Admin:

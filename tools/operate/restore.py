@@ -15,7 +15,7 @@ from components.resource_names import NodeResource, name_of
 from tools.common.errors import ToolError
 from tools.common.progress import say
 from tools.common.store import write_atomically
-from tools.operate import kubectl, page, replace, snapshot_file
+from tools.operate import kubectl, lost_volumes, page, protected, replace, snapshot_file
 from tools.operate.page_text import find, insert
 from tools.operate.stack import Stack
 
@@ -35,15 +35,15 @@ def restore(stack: Stack, snapshot: str, machines: str = "", confirm: str = "") 
     new number, because the state has recorded the old machine that restores.
 
     Returns Pulumi's exit code. Raises ToolError, and changes nothing, if there are no snapshots to restore, if the name
-    of the snapshot or of a machine is wrong, if the file is no whole snapshot, or if the API answers and `confirm` is
-    not the name of the stack.
+    of the snapshot or of a machine is wrong, if a machine is protected, if the file is no whole snapshot, if the API
+    answers and `confirm` is not the name of the stack, or if AWS does not say which data volumes exist.
     """
     path = stack.clone.page(stack.name)
     known = page.read(path)
     if not page.section(known, "backup"):
         raise ToolError(f"{path.name}: there is no hardway:backup, so there are no snapshots: docs/backup.md")
     file = None if is_snapshot(snapshot) else _file(snapshot)
-    replaced = _replaced(stack, machines)
+    replaced = _replaced(stack, known, machines)
     sent_by = _sender(stack, machines) if file else ""
     on_page, ended = _on_page(known), stack.known_outputs().get(RESTORED)
     unfinished = on_page if ended is not None and on_page.number > ended else None
@@ -58,6 +58,7 @@ def restore(stack: Stack, snapshot: str, machines: str = "", confirm: str = "") 
             f"`make backup STACK={stack.name}` takes a snapshot of now. To go back all the same: "
             f"make restore STACK={stack.name} SNAPSHOT={snapshot} CONFIRM={stack.name}"
         )
+    lost_volumes.forget(stack, replaced)
     if file:
         file.send(sent_by)
         snapshot = file.name
@@ -69,7 +70,7 @@ def restore(stack: Stack, snapshot: str, machines: str = "", confirm: str = "") 
         write_atomically(path, with_restore(path.read_text(), number, snapshot, path.name), 0o644)
         say(f"{path.name}: restore {number}, of the snapshot {snapshot}")
     say(_UNJUDGED)
-    if code := stack.up(replaced, asks_policies=False):
+    if code := stack.up([a for urn in replaced for a in ("--replace", urn)], asks_policies=False):
         say(
             f"the page has the restore already: when the cause is mended, `make up STACK={stack.name}` continues. "
             f"To give up before etcd is restored, take {_KEY} off the page, and run `make up`"
@@ -119,8 +120,8 @@ def _has_stopped(stack: Stack, number: int) -> bool:
     )
 
 
-def _replaced(stack: Stack, machines: str) -> list[str]:
-    """Arguments for Pulumi that replace machines."""
+def _replaced(stack: Stack, known: dict[str, Any], machines: str) -> list[str]:
+    """The URNs of machines that are made anew."""
     if not machines:
         return []
     state = stack.state()
@@ -128,7 +129,8 @@ def _replaced(stack: Stack, machines: str) -> list[str]:
     urns = [*replace.machines(state).values()] if machines == ALL else [replace.machine(state, name) for name in names]
     if not urns:
         raise ToolError("Pulumi did not make the machines of this stack: reinstall the hosts, and leave out MACHINES")
-    return [argument for urn in urns for argument in ("--replace", urn)]
+    protected.refuse_replacement(known, state, urns)
+    return urns
 
 
 def _names(machines: str) -> list[str]:

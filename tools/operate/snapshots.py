@@ -11,8 +11,8 @@ from tools.common.errors import ToolError
 from tools.common.progress import say
 from tools.operate.stack import Stack
 
-_FULL = "does not take the "
-"""What backup.sh says if the place answers and takes nothing: restic has tried for minutes, as it would elsewhere."""
+PLACE_TAKES_NOTHING = 73
+"""The exit status of backup.sh if the place answers and takes nothing. Another member would try for a minute, too."""
 
 
 def take(stack: Stack) -> int:
@@ -56,6 +56,6 @@ def _first_answer(stack: Stack, commands: Mapping[str, str], stdin: bytes = b"")
         if done.returncode == 0:
             return out
         say(f"{member}: {problem.strip() or out.strip() or 'no answer'}")
-        if _FULL in problem:
+        if done.returncode == PLACE_TAKES_NOTHING:
             break
     raise ToolError(f"no member of etcd of stack {stack.name} could do it")

@@ -113,6 +113,12 @@ class Stack:
         known = {"HARDWAY_STATE": str(states[0])} if len(states) == 1 and "HARDWAY_STATE" not in os.environ else {}
         return self._run("preview", *options, *self._page(), *arguments, PULUMI_DEBUG_COMMANDS="true", **known)
 
+    def refresh(self, urns: Sequence[str]) -> int:
+        """Asks the providers for these resources alone, and drops those from the state that do not exist any more."""
+        self._recover(unfinished.forget)
+        targets = [argument for urn in urns for argument in ("--target", urn)]
+        return self._run("refresh", "--yes", "--skip-preview", "--suppress-outputs", *self._page(), *targets)
+
     def renew(self, arguments: Sequence[str] = ()) -> int:
         """Renews the certificates that are due. Raises ToolError, and changes nothing, if more would change."""
         from tools.report.read import read

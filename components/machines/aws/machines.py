@@ -19,7 +19,7 @@ from components.machines.aws.network import AwsNetwork, given_network
 from components.machines.aws.security import AwsSecurity
 from components.machines.aws.snapshots import make_role, make_snapshots
 from components.machines.aws.tags import Tags
-from components.machines.aws.user_data import USER, WAIT, WAIT_FOR_DATA
+from components.machines.aws.user_data import USER, WAIT, wait_for_data
 from components.machines.base import LoadBalancer, Machine, Machines
 from components.machines.connection import shell_prefix
 from components.machines.login import authorize, make_login_keys
@@ -174,5 +174,5 @@ class AwsMachines(pulumi.ComponentResource):
             # Programs that cloud-init could not install at the first boot.
             installs_packages=True,
             after=tuple(needed),
-            wait=WAIT_FOR_DATA if volume else WAIT,
+            wait=volume.id.apply(wait_for_data) if volume else WAIT,
         )

@@ -33,11 +33,6 @@ _SSHD = "/etc/ssh/sshd_config.d/hardway-port.conf"
 
 # Ends when cloud-init is done, with or without warnings: if something is missing, then the release does not start.
 WAIT = "cloud-init status --wait >/dev/null 2>&1 || true"
-WAIT_FOR_DATA = (
-    f"{WAIT}; n=0; until mountpoint -q {DATA_DIRECTORY}; do n=$((n + 1)); "
-    f"if [ $n -gt 150 ]; then echo the data volume is not mounted at {DATA_DIRECTORY} >&2; exit 1; fi; "
-    f"systemctl start {_UNIT} || true; sleep 2; done"
-)
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ def _mount(volume: str) -> str:
     Nitro instances name a disk by its id; its other names may change at a boot. etcd does not start without the volume:
     otherwise a member would start without its data, on the root volume.
     """
-    device = f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume.replace('-', '')}"
+    device = _device(volume)
     options = "noatime,nofail,x-systemd.makefs,x-systemd.device-timeout=15min"
     drop_in = "/etc/systemd/system/etcd.service.d"
     return "\n".join(
@@ -107,3 +102,24 @@ def _mount(volume: str) -> str:
             f"systemctl start --no-block {_UNIT}",
         ]
     )
+
+
+def wait_for_data(volume: str) -> str:
+    """The script that ends once the data volume is mounted. Like `WAIT`, it runs as root and has no single quotes.
+
+    An instance that Pulumi replaces on demand gets the user data of the instance before it (`ignore_changes`), which
+    may name a volume that is gone. So the machine is told its volume once more, by the command that stages the release.
+    """
+    mount, another = f"$disk {DATA_DIRECTORY} ", f"{_device('')}[^ ]* {DATA_DIRECTORY} "
+    return (
+        f'{WAIT}; disk={_device(volume)}; grep -q "^{mount}" /etc/fstab || '
+        f'{{ sed -i "s,^{another},{mount}," /etc/fstab; systemctl daemon-reload; }}; '
+        f"n=0; until mountpoint -q {DATA_DIRECTORY}; do n=$((n + 1)); "
+        f"if [ $n -gt 150 ]; then echo the data volume is not mounted at {DATA_DIRECTORY} >&2; exit 1; fi; "
+        f"systemctl start {_UNIT} || true; sleep 2; done"
+    )
+
+
+def _device(volume: str) -> str:
+    """The name of a data volume on Nitro instances."""
+    return f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume.replace('-', '')}"

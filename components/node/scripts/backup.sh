@@ -12,6 +12,9 @@
 # A lock in etcd keeps two members from taking a snapshot at the same time. etcd also knows when the newest snapshot was
 # taken, so that members do not ask the place. A snapshot counts only after etcdutl has verified its file, and the file
 # is in the place.
+#
+# Exit status 73 (EX_CANTCREAT of sysexits.h): the place answers and takes nothing more, so another member need not try:
+# tools/operate/snapshots.py. `etcdctl lock` ends with the status of its command.
 # shellcheck disable=SC2154 # snapshots.sh sets some variables
 set -eu
 umask 077
@@ -25,6 +28,7 @@ last=/hardway/backup/last # TIME ID REVISION ETCD KUBERNETES: of the newest snap
 read_back=/hardway/backup/read-back # the time at which a snapshot was read back
 read_seconds=86400
 wait_seconds=1800 # for the lock
+takes_nothing=73
 reach_seconds=60 # restic itself tries for 15 minutes
 no_bucket='bucket does not exist'
 # ETCD KUBERNETES that the cluster runs. Before an upgrade the settings are already those of the page.
@@ -89,7 +93,7 @@ take() { # read: also read the snapshot back
         # A full place would stay full, also with a smaller number of snapshots on the page. It has no room to pack anew
         # what stays.
         remove_old --max-repack-size 0 || true
-        fail "$BACKUP_REPOSITORY does not take the snapshot: $why"
+        refused "does not take the snapshot: $why"
     fi
     how=''
     if [ "${1:-}" = read ] || [ $((begun - $(seconds_of "$read_back"))) -ge "$read_seconds" ]; then
@@ -105,6 +109,8 @@ take() { # read: also read the snapshot back
     short=$(echo "$id" | cut -c1-8)
     say "snapshot $short of revision $revision: $((size / 1024)) KiB in $(($(date +%s) - begun)) s$how"
 }
+
+refused() { say "$BACKUP_REPOSITORY $1" >&2; exit "$takes_nothing"; }
 
 id_of_summary() { sed -n 's/.*"message_type":"summary".*"snapshot_id":"\([0-9a-f]*\)".*/\1/p'; }
 
@@ -124,7 +130,7 @@ take_state() { # FILE
     trap 'rm -f "$errors"' EXIT
     make_repository
     id=$(repository backup --json --host "$whose" --tag state --stdin --stdin-filename state.json <"$1" 2>"$errors" | id_of_summary)
-    [ -n "$id" ] || fail "$BACKUP_REPOSITORY does not take the state of Pulumi: $(because "$errors")"
+    [ -n "$id" ] || refused "does not take the state of Pulumi: $(because "$errors")"
     found=$(repository dump "$id" state.json 2>"$errors" | openssl dgst -sha256 -r | cut -d' ' -f1)
     [ "$found" = "$(sha256_of "$1")" ] || fail "$BACKUP_REPOSITORY gives back another state than it got: $(because "$errors")"
     remove_old || say "cannot remove old states: $(because "$errors")" >&2

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+import yaml
 
 from tests.e2e.aws.stack import STAND_INS, AwsStack
 from tests.e2e.aws.stand_ins import NODES
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.kubectl import write_private
-from tests.e2e.support.machines import machines_of
-from tests.e2e.support.process import Run
+from tests.e2e.support.machines import Machine, machines_of
+from tests.e2e.support.process import Run, run_long
 from tests.e2e.support.stack import Stack
 
 
@@ -35,6 +39,26 @@ class StandInStack(Stack):
             write_private(self.kubeconfig, self.output("kubeconfig"))
         return run
 
+    def restore(self, snapshot: str, machines: str) -> Run:
+        """`make restore`. Afterwards the page has the restore."""
+        command = [sys.executable, "-m", "tests.e2e.aws.operate", self.name, str(self.folder), "restore"]
+        log = self.folder / "restore.log"
+        run = run_long(
+            [*command, snapshot, machines],
+            cwd=self.clone.root,
+            env=self.environment(),
+            log=log,
+            say=self.say,
+            limit=self.limit,
+        )
+        page = yaml.safe_load((self.folder / "page.yaml").read_text())["config"]
+        self.aws.page["restore"] = page["hardway:restore"]
+        return run
+
+    def environment(self) -> dict[str, str]:
+        """The environment of programs that run for this stack."""
+        return self.aws.environment()
+
     def down(self) -> Run:
         """`pulumi destroy`."""
         return self.aws.run("destroy", program=STAND_INS)
@@ -53,12 +77,19 @@ def stack_of(aws: AwsStack) -> StandInStack:
     return StandInStack(aws.name, page, aws.say, clone=aws.clone, aws=aws)
 
 
+@dataclass
+class StandInCluster(Cluster):
+    """A cluster whose machines have the addresses of their instances."""
+
+    @cached_property
+    def machines(self) -> dict[str, Machine]:
+        """The machines by node name."""
+        found, nodes = machines_of(self.stack), self.stack.output("nodes")
+        return {name: dataclasses.replace(found[name], address=nodes[name]["address"]) for name in NODES}
+
+
 def cluster_of(aws: AwsStack, up: Run) -> Cluster:
-    """The cluster after its first `up`, with the machines at the addresses of their instances."""
+    """The cluster after its first `up`."""
     stack = stack_of(aws)
     write_private(stack.kubeconfig, stack.output("kubeconfig"))
-    cluster = Cluster(stack, up, None)
-    addresses = {name: node["address"] for name, node in stack.output("nodes").items()}
-    found = machines_of(stack)
-    cluster.machines = {name: dataclasses.replace(found[name], address=addresses[name]) for name in NODES}
-    return cluster
+    return StandInCluster(stack, up, None)

@@ -26,7 +26,14 @@ from tools.from_source import catalogue, terraform_aws
 
 NAME, WHOLE_NAME = "e2e-aws", "e2e-aws-cluster"
 
-_OF_CLUSTER = {"test_5_cluster", "test_6_workloads", "test_7_access", "test_8_security", "test_9_availability"}
+_OF_CLUSTER = {
+    "test_5_cluster",
+    "test_6_workloads",
+    "test_7_access",
+    "test_8_security",
+    "test_9_availability",
+    "test_9_gone",
+}
 """Modules that test the whole cluster. The other modules test the account."""
 
 _REMOVAL_SECONDS = 240

@@ -2,7 +2,7 @@
 
 - A terminated instance releases its primary network interface, and with it the address.
 - An instance reports its security groups, also if they were given with its network interface.
-- A terminated instance releases volumes that are not deleted with it.
+- A terminated instance releases volumes that are not deleted with it. It is not terminated again, and does not stop.
 - The network interface of a deleted NAT gateway is deleted.
 - Deregistration of a target that is not registered succeeds.
 - The rule of a security group about another group has a description.
@@ -15,6 +15,7 @@
 Public names and addresses are names and addresses of this host, where ports of simulated machines are published.
 """
 
+import copy
 import sys
 import threading
 from collections import OrderedDict
@@ -33,8 +34,9 @@ from moto.ssm.models import ssm_backends
 
 QUOTA = "/hardway-test/quota"
 ADDRESS, NAME = "127.0.0.1", "localhost"
-RUNNING = 16
+RUNNING, TERMINATED = 16, 48
 _terminate = Instance.terminate
+_stop = Instance.stop
 _dispatch = DomainDispatcherApplication.__call__
 _one_request = threading.Lock()
 _REMEMBERED = 2000
@@ -44,7 +46,9 @@ _answers: OrderedDict[str, tuple[tuple[Any, ...], list[bytes]]] = OrderedDict()
 
 
 def terminate(self: Any, *arguments: Any, **options: Any) -> Any:
-    """End an instance."""
+    """End an instance. Each further call succeeds and does nothing."""
+    if self.state_code == TERMINATED:
+        return copy.copy(self._state)
     for interface in self.nics.values():
         if interface.description == "Primary network interface":
             interface.delete_on_termination = True
@@ -52,6 +56,13 @@ def terminate(self: Any, *arguments: Any, **options: Any) -> Any:
         if not mapping.delete_on_termination and mapping.volume_id in self.ec2_backend.volumes:
             self.ec2_backend.detach_volume(mapping.volume_id, self.id, device)
     return _terminate(self, *arguments, **options)
+
+
+def _stop_instance(self: Any, *arguments: Any, **options: Any) -> Any:
+    if self.state_code == TERMINATED:
+        text = f"This instance '{self.id}' is not in a state from which it can be stopped."
+        raise EC2ClientError("IncorrectInstanceState", text)
+    return _stop(self, *arguments, **options)
 
 
 def _run_instances(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -128,6 +139,7 @@ _delete = NatGatewayBackend.delete_nat_gateway
 NatGatewayBackend.delete_nat_gateway = _delete_nat_gateway  # type: ignore[method-assign]
 SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
 DomainDispatcherApplication.__call__ = _in_turn  # type: ignore[method-assign]
+Instance.stop = _stop_instance  # type: ignore[method-assign]
 Instance.terminate = terminate  # type: ignore[method-assign]
 Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
 elastic_ip_addresses.random_ip = lambda: ADDRESS

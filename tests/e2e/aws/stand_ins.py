@@ -114,12 +114,19 @@ class StandIns:
 
     def _settle(self) -> None:
         there = self.account.instances()
-        for name in [n for n, i in self._running.items() if n not in there or there[n]["InstanceId"] != i]:
-            self.call("remove-machine", name)
-            del self._running[name]
-        new = [name for name in there if name not in self._running]
+        gone = [n for n, i in self._running.items() if n not in there or there[n]["InstanceId"] != i]
         with ThreadPoolExecutor(_AT_ONCE) as several:
+            list(several.map(self._remove, gone))
+            new = [name for name in there if name not in self._running]
             list(several.map(lambda name: self._boot(name, there[name]), new))
+
+    def _remove(self, name: str) -> None:
+        self.call("remove-machine", name)
+        del self._running[name]
+
+    def assert_none(self) -> None:
+        """There are no machines, because there are no instances."""
+        assert not self._running, self._running
 
     def _boot(self, name: str, instance: dict[str, Any]) -> None:
         files = first_boot(name, instance["InstanceId"], self.account.user_data(instance))

@@ -7,8 +7,11 @@ import pytest
 
 from tests.e2e.aws.account import Account
 from tests.e2e.aws.conftest import new_account
-from tests.e2e.aws.stack import AwsStack, example_page
+from tests.e2e.aws.operate import operated
+from tests.e2e.aws.stack import MACHINES, AwsStack, example_page
+from tests.e2e.aws.test_2_change import data_of
 from tests.e2e.support.progress import Say
+from tools.operate import lost_volumes
 
 NAME = "e2e-aws-replaced"
 
@@ -55,6 +58,39 @@ def test_machines_move_to_another_zone_and_get_another_key(small: Account, terra
     size = page["machines"]["etcdData"]["size"]
     data = [one for one in small.ec2.describe_volumes()["Volumes"] if one["Size"] == size]
     assert [one.get("KmsKeyId") for one in data] == [key]
+    stack.ok("destroy")
+    assert small.inventory() == empty
+
+
+@pytest.mark.long
+def test_machine_that_is_gone_with_or_without_its_volume(
+    small: Account, terraform: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make replace` and `make restore MACHINES=...` first ask AWS. A volume that exists goes to the new instance."""
+    page = example_page()
+    page["machines"] |= {"network": {**page["machines"]["network"], "zones": ["a"], "nat": "none"}, "protected": False}
+    page["nodes"] = [
+        *({"name": f"cp-{number}", "roles": ["etcd", "control-plane"]} for number in (1, 2, 3)),
+        {"name": "worker-2", "roles": ["worker"]},
+    ]
+    stack = AwsStack(NAME, small, page, terraform, say)
+    stack.init()
+    empty = small.inventory()
+    stack.ok("up")
+    for name, value in stack.environment().items():
+        monkeypatch.setenv(name, value)
+    before = small.instances()
+    kept, lost = data_of(small, "cp-1"), data_of(small, "cp-2")
+    gone = before.keys() - {"cp-3"}
+    small.ec2.terminate_instances(InstanceIds=[before[name]["InstanceId"] for name in gone])
+    small.ec2.delete_volume(VolumeId=lost)
+    urns = [stack.urn("aws:ec2/instance:Instance", f"{name}-machine") for name in gone]
+    assert lost_volumes.forget(operated(NAME, stack.folder, MACHINES), urns)
+    stack.ok("up", *(argument for urn in urns for argument in ("--replace", urn)))
+    after = small.instances()
+    assert {name for name in before if after[name]["InstanceId"] != before[name]["InstanceId"]} == gone
+    assert data_of(small, "cp-1") == kept and data_of(small, "cp-2") != lost
+    assert set(stack.ok("up", "--refresh")) == {"unchanged"}
     stack.ok("destroy")
     assert small.inventory() == empty
 

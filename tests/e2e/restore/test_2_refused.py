@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.restore.conftest import assert_nothing_restarted, restore, snapshots
+from tests.e2e.restore.conftest import assert_nothing_restarted, give_up, restore, snapshots
 from tests.e2e.restore.vault import FOLDER, Vault
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.units import invocations
@@ -64,6 +64,5 @@ def test_refused(
         assert_nothing_restarted(cluster, units)
     finally:
         back(place)
-        cluster.change({"hardway:restore": None})
-    cluster.up()
+        give_up(cluster, None)
     assert_nothing_restarted(cluster, units)

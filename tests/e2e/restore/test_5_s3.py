@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.e2e.restore.conftest import WORK, assert_nothing_restarted, backup, restore, snapshots, to
+from tests.e2e.restore.conftest import WORK, assert_nothing_restarted, backup, give_up, restore, snapshots, to
 from tests.e2e.restore.vault import Vault
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.s3_server import SECRET
@@ -31,8 +31,7 @@ def refused(cluster: Cluster, *said: str) -> None:
             for each in said:
                 assert each in re.sub(r"\s+", " ", text), text
     finally:
-        # The restore that an earlier test has made stays on the page.
-        cluster.change({"hardway:restore": earlier})
+        give_up(cluster, earlier)
     assert_nothing_restarted(cluster, units)
 
 

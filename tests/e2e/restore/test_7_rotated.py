@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.restore.conftest import WORK, assert_nothing_restarted, backup, is_whole, restore, snapshots
+from tests.e2e.restore.conftest import WORK, assert_nothing_restarted, backup, give_up, is_whole, restore, snapshots
 from tests.e2e.rotation.conftest import encryption_keys
 from tests.e2e.rotation.test_1_order import with_generations
 from tests.e2e.support.cluster import Cluster
@@ -44,6 +44,5 @@ def test_a_snapshot_whose_key_was_given_up(cluster: Cluster, older: str) -> None
         assert "Nothing was changed" in run.output
         assert_nothing_restarted(cluster, units)
     finally:
-        # The restore that an earlier test has made stays on the page.
-        cluster.change({"hardway:restore": earlier})
+        give_up(cluster, earlier)
     is_whole(cluster)

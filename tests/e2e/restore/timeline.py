@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bench.events import Event, EventLog
 from bench.phases import DONE
@@ -53,8 +54,8 @@ class Timeline:
 
 
 @contextlib.contextmanager
-def timed(cluster: Cluster) -> Iterator[Timeline]:
-    """Record a run of `make restore`, which is the body."""
+def timed(cluster: Cluster, log: Path | None = None) -> Iterator[Timeline]:
+    """Record a run of `make restore`, which is the body. `log` is its event log, if it is not that of this clone."""
     stack = cluster.stack
     found, ended = Timeline(), threading.Event()
 
@@ -71,7 +72,7 @@ def timed(cluster: Cluster) -> Iterator[Timeline]:
                 found.answered = time.monotonic() - found.begin
 
     thread = threading.Thread(target=look)
-    with EventLog(stack.clone.state / stack.name / "up.jsonl") as log:
+    with EventLog(log or stack.clone.state / stack.name / "up.jsonl") as recorded:
         found.begin = time.monotonic()
         thread.start()
         try:
@@ -80,4 +81,4 @@ def timed(cluster: Cluster) -> Iterator[Timeline]:
             found.end = time.monotonic()
             ended.set()
             thread.join()
-    found.events = log.events
+    found.events = recorded.events

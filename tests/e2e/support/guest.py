@@ -12,8 +12,8 @@ _HOST = 250
 
 
 def address_of_guest(cluster: Cluster) -> str:
-    """The address of the guest. A local network has one guest at a time."""
-    return f"{cluster.stack.lab.subnet.rpartition('.')[0]}.{_HOST}"
+    """The address of the guest, near the first machine. A network has one guest at a time."""
+    return f"{next(iter(cluster.machines.values())).address.rpartition('.')[0]}.{_HOST}"
 
 
 @contextlib.contextmanager
