@@ -1,6 +1,7 @@
 """Limits of the page for slow machines: health checks, activations, the program's questions to the API."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,31 @@ def test_each_question_of_a_health_check_has_the_time_of_the_page(name: str) -> 
         assert patient[unit].count("20") >= usual[unit].count("--max-time")
 
 
+@pytest.mark.parametrize(
+    ("node", "file"), [("worker-1", "cfg/haproxy.cfg"), ("cp-1", "cfg/haproxy.cfg"), ("cp-1", "cfg/etcd-proxy.cfg")]
+)
+def test_checks_of_proxies_have_the_time_of_the_page(node: str, file: str) -> None:
+    """An interval limits the handshake of a check, so none may be shorter than the time of the page."""
+
+    def limits(change: dict[str, str]) -> list[str]:
+        (found,) = (f.content for f in cluster("stacked", change).part(node).files if f.path == file)
+        assert isinstance(found, str)
+        return re.findall(r"(\w*inter|timeout connect|timeout check) (\w+)", found)
+
+    usual, patient = limits({}), limits(SLOW)
+    assert [name for name, _ in usual] == [name for name, _ in patient] and len(usual) >= 4
+    assert {value for _, value in patient} == {"20s"}
+    assert limits({"rollout.answerTimeout": "1s"}) == usual, "checks are never more hasty than usual"
+
+
 def test_more_patience_restarts_nothing() -> None:
     before, after = cluster("stacked").release("cp-1"), cluster("stacked", SLOW).release("cp-1")
     assert isinstance(before, Release)
-    assert before.digest != after.digest and before.units == after.units
+    assert before.digest != after.digest
+    # Proxies read other intervals without a restart.
+    assert {name: restart for name, (restart, _) in before.units.items()} == {
+        name: restart for name, (restart, _) in after.units.items()
+    }
 
 
 # --- messages that tell slow from broken --------------------------------------------------------------------------
