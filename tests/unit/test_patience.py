@@ -149,8 +149,8 @@ def test_slow_pods_are_told_from_broken_ones(message: str) -> None:
 def test_an_api_server_that_gives_up_is_told_from_a_broken_one() -> None:
     """The message is that of a virtual machine whose schema took longer than a minute."""
     message = (
-        "configured Kubernetes cluster is unreachable: unable to load schema information from the API server: the server "
-        "was unable to return a response in the time allotted, but may still be processing the request"
+        "configured Kubernetes cluster is unreachable: unable to load schema information from the API server: the "
+        "server was unable to return a response in the time allotted, but may still be processing the request"
     )
     (said,) = slow.sentences(event(BINDING, message), "dev")
     assert "hardway:extraArgs.kube-apiserver.request-timeout gives it more time (1m if it is unset)" in said

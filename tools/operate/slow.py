@@ -28,9 +28,9 @@ def sentences(events: str, stack: str) -> list[str]:
         )
     if any(_GIVEN_UP.search(message) for message in messages):
         found.append(
-            "an API server gave up a request of the program after the time of its flag --request-timeout. If the machines "
-            "are slow and not broken, hardway:extraArgs.kube-apiserver.request-timeout gives it more time (1m if it is "
-            f"unset), and hardway:rollout.apiTimeout should be as long; `make up STACK={stack}` continues"
+            "an API server gave up a request of the program after the time of its flag --request-timeout. If the "
+            "machines are slow and not broken, hardway:extraArgs.kube-apiserver.request-timeout gives it more time (1m "
+            f"if it is unset), and hardway:rollout.apiTimeout should be as long; `make up STACK={stack}` continues"
         )
     if any(_NOT_READY.search(message) for message in messages):
         found.append(
