@@ -51,7 +51,8 @@ class Rollout(Section):
     and the run fails. A new node may take as long until it is Ready, and the pods of an add-on may take 10m or as long,
     whichever is longer. Slow machines need more, at the latest when messages say so."""
     answer_timeout: Span = ANSWER
-    """How long a program may take to answer one question about its health."""
+    """How long a program may take to answer one question about its health. Proxies on nodes ask as rarely, if that is
+    longer than 2s: a server that stops then gets requests for as long."""
     api_timeout: Span = API
     """How long the API may take for one answer to this program. The first answer, its schema, is large."""
 

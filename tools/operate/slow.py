@@ -10,6 +10,8 @@ from tools.operate.failures import errors
 _TOO_LATE = re.compile(r'"https?://[^"]*": .*(context deadline exceeded|Client\.Timeout exceeded)')
 
 
+# The message of an API server that gave a request up (504): NewTimeoutError in k8s.io/apimachinery/pkg/api/errors.
+_GIVEN_UP = re.compile(r"the server was unable to return a response in the time allotted")
 # Messages of the Kubernetes plugin about a node, and about a Deployment, that were not ready in time.
 _NOT_READY = re.compile(r"timed out waiting (for the condition|to be Ready)")
 
@@ -23,6 +25,12 @@ def sentences(events: str, stack: str) -> list[str]:
             "the API did not finish an answer in the time that the program waits. If the machines are slow and not "
             "broken, hardway:rollout.apiTimeout gives them more time (32s if it is unset); "
             f"`make up STACK={stack}` continues"
+        )
+    if any(_GIVEN_UP.search(message) for message in messages):
+        found.append(
+            "an API server gave up a request of the program after the time of its flag --request-timeout. If the "
+            "machines are slow and not broken, hardway:extraArgs.kube-apiserver.request-timeout gives it more time (1m "
+            f"if it is unset), and hardway:rollout.apiTimeout should be as long; `make up STACK={stack}` continues"
         )
     if any(_NOT_READY.search(message) for message in messages):
         found.append(

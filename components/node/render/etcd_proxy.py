@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from components.config import Page
 from components.config.ports import ETCD_CLIENT, ETCD_HTTP, ETCD_PROXY
 from components.node.model import ROOT, NodeFile, NodePart, Ref, Unit
-from components.node.render.haproxy import KEEP_ALIVE, preamble, proxy_service
+from components.node.render.haproxy import KEEP_ALIVE, patient_checks, preamble, proxy_service
 from components.pki.names import certificate_of, certification_path, key_of, trust_bundle
 from components.topology import NodePlan, Topology
 
@@ -16,6 +17,7 @@ URL = f"https://127.0.0.1:{ETCD_PROXY}"
 UNIT = "etcd-proxy.service"
 CONFIG = "cfg/etcd-proxy.cfg"
 SSL = "ssl/etcd-proxy"
+_CHECKS = "inter 2s downinter 1s fall 2 rise 1"
 
 
 def etcd_proxy(page: Page, topology: Topology, node: NodePlan) -> NodePart:
@@ -30,7 +32,7 @@ def etcd_proxy(page: Page, topology: Topology, node: NodePlan) -> NodePart:
     # haproxy needs a path up to a root, as in haproxy.py.
     verified = certification_path("etcd") if page.authorities.etcd else trust_bundle("etcd")
     files = (
-        NodeFile(CONFIG, _config(preferred(topology, node))),
+        NodeFile(CONFIG, _config(preferred(topology, node), page.rollout.answer_timeout)),
         NodeFile(f"{SSL}/ca.pem", Ref(verified)),
         NodeFile(f"{SSL}/client.pem", Ref(certificate_of(leaf))),
         # haproxy reads the key of FILE from FILE.key, both as root, also at a reload.
@@ -57,10 +59,10 @@ def preferred(topology: Topology, node: NodePlan) -> tuple[NodePlan, ...]:
     return members[first:] + members[:first]
 
 
-def _config(members: Sequence[NodePlan]) -> str:
+def _config(members: Sequence[NodePlan], answer: timedelta) -> str:
     at = f"{ROOT}/{SSL}"
     lines = [
-        *preamble(check_seconds=2),
+        *preamble(check_seconds=2, answer=answer),
         "listen etcd",
         f"  bind 127.0.0.1:{ETCD_PROXY}",
         # `first` is the first member that is up. The others are no `backup` servers, because haproxy redispatches only
@@ -71,7 +73,7 @@ def _config(members: Sequence[NodePlan]) -> str:
         *KEEP_ALIVE,
         f"  default-server check port {ETCD_HTTP} check-ssl verify required ca-file {at}/ca.pem crt {at}/client.pem "
         # As for API servers, the interval limits a check. A member that refuses a connection is down at once.
-        "inter 2s downinter 1s fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down tcp-ut 10s",
+        f"{patient_checks(_CHECKS, answer)} observe layer4 error-limit 1 on-error mark-down tcp-ut 10s",
         *(f"  server {member.name} {member.address}:{ETCD_CLIENT}" for member in members),
         "",
     ]

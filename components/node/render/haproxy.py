@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 from components.config import Page
+from components.config.rollout import ANSWER
 from components.node.model import ROOT, NodeFile, NodePart, Ref, Unit
 from components.node.render.systemd import service
 from components.pki.names import certification_path, trust_bundle
@@ -17,14 +20,18 @@ _BACKEND = "kubernetes-api"
 # `inter` also limits the TLS handshake of a check. On a busy host the handshake takes most of a second: with a shorter
 # interval, or with `fall 1`, all servers are down at the same time. A server whose check fails is down after 2.5 s.
 _CHECKS = "inter 2s fastinter 500ms downinter 500ms fall 2 rise 2"
-
+_CONNECT_SECONDS = 2
 
 KEEP_ALIVE = ("  option srvtcpka", "  srvtcpka-idle 5s", "  srvtcpka-intvl 2s", "  srvtcpka-cnt 3")
 """Keep-alives (and `tcp-ut` for unacknowledged data) detect a server that disappears without closing connections."""
 
 
-def preamble(check_seconds: int) -> tuple[str, ...]:
-    """The sections global and defaults of every proxy on a node; `check_seconds` limits the answer to a check."""
+def preamble(check_seconds: int, answer: timedelta = ANSWER) -> tuple[str, ...]:
+    """The sections global and defaults of every proxy on a node; `check_seconds` limits the answer to a check.
+
+    `answer` is the limit of the page for answers. If it is longer, then connections and checks have as long.
+    """
+    seconds = int(answer.total_seconds())
     return (
         "global",
         "  log stdout format short daemon",
@@ -40,12 +47,12 @@ def preamble(check_seconds: int) -> tuple[str, ...]:
         # If a server refuses a connection, another server gets it at once. That needs two servers that are up.
         "  option redispatch 1",
         "  retries 3",
-        "  timeout connect 2s",
+        f"  timeout connect {max(_CONNECT_SECONDS, seconds)}s",
         # Watches are silent for long. The API server ends its watches within ten minutes; etcd's client sends a
         # keep-alive every 30 s.
         "  timeout client 15m",
         "  timeout server 15m",
-        f"  timeout check {check_seconds}s",
+        f"  timeout check {max(check_seconds, seconds)}s",
         "",
     )
 
@@ -64,7 +71,20 @@ def proxy_service(description: str, config: str) -> str:
     )
 
 
-def haproxy_config(bind: str, servers: Mapping[str, str], checked: str, own: str | None = None) -> str:
+def patient_checks(checks: str, answer: timedelta) -> str:
+    """The intervals of checks, as long as the limit of the page for answers if that is longer than usual.
+
+    A handshake that the interval cuts off is begun again at once: on a slow machine no check would ever succeed, and
+    the handshakes would keep the server from its work. In return, requests go to a server that stops for as long.
+    """
+    if answer <= ANSWER:
+        return checks
+    return re.sub(r"(inter) \d+m?s", rf"\1 {int(answer.total_seconds())}s", checks)
+
+
+def haproxy_config(
+    bind: str, servers: Mapping[str, str], checked: str, own: str | None = None, answer: timedelta = ANSWER
+) -> str:
     """TCP pass-through from `bind` (address:port) to the servers (name -> address:port).
 
     A server gets connections while its /readyz answers with 200. An API server that shuts down first answers with an
@@ -72,10 +92,10 @@ def haproxy_config(bind: str, servers: Mapping[str, str], checked: str, own: str
     that. `checked` says how the checks verify the certificate: `none`, or `required ca-file PATH`.
 
     If `own` is given, then all connections go to that server while it is ready, and to all other servers while it is
-    not ready. If `own` is not given, then connections go to all servers.
+    not ready. If `own` is not given, then connections go to all servers. `answer` is the limit of the page for answers.
     """
     lines = [
-        *preamble(check_seconds=3),
+        *preamble(check_seconds=3, answer=answer),
         f"listen {_BACKEND}",
         f"  bind {bind}",
         "  balance leastconn",
@@ -84,7 +104,7 @@ def haproxy_config(bind: str, servers: Mapping[str, str], checked: str, own: str
         "  http-check expect status 200",
         # A server that is not ready keeps its connections: it may be shutting down, and then it still answers on them.
         *KEEP_ALIVE,
-        f"  default-server check check-ssl verify {checked} {_CHECKS} tcp-ut 10s",
+        f"  default-server check check-ssl verify {checked} {patient_checks(_CHECKS, answer)} tcp-ut 10s",
         *(
             f"  server {name} {address}{' backup' if own not in (None, name) else ''}"
             for name, address in servers.items()
@@ -122,6 +142,7 @@ def api_proxy(page: Page, topology: Topology, node: NodePlan) -> NodePart:
         api_servers(topology),
         f"required ca-file {ROOT}/{verified.path}",
         own=node.name if node.is_control_plane else None,
+        answer=page.rollout.answer_timeout,
     )
     unit = proxy_service("Node-local proxy to the Kubernetes API servers", CONFIG)
     return NodePart(

@@ -38,7 +38,12 @@ def virtual_address(page: Page, vip: Vip, topology: Topology, node: NodePlan) ->
         files=(
             NodeFile(
                 "cfg/vip-haproxy.cfg",
-                haproxy_config(f"*:{vip.port}", api_servers(topology), f"required ca-file {ROOT}/{verified.path}"),
+                haproxy_config(
+                    f"*:{vip.port}",
+                    api_servers(topology),
+                    f"required ca-file {ROOT}/{verified.path}",
+                    answer=page.rollout.answer_timeout,
+                ),
             ),
             NodeFile("cfg/keepalived.conf", keepalived_config(vip, topology, node)),
             NodeFile("cfg/vip-check.sh", _check(vip, ca), mode=0o755),

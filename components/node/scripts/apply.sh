@@ -193,14 +193,26 @@ roll_back() {
     fail "unit $1 did not become healthy; the machine is back on release $back"
 }
 
-# A program that works slowly is not broken: the unit $1 runs, was not started again, and the time is over.
+# A program that works slowly is not broken: the unit $1 runs, was not started again, and the time is over. Programs end
+# by themselves if they wait for too long, as an API server does that cannot make its first objects. So a program that
+# ends on a machine with several times the work that its processors do may be slow, too.
 tell_slow_from_broken() {
     restarts=$(systemctl show --property NRestarts --value "$1")
-    case $(systemctl is-active "$1" || true):${restarts:-0} in active:0 | activating:0) ;; *) return 0 ;; esac
     read -r load _ <"$sysroot/proc/loadavg" 2>/dev/null || load=unknown
-    say "unit $1 runs, and has not ended since its start: it may be slow and not broken. It had $health_limit s; this" \
+    case $(systemctl is-active "$1" || true):${restarts:-0} in
+    active:0 | activating:0) seen="runs, and has not ended since its start" ;;
+    *)
+        is_overloaded "$load" || return 0
+        seen="ends and is started again ($restarts times) on a machine with too much work"
+        ;;
+    esac
+    say "unit $1 $seen: it may be slow and not broken. It had $health_limit s; this" \
         "machine has $(nproc) processors and a load of $load. hardway:rollout.healthTimeout gives it more time, and" \
         "hardway:rollout.answerTimeout more time for each answer" >&2
+}
+
+is_overloaded() { # LOAD, an average of the kernel such as 7.25
+    case $1 in *.*) [ "${1%%.*}" -ge $((3 * $(nproc))) ] ;; *) return 1 ;; esac
 }
 
 prune() {

@@ -101,7 +101,9 @@ def page(found: Place, proxy_mode: str) -> dict[str, Any]:
             "mirror": f"http://{MIRROR_SEEN}",
             "registryMirrors": dict.fromkeys(REGISTRIES, f"http://{MIRROR_SEEN}:{REGISTRY_PORT}"),
         },
-        "hardway:rollout": {"healthTimeout": "20m", "answerTimeout": "15s", "apiTimeout": "3m"},
+        "hardway:rollout": {"healthTimeout": "40m", "answerTimeout": "15s", "apiTimeout": "5m"},
+        # An API server gives a request up after a minute, and its schema takes longer here.
+        "hardway:extraArgs": {"kube-apiserver": {"request-timeout": "5m"}},
     }
 
 

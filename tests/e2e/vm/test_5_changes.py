@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.progress import Say
 from tests.e2e.vm.machine import VirtualMachine
@@ -15,7 +13,6 @@ from tests.wait import eventually
 UNIT = "/etc/systemd/system/kubernetes-swap-off.service"
 
 
-@pytest.mark.proves_changes("network.proxyMode", "machines.swap")
 def test_from_ipvs_to_nftables(
     cluster: Cluster, place: Place, machine: VirtualMachine, namespace: str, web: str, say: Say
 ) -> None:
