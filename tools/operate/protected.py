@@ -9,7 +9,6 @@ from typing import Any
 
 from components.resource_names import NodeResource, name_of
 from tools.common.errors import ToolError
-from tools.operate import page as pages
 
 # With one of these, somebody has chosen what Pulumi removes.
 _CHOICES = ("--target", "-t", "--exclude", "--exclude-protected")
@@ -34,12 +33,11 @@ def refuse(stack: str, state: Mapping[str, Any], arguments: Sequence[str]) -> No
     )
 
 
-def refuse_replacement(page: dict[str, Any], state: Mapping[str, Any], urns: Collection[str]) -> None:
-    """Raise ToolError if `up` with this page would not replace the machines, because they are protected.
+def refuse_replacement(machines: object, state: Mapping[str, Any], urns: Collection[str]) -> None:
+    """Raise ToolError if `up` would not replace the machines with these URNs, because they are protected.
 
-    Pulumi replaces what the page does not protect any more.
+    `machines` is this section of the page: Pulumi replaces what the page does not protect any more.
     """
-    machines = pages.section(page, "machines")
     if isinstance(machines, dict) and machines.get("protected") is False:
         return
     protected = [resource["urn"] for resource in state["resources"] if resource.get("protect")]

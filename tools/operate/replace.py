@@ -29,7 +29,8 @@ def replace(stack: Stack, node: str, arguments: Sequence[str] = ()) -> int:
     urn = machine(state, node)
     check_data(state, node)
     timeout = page.drain_timeout(stack.clone.page(stack.name))
-    protected.refuse_replacement(page.read(stack.clone.page(stack.name)), state, [urn])
+    known_page = page.read(stack.clone.page(stack.name))
+    protected.refuse_replacement(page.section(known_page, "machines"), state, [urn])
     admin = Admin(stack)
     known = admin.node(node)
     was_cordoned = bool(known["spec"].get("unschedulable"))
@@ -55,7 +56,7 @@ def replace(stack: Stack, node: str, arguments: Sequence[str] = ()) -> int:
 
 def machines(state: Mapping[str, Any]) -> dict[str, str]:
     """The URNs of the machines that Pulumi made, by the name of the node; in a local network also of the gateway."""
-    urns = [resource["urn"] for resource in state["resources"] if resource["type"] in MACHINE_TYPES]
+    urns = [resource["urn"] for resource in state.get("resources") or [] if resource["type"] in MACHINE_TYPES]
     named = {NodeResource.MACHINE.node_in(name_of(urn)): urn for urn in urns}
     return {name: urn for name, urn in named.items() if name}
 

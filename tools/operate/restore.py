@@ -129,7 +129,7 @@ def _replaced(stack: Stack, known: dict[str, Any], machines: str) -> list[str]:
     urns = [*replace.machines(state).values()] if machines == ALL else [replace.machine(state, name) for name in names]
     if not urns:
         raise ToolError("Pulumi did not make the machines of this stack: reinstall the hosts, and leave out MACHINES")
-    protected.refuse_replacement(known, state, urns)
+    protected.refuse_replacement(page.section(known, "machines"), state, urns)
     return urns
 
 

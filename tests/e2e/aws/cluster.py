@@ -46,7 +46,7 @@ class StandInStack(Stack):
         run = run_long(
             [*command, snapshot, machines],
             cwd=self.clone.root,
-            env=self.environment(),
+            env=self.aws.of_nobody(),
             log=log,
             say=self.say,
             limit=self.limit,

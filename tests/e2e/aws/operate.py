@@ -14,6 +14,8 @@ from tools.common.paths import Clone, this_clone
 from tools.operate import restore
 from tools.operate.stack import Stack
 
+OPERATED = "operated"
+
 
 @dataclass(frozen=True)
 class SuiteClone(Clone):
@@ -33,8 +35,8 @@ class SuiteClone(Clone):
 
     @property
     def state(self) -> Path:
-        """The backend of the stack."""
-        return self.folder / "state"
+        """What the commands keep beside the state. The backend is elsewhere, as one that several people share."""
+        return self.folder / OPERATED
 
     def page(self, stack: str) -> Path:
         """The page, as the last run of the suite has written it."""

@@ -18,7 +18,7 @@ from tests.e2e.support.progress import Say
 from tools.common.paths import Clone, this_clone
 from tools.common.store import remove_tree
 from tools.from_source.terraform_aws import VARIABLE
-from tools.operate.envsh import environment
+from tools.operate.envsh import ORIGIN, environment
 
 MACHINES = Path("tests/e2e/aws/program")
 """The program with machines only."""
@@ -69,6 +69,10 @@ class AwsStack:
         around = environment(self.clone, self.name, user)
         around.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
         return around | own
+
+    def of_nobody(self) -> dict[str, str]:
+        """The same for commands of `tools`, which replace values that come from another clone."""
+        return {name: value for name, value in self.environment().items() if name != ORIGIN}
 
     def init(self) -> None:
         """Begin with an empty state."""

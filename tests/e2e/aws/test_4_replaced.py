@@ -12,6 +12,7 @@ from tests.e2e.aws.stack import MACHINES, AwsStack, example_page
 from tests.e2e.aws.test_2_change import data_of
 from tests.e2e.support.progress import Say
 from tools.operate import lost_volumes
+from tools.operate.envsh import ORIGIN
 
 NAME = "e2e-aws-replaced"
 
@@ -77,7 +78,8 @@ def test_machine_that_is_gone_with_or_without_its_volume(
     stack.init()
     empty = small.inventory()
     stack.ok("up")
-    for name, value in stack.environment().items():
+    monkeypatch.delenv(ORIGIN, raising=False)
+    for name, value in stack.of_nobody().items():
         monkeypatch.setenv(name, value)
     before = small.instances()
     kept, lost = data_of(small, "cp-1"), data_of(small, "cp-2")

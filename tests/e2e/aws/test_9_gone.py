@@ -6,6 +6,7 @@ import pytest
 
 from tests.e2e.aws.account import Account
 from tests.e2e.aws.cluster import StandInStack
+from tests.e2e.aws.operate import OPERATED
 from tests.e2e.aws.stand_ins import StandIns
 from tests.e2e.aws.test_2_change import data_of
 from tests.e2e.restore.conftest import EVERY, is_whole, make_work
@@ -34,7 +35,7 @@ def test_instances_and_volumes_gone(cluster: Cluster, stand_ins: StandIns, say: 
             instances, volumes = {i["InstanceId"] for i in account.instances().values()}, remove_everything(account)
             lost_at = time.monotonic()
             eventually(stand_ins.assert_none, 180, "the machines are gone")
-        with timed(cluster, stack.folder / "state" / stack.name / "up.jsonl") as found:
+        with timed(cluster, stack.folder / OPERATED / stack.name / "up.jsonl") as found:
             run = stack.restore("latest", "all")
         assert run.code == 0, run.tail(60)
         say(f"  make restore took {run.seconds:.1f} s: {found.line()}")
