@@ -28,6 +28,11 @@ NODE_PORT = 8888
 MIRROR_SEEN = "10.0.2.100"
 """The mirror's address, as the machine sees it: in the network of QEMU, where nothing else has this address."""
 _SSH_PORT = 22
+_PATIENT_LEADER = {
+    "leader-elect-lease-duration": "140s",
+    "leader-elect-renew-deadline": "110s",
+    "leader-elect-retry-period": "25s",
+}
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,12 @@ def page(found: Place, proxy_mode: str) -> dict[str, Any]:
         },
         "hardway:rollout": {"healthTimeout": "40m", "answerTimeout": "15s", "apiTimeout": "5m"},
         # An API server gives a request up after a minute, and its schema takes longer here.
-        "hardway:extraArgs": {"kube-apiserver": {"request-timeout": "5m"}},
+        "hardway:extraArgs": {
+            "kube-apiserver": {"request-timeout": "5m"},
+            # These end if they cannot renew their lease in 10 s, and each of their starts costs the machine a minute.
+            "kube-controller-manager": _PATIENT_LEADER,
+            "kube-scheduler": _PATIENT_LEADER,
+        },
     }
 
 
