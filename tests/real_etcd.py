@@ -18,6 +18,7 @@ import pytest
 from scratch_machine import ScratchMachine
 
 from tools.common.paths import shared_cache
+from tools.from_source import catalogue
 
 _START_SECONDS = 15
 _ETCDCTL = """\
@@ -48,8 +49,12 @@ exec /usr/bin/curl "$@"
 
 
 def program(name: str) -> Path | None:
-    """The newest built program of etcd, or the one on PATH."""
-    built = sorted((shared_cache() / "store").glob(f"{name}-*/{name}"))
+    """The program of etcd that nodes run, if it is built, or the one on PATH.
+
+    Not any built version: snapshots record their version, and the cache keeps those of other commits.
+    """
+    version = next(one.version for one in catalogue.NODE if one.name == name)
+    built = sorted((shared_cache() / "store").glob(f"{name}-{version}-*/{name}"))
     found = shutil.which(name)
     return built[-1] if built else Path(found) if found else None
 
