@@ -34,6 +34,7 @@ from tools.from_source import catalogue, node_image
 from tools.from_source.images import LIBRARIES, LOADERS
 
 SECONDS = 30
+_CREDENTIAL = re.compile(r"^LoadCredential=([^:]+):(.*)$", re.M)
 _EXEC = re.compile(r"^ExecStart=((?:.*\\\n)*.*)$", re.M)
 
 
@@ -73,8 +74,13 @@ class Node:
         return self
 
     def command(self, unit: str) -> list[str]:
-        """The words after the program in the ExecStart of a unit, as systemd would pass them."""
+        """The words after the program in the ExecStart of a unit, as systemd would pass them.
+
+        A credential of the unit is the file that systemd would copy.
+        """
         (text,) = [one.text for one in self.part.units if one.name == f"{unit}.service"]
+        for name, path in _CREDENTIAL.findall(text):
+            text = text.replace(f"/run/credentials/{unit}.service/{name}", path)
         found = _EXEC.search(text)
         assert found, unit
         # systemd's own rules for quotes are those of a shell, as far as `quote` uses them.
