@@ -15,6 +15,7 @@ from tools.operate.stack import Stack
 pytest_plugins = ["scratch_stack"]
 PROGRAM = """
 import json
+from datetime import timedelta
 import pulumi
 import pulumi_kubernetes as k8s
 from components.addons.nodes import Nodes
@@ -28,7 +29,7 @@ kubeconfig = pulumi.Output.secret(open("kubeconfig.json").read())
 provider = k8s.Provider("cluster", kubeconfig=kubeconfig)
 stash = pulumi.Stash("fixed-values", input={})
 opts = pulumi.ResourceOptions(providers=[provider], transformations=[owned])
-Nodes("nodes", topology, kubeconfig, {"cp-1": stash}, opts)
+Nodes("nodes", topology, kubeconfig, {"cp-1": stash}, timedelta(minutes=5), opts)
 pulumi.export("kubeconfig", "x")
 pulumi.export("kubeconfigSha256", "y")
 """
