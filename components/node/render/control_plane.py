@@ -187,16 +187,11 @@ def controller_manager(page: Page, topology: Topology, node: NodePlan) -> NodePa
     """
     ssl = f"ssl/{CONTROLLER_MANAGER}"
     at = f"{ROOT}/{ssl}"
-    kubeconfig = credential(CONTROLLER_MANAGER, _KUBECONFIG)
     signing = kubernetes_ca()
     if not page.pki.generations.kubernetes.is_single:
         signing = NodeFile(f"{ssl}/kubernetes-ca.pem", Ref(signing_certificate("kubernetes")))
     published = kubernetes_ca_path(page)
-    own = _serving(CONTROLLER_MANAGER) | {
-        "kubeconfig": kubeconfig,
-        "authentication-kubeconfig": kubeconfig,
-        "authorization-kubeconfig": kubeconfig,
-        "client-ca-file": f"{ROOT}/ssl/kubernetes-ca.pem",
+    own = _flags_of_client(CONTROLLER_MANAGER) | {
         "allocate-node-cidrs": "true",
         "cluster-cidr": str(page.network.pod_cidr),
         "node-cidr-mask-size": str(page.network.node_cidr_mask_size),
@@ -205,13 +200,11 @@ def controller_manager(page: Page, topology: Topology, node: NodePlan) -> NodePa
         "cluster-signing-key-file": f"{at}/kubernetes-ca.key",
         "cluster-signing-duration": f"{hours(page.pki.signing_lifetime)}h",
         "controllers": "*,tokencleaner",
-        "leader-elect": "true",
         # Every namespace gets this file, for programs in pods.
         "root-ca-file": f"{ROOT}/{published.path}",
         "service-account-private-key-file": f"{at}/service-account.key",
         "service-cluster-ip-range": str(page.network.service_cidr),
         "use-service-account-credentials": "true",
-        "profiling": "false",
     }
     part = _api_client(topology, node, CONTROLLER_MANAGER, 10257, flags(own, page.extra_args.kube_controller_manager))
     keys = (
@@ -226,23 +219,27 @@ def controller_manager(page: Page, topology: Topology, node: NodePlan) -> NodePa
 
 def scheduler(page: Page, topology: Topology, node: NodePlan) -> NodePart:
     """The scheduler of this node."""
-    kubeconfig = credential(SCHEDULER, _KUBECONFIG)
-    own = _serving(SCHEDULER) | {
+    own = _flags_of_client(SCHEDULER)
+    return _api_client(topology, node, SCHEDULER, 10259, flags(own, page.extra_args.kube_scheduler))
+
+
+def _flags_of_client(component: str) -> dict[str, str]:
+    """Flags of a component of which one copy works, with its kubeconfig.
+
+    It serves health and metrics on loopback, with a certificate that it reloads.
+    """
+    at, kubeconfig = f"{ROOT}/ssl/{component}", credential(component, _KUBECONFIG)
+    return _TLS | {
         "kubeconfig": kubeconfig,
         "authentication-kubeconfig": kubeconfig,
         "authorization-kubeconfig": kubeconfig,
         "client-ca-file": f"{ROOT}/ssl/kubernetes-ca.pem",
+        "tls-cert-file": f"{at}/server.pem",
+        "tls-private-key-file": f"{at}/server.key",
+        "bind-address": "127.0.0.1",
         "leader-elect": "true",
         "profiling": "false",
     }
-    return _api_client(topology, node, SCHEDULER, 10259, flags(own, page.extra_args.kube_scheduler))
-
-
-def _serving(component: str) -> dict[str, str]:
-    """Flags of a component that serves health and metrics on loopback, with a certificate that it reloads."""
-    at = f"{ROOT}/ssl/{component}"
-    files = {"tls-cert-file": f"{at}/server.pem", "tls-private-key-file": f"{at}/server.key"}
-    return _TLS | files | {"bind-address": "127.0.0.1"}
 
 
 def _api_client(topology: Topology, node: NodePlan, component: str, port: int, arguments: list[str]) -> NodePart:

@@ -11,7 +11,6 @@ from tests.e2e.onprem.footprint import Footprint
 from tests.e2e.onprem.site import Site, site
 from tests.e2e.support import diagnostics
 from tests.e2e.support.cluster import Cluster
-from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack
 from tools.common.paths import this_clone
@@ -25,10 +24,8 @@ __all__ = ["cluster", "masters", "namespace", "place", "stack", "untouched", "we
 def place(say: Say) -> Iterator[Site]:
     """Three plain hosts behind a bastion."""
     left_over = Stack(NAME, {}, say)
-    left_over.temporary.mkdir(parents=True, exist_ok=True)
     # The hosts of an earlier run are removed as a whole, so nothing has to be removed from them.
-    forget = ["pulumi", "stack", "rm", "--yes", "--force", "--preserve-config", "--non-interactive", "--stack", NAME]
-    ask(forget, cwd=left_over.clone.root, env=left_over.environment())
+    left_over.forget_earlier()
     with site(this_clone(), NAME, pages.NODES, say) as found:
         yield found
     left_over.forget()

@@ -103,6 +103,12 @@ class Stack:
         command = ["make", "--no-print-directory", target, f"STACK={self.name}", f"PYTHON={sys.executable}"]
         return command, self.environment()
 
+    def forget_earlier(self) -> None:
+        """Drop the state that an earlier run has left, if its machines are gone: nothing is removed from them."""
+        self.temporary.mkdir(parents=True, exist_ok=True)
+        command = ["pulumi", "stack", "rm", "--yes", "--force", "--preserve-config", "--non-interactive"]
+        ask([*command, "--stack", self.name], cwd=self.clone.root, env=self.environment())
+
     def forget(self) -> None:
         """Remove the page. After `down`, only logs of the stack are left then."""
         self.clone.page(self.name).unlink(missing_ok=True)

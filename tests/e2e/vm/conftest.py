@@ -10,7 +10,6 @@ from tests.e2e.onprem.footprint import Footprint
 from tests.e2e.support import diagnostics, pods
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.machines import Host
-from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack
 from tests.e2e.vm import place as places
@@ -29,10 +28,8 @@ __all__ = ["cluster", "machine", "namespace", "place", "stack", "untouched"]
 def place(say: Say) -> Iterator[Place]:
     """The machine beside its mirror."""
     left_over = Stack(NAME, {}, say)
-    left_over.temporary.mkdir(parents=True, exist_ok=True)
     # The machine of an earlier run is gone, so nothing has to be removed from it.
-    forget = ["pulumi", "stack", "rm", "--yes", "--force", "--preserve-config", "--non-interactive", "--stack", NAME]
-    ask(forget, cwd=left_over.clone.root, env=left_over.environment())
+    left_over.forget_earlier()
     with places.place(this_clone(), NAME, say) as found:
         yield found
     left_over.forget()

@@ -6,6 +6,7 @@ The wire of the machine ends in this process: the machine reaches nothing but th
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.machines.ssh import arguments, pinned
 from tests.e2e.support.process import Answer, ask
 from tests.e2e.vm import image
 from tests.e2e.vm.image import ADDRESS, MachineDisk
@@ -20,7 +22,6 @@ from tests.wait import eventually
 
 PROCESSORS, MEMORY_MIB = 2, 4096
 BOOT_SECONDS = 300
-_SSH = 22
 
 
 @dataclass(frozen=True)
@@ -43,31 +44,28 @@ class Wire:
 
 @dataclass(frozen=True)
 class VirtualMachine:
-    """The machine, used as root by SSH, with the operator's key and the machine's host key in `known_hosts`."""
+    """The machine, used as root by SSH, with the operator's key. `folder` is for files of the SSH client."""
 
     name: str
     address: str
     port: int
     key: Path
-    known_hosts: Path
+    host_key: str
+    folder: Path
 
     def run(self, script: str, *, stdin: str = "", timeout: float = 120) -> Answer:
         """Run a POSIX script on the machine as root."""
-        options = {
-            "UserKnownHostsFile": str(self.known_hosts),
-            "StrictHostKeyChecking": "yes",
+        options = pinned(self.name, self.host_key, self.folder) | {
             "IdentitiesOnly": "yes",
             "BatchMode": "yes",
+            # The machine is slower than those for which the program's own client is made.
             "ConnectTimeout": "20",
             "LogLevel": "ERROR",
         }
-        command = ["ssh", "-F", "none", "-p", str(self.port), "-i", str(self.key)]
-        command += [f"-o{name}={value}" for name, value in options.items()]
+        command = ["ssh", "-F", "none", *arguments(options), "-p", str(self.port), "-i", str(self.key)]
         # `sh -c` with the script as one word, because standard input may be that of the script.
-        quoted = script.replace("'", "'\\''")
-        return ask(
-            [*command, f"{image.image.USER}@127.0.0.1", f"sudo -n sh -c '{quoted}'"], stdin=stdin, timeout=timeout
-        )
+        remote = f"sudo -n sh -c {shlex.quote(script)}"
+        return ask([*command, f"{image.image.USER}@127.0.0.1", remote], stdin=stdin, timeout=timeout)
 
     def read(self, path: str) -> str:
         """The text of a file on the machine."""
@@ -148,8 +146,3 @@ def end_left_over(pid_file: Path) -> None:
             os.kill(pid, signal.SIGKILL)
             eventually(lambda: not arguments.exists() or not arguments.read_bytes(), 20, f"process {pid} ends")
     pid_file.unlink()
-
-
-def wire_of(ports: Mapping[int, int], ssh: int, out: Mapping[str, int]) -> Wire:
-    """The wire of a machine with an SSH server."""
-    return Wire({_SSH: ssh, **ports}, out)

@@ -37,10 +37,9 @@ _PATIENT_LEADER = {
 
 @dataclass(frozen=True)
 class Place:
-    """The machine, its SSH host key, the operator's key file, and ports on 127.0.0.1 by the machine's port."""
+    """The machine, and ports on 127.0.0.1 by the machine's port."""
 
     machine: VirtualMachine
-    host_key: str
     ports: dict[int, int]
     process: int
     """The number of QEMU's process."""
@@ -62,9 +61,7 @@ def place(clone: Clone, stack: str, say: Say) -> Iterator[Place]:
         folder = Path(name)
         host, operator = key_pair(folder, NODE), key_pair(folder, "operator")
         site = Site(lab, facts, clone, (), operator, {}, folder)
-        known = folder / "known_hosts"
-        known.write_text(f"[127.0.0.1]:{into[_SSH_PORT]} {host.public}\n")
-        machine = VirtualMachine(NODE, image.ADDRESS, into[_SSH_PORT], site.key_file, known)
+        machine = VirtualMachine(NODE, image.ADDRESS, into[_SSH_PORT], site.key_file, host.public, folder)
         try:
             say(f"a mirror in {lab.subnet}")
             start_mirror(site, disk.packages, {here: there for there, here in mirrored.items()})
@@ -76,7 +73,7 @@ def place(clone: Clone, stack: str, say: Say) -> Iterator[Place]:
                 say(f"a virtual machine boots: process {process}")
                 machine.answers()
                 say(f"  the machine took commands after {elapsed():.1f} s")
-                yield Place(machine, host.public, into, process, elapsed())
+                yield Place(machine, into, process, elapsed())
         finally:
             site.call("remove-machine", MIRROR)
             site.call("remove-network", lab.subnet)
@@ -86,7 +83,7 @@ def place(clone: Clone, stack: str, say: Say) -> Iterator[Place]:
 def page(found: Place, proxy_mode: str) -> dict[str, Any]:
     """The page of a cluster of one node with all roles, with limits for a machine whose processors are a program."""
     laptop = laptop_page("vm")
-    reached = {"host": "127.0.0.1", "port": found.ports[_SSH_PORT], "hostKey": found.host_key}
+    reached = {"host": "127.0.0.1", "port": found.ports[_SSH_PORT], "hostKey": found.machine.host_key}
     return {
         "hardway:cluster": {"name": "vm"},
         "hardway:machines": {
