@@ -46,6 +46,7 @@ help: ## list the targets
 	@echo '  KUBERNETES="1.36.4 1.37.1"  versions to build'
 	@echo '  DIR=FOLDER  ARCHITECTURES="amd64 arm64"  for make mirror'
 	@echo '  ADD="kubernetes=1.37.1"  SIGNATURES=no  for make lock   HARDWAY_CACHE=  the shared cache'
+	@echo '  HARDWAY_SHOW=progress|quiet|all  what a run prints (quiet in CI)'
 	@echo '  HARDWAY_ENGINE=podman|docker  HARDWAY_DEBIAN_MIRROR=URL  for the image of local machines'
 	@echo '  POLICIES=  LIMITS=policies/config/prod.json  the policies that judge a plan, and their settings'
 

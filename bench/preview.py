@@ -22,7 +22,7 @@ from components.config.errors import NAMESPACE
 from tests.e2e.support.progress import Say
 from tools.common.paths import Clone, this_clone
 from tools.operate.envsh import environment
-from tools.operate.stack import GOGC
+from tools.operate.pulumi import GOGC
 
 WORKERS = (5, 50, 500)
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

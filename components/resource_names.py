@@ -24,6 +24,9 @@ RESTORE_FETCH = "etcd-restore-fetch"
 BEFORE_UPGRADE = "etcd-snapshot-before-upgrade"
 """The name of the command that takes a snapshot before another minor version of etcd or Kubernetes is activated."""
 
+NODE_OBJECT = "node-"
+"""The beginning of the name of a Node object, before the name of the node."""
+
 MACHINE_TYPES = ("command:local:Command", "aws:ec2/instance:Instance")
 """Types of the resources that are machines: containers, and instances of AWS."""
 

@@ -11,6 +11,7 @@ import pulumi_kubernetes as k8s
 from components.addons.taints import removal_of_taints
 from components.config.nodes import CONTROL_PLANE_KEY
 from components.object_options import child_of, timeouts
+from components.resource_names import NODE_OBJECT
 from components.topology import NodePlan, Topology
 
 
@@ -37,7 +38,7 @@ class Nodes(pulumi.ComponentResource):
         hooks = pulumi.ResourceHookBinding(before_update=[removal_of_taints(kubeconfig)])
         self.objects = {
             node.name: k8s.core.v1.Node(
-                f"node-{node.name}",
+                f"{NODE_OBJECT}{node.name}",
                 metadata={
                     "name": node.name,
                     "labels": _labels(node),

@@ -86,7 +86,7 @@ class Run:
 
     def whole_state(self) -> str:
         """The state with all secrets in plain text."""
-        done = self.stack._ask("stack", "export", "--show-secrets")
+        done = self.stack._pulumi.ask("stack", "export", "--show-secrets")
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -11,6 +11,10 @@ from tools.common.store import write_atomically
 
 # The clone whose values the shell has. If the shell is used in another clone, then these values are replaced.
 ORIGIN = "HARDWAY_CLONE"
+PARALLEL = "64"
+"""How many operations Pulumi runs at the same time. Its default is four times the processors of the operator's machine:
+eight hosts that do not answer would keep all other hosts waiting on a machine with two processors. Operations on hosts
+wait for the hosts, and take no processor meanwhile."""
 
 
 def variables(clone: Clone, stack: str, user: Mapping[str, str]) -> dict[str, str]:
@@ -24,6 +28,8 @@ def variables(clone: Clone, stack: str, user: Mapping[str, str]) -> dict[str, st
         wanted["PULUMI_BACKEND_URL"] = own_backend(clone)
     if not user.keys() & {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"}:
         wanted["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(clone.state / "passphrase")
+    if not user.get("PULUMI_PARALLEL"):
+        wanted["PULUMI_PARALLEL"] = PARALLEL
     return wanted | {
         "PULUMI_STACK": stack,
         "PULUMI_SKIP_UPDATE_CHECK": "true",

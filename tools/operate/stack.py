@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +22,7 @@ from tools.common.progress import say
 from tools.common.store import remove_tree, write_atomically
 from tools.operate import judgement, locks, protected, takeover, unfinished
 from tools.operate.envsh import environment, prepare_state
-from tools.operate.foreground import interrupts_left_to_child, temporary_folder
-
-GOGC = "300"
-"""For the engine and its plugins, which run for seconds, and would spend a tenth of that time on garbage collection."""
+from tools.operate.pulumi import Pulumi, Show
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,8 @@ class Stack:
         events = self._folder / "up.jsonl"
         # Outputs are hundreds of lines, mostly the list of certificates. `make outputs` prints them.
         options = ["--yes", "--skip-preview", "--suppress-outputs"]
-        if "--event-log" not in arguments:
-            options += ["--event-log", str(events)]
         try:
-            code = self._run("up", *options, *self._page(), *arguments, PULUMI_DEBUG_COMMANDS="true")
+            code = self._pulumi.run_shown(Show.PROGRESS, events, "up", *options, *self._page(), *arguments)
             if code != 0 and events.exists():
                 from tools.operate.explanation import explain  # only a failed run needs it, and it imports this module
 
@@ -89,7 +83,7 @@ class Stack:
         self._init()
         takeover.refuse_rename(self.state_files(), self.name, self.clone.page(self.name))
         if "--json" in arguments:
-            return self._run("preview", *self._page(), *arguments)
+            return self._pulumi.run("preview", *self._page(), *arguments)
         events, report = self.preview_events, self._folder / "preview.md"
         report.unlink(missing_ok=True)
         code = self.plan(events, arguments)
@@ -107,17 +101,17 @@ class Stack:
         events.unlink(missing_ok=True)
         # The event log is the log of Pulumi's Automation API. Unlike `--json`, it contains the findings of policies and
         # does not replace the output on the terminal. It hides secrets as the terminal does.
-        options = ("--suppress-outputs", "--event-log", str(events))
+        options = ("--suppress-outputs",)
         # The policies compare the plan with the state. A file is read faster than Pulumi exports it.
         states = self.state_files() if self.keeps_state_here() else []
         known = {"HARDWAY_STATE": str(states[0])} if len(states) == 1 and "HARDWAY_STATE" not in os.environ else {}
-        return self._run("preview", *options, *self._page(), *arguments, PULUMI_DEBUG_COMMANDS="true", **known)
+        return self._pulumi.run_shown(Show.PLAN, events, "preview", *options, *self._page(), *arguments, **known)
 
     def refresh(self, urns: Sequence[str]) -> int:
         """Asks the providers for these resources alone, and drops those from the state that do not exist any more."""
         self._recover(unfinished.forget)
         targets = [argument for urn in urns for argument in ("--target", urn)]
-        return self._run("refresh", "--yes", "--skip-preview", "--suppress-outputs", *self._page(), *targets)
+        return self._pulumi.run("refresh", "--yes", "--skip-preview", "--suppress-outputs", *self._page(), *targets)
 
     def renew(self, arguments: Sequence[str] = ()) -> int:
         """Renews the certificates that are due. Raises ToolError, and changes nothing, if more would change."""
@@ -152,16 +146,19 @@ class Stack:
         self._recover(unfinished.adopt)
         protected.refuse(self.name, self.state(), arguments)
         # All machines are removed, so no machine has to be shut down in order.
-        code = self._run("destroy", "--yes", "--skip-preview", *self._page(), *arguments, HARDWAY_AT_ONCE="1")
+        options = ["--yes", "--skip-preview", *self._page(), *arguments]
+        events = self._folder / "destroy.jsonl"
+        code = self._pulumi.run_shown(Show.PROGRESS, events, "destroy", *options, HARDWAY_AT_ONCE="1")
+        events.unlink(missing_ok=True)
         if code == 0:
-            code = self._run("stack", "rm", "--yes", "--preserve-config")
+            code = self._pulumi.run("stack", "rm", "--yes", "--preserve-config")
         if code == 0:
             remove_tree(self._folder)
         return code
 
     def write_kubeconfig(self) -> Path:
         """Writes the output `kubeconfig` to the path that `make env` exports as KUBECONFIG, with mode 0600."""
-        answer = self._ask("stack", "output", "kubeconfig", "--show-secrets")
+        answer = self._pulumi.ask("stack", "output", "kubeconfig", "--show-secrets")
         if answer.returncode != 0:
             raise ToolError(f"stack {self.name} has no kubeconfig yet: run `make up STACK={self.name}`")
         path = self.clone.kubeconfig(self.name)
@@ -175,7 +172,7 @@ class Stack:
 
     def exported(self) -> str:
         """What `pulumi stack export` prints, with encrypted secrets. Raises ToolError if there is no state."""
-        answer = self._ask("stack", "export")
+        answer = self._pulumi.ask("stack", "export")
         if answer.returncode != 0:
             raise ToolError(f"stack {self.name} has no state: {answer.stderr.strip()}")
         return answer.stdout
@@ -194,20 +191,24 @@ class Stack:
 
     def outputs(self, arguments: Sequence[str] = ()) -> int:
         """Prints the stack's outputs."""
-        return self._run("stack", "output", *arguments)
+        return self._pulumi.run("stack", "output", *arguments)
 
     def known_outputs(self) -> dict[str, Any]:
         """The stack's outputs by name, with secrets hidden. Raises ToolError if they cannot be read."""
         prepare_state(self.clone)
-        answer = self._ask("stack", "output", "--json")
+        answer = self._pulumi.ask("stack", "output", "--json")
         if answer.returncode != 0:
             raise ToolError(f"the outputs of stack {self.name} cannot be read: {answer.stderr.strip()}")
         outputs: dict[str, Any] = json.loads(answer.stdout)
         return outputs
 
     @property
+    def _pulumi(self) -> Pulumi:
+        return Pulumi(self.clone, self.name)
+
+    @property
     def _folder(self) -> Path:
-        return self.clone.state / self.name
+        return self._pulumi.folder
 
     @property
     def preview_events(self) -> Path:
@@ -245,7 +246,7 @@ class Stack:
                 f"the page: run `pulumi stack init {self.name} --secrets-provider {provider}` and commit the page"
             )
         shutil.copyfile(self.clone.root / "Pulumi.yaml", self._folder / "Pulumi.yaml")
-        if self._run("-C", str(self._folder), "stack", "init", "--stack", self.name, "--no-select") != 0:
+        if self._pulumi.run("-C", str(self._folder), "stack", "init", "--stack", self.name, "--no-select") != 0:
             raise ToolError(f"stack {self.name} could not be made")
 
     def exists(self) -> bool:
@@ -253,7 +254,7 @@ class Stack:
         if self.keeps_state_here():
             # Pulumi would take a tenth of the time of a run that changes nothing.
             return any(self.state_files())
-        answer = self._ask("stack", "ls", "--json")
+        answer = self._pulumi.ask("stack", "ls", "--json")
         if answer.returncode != 0:
             raise ToolError(f"pulumi cannot list the stacks: {answer.stderr.strip()}")
         return self.name in {entry["name"].rpartition("/")[2] for entry in json.loads(answer.stdout)}
@@ -275,13 +276,13 @@ class Stack:
             unfinished.repair(self.state_files())
             if not unfinished.has_operations(self.state_files()):
                 return
-        exported = self._ask("stack", "export")
+        exported = self._pulumi.ask("stack", "export")
         if exported.returncode != 0:
             raise ToolError(f"pulumi cannot read the state of stack {self.name}: {exported.stderr.strip()}")
         state = json.loads(exported.stdout)
         settled = settle(state["deployment"] or {})
         if settled.again:
-            imported = self._ask("stack", "import", stdin=json.dumps(state))
+            imported = self._pulumi.ask("stack", "import", stdin=json.dumps(state))
             if imported.returncode != 0:
                 raise ToolError(f"pulumi cannot correct the state of stack {self.name}: {imported.stderr.strip()}")
             say(f"a run was killed; its unfinished operations run again: {', '.join(settled.again)}")
@@ -290,24 +291,3 @@ class Stack:
                 f"a run was killed while it made {left}, which may exist without being in the state: look for it, and "
                 f"then import it or drop it with `pulumi refresh --stack {self.name}`, which asks"
             )
-
-    def _ask(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=self.clone.root,
-            env=environment(self.clone, self.name, os.environ),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def _run(self, *arguments: str, **variables: str) -> int:
-        """Runs Pulumi in the foreground. Ctrl-C reaches Pulumi directly, and Pulumi ends in order."""
-        locks.release_dead(self.clone.state)
-        with temporary_folder(self._folder) as temporary, interrupts_left_to_child():
-            env = environment(self.clone, self.name, os.environ) | {"TMPDIR": str(temporary)} | variables
-            env.setdefault("GOGC", GOGC)
-            # With this variable, Python would compile the program again in every run.
-            env.pop("PYTHONDONTWRITEBYTECODE", None)
-            return subprocess.run(["pulumi", *arguments], cwd=self.clone.root, env=env, check=False).returncode

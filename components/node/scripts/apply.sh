@@ -160,12 +160,15 @@ restart_unit() {
 }
 
 wait_healthy() {
+    asked=0
     until sh "$root/current/health/$1" >/dev/null 2>&1 || lacks_only_space "$1"; do
         before_deadline || { late=$1 && return 1; }
         # In a new cluster services exit until the services that they need are up; in a working cluster repeated
         # restarts are a failure. Only services have the property NRestarts.
         restarts=$(systemctl show --property NRestarts --value "$1")
         [ -z "$back" ] || [ "${restarts:-0}" -lt 5 ] || return 1
+        asked=$((asked + 1))
+        [ "$asked" -ne 5 ] || say "waits for $1"
         sleep 0.3
     done
 }

@@ -146,7 +146,10 @@ let_read() { # RELEASE
 fetch_artifacts() {
     mkdir -p "$1/bin/cni"
     while read -r sha256 archive url name path; do
-        [ -d "$root/store/$sha256" ] || fetch "$sha256" "$archive" "$url"
+        if [ ! -d "$root/store/$sha256" ]; then
+            say "fetches $name"
+            fetch "$sha256" "$archive" "$url"
+        fi
         [ "$path" != - ] || path='file'
         chmod 0755 "$root/store/$sha256/$path"
         ln -s "$root/store/$sha256/$path" "$1/bin/$name"
