@@ -179,7 +179,8 @@ def command_on(
         delete=delete,
         update=update,
         stdin=pulumi.Output.secret(stdin) if stdin is not None else None,
-        logging=command.remote.Logging.NONE,
+        # The engine shows the last line while the command runs. Secrets are never on standard output.
+        logging=command.remote.Logging.STDOUT,
         add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions(
             parent=parent,

@@ -80,10 +80,10 @@ def test_a_command_ends_with_its_machine(name: str) -> None:
 
 
 @ALL
-def test_a_command_keeps_quiet_and_changes_in_place(name: str) -> None:
+def test_a_command_tells_what_it_does_and_changes_in_place(name: str) -> None:
     for command in recorded(name).of(REMOTE):
         inputs = command.inputs
-        assert inputs["logging"] == "none"
+        assert inputs["logging"] == "stdout"
         assert inputs["addPreviousOutputInEnv"] is False
         assert not {"triggers", "update", "delete", "environment"} & set(inputs), command.name
 
