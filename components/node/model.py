@@ -88,10 +88,11 @@ class Remnant:
     """What a program leaves on a machine outside of releases; the script that cleans the machine removes it.
 
     `name` is the name of an interface (shell patterns are allowed), of an nftables table in the families ip and ip6,
-    the prefix of the names of iptables chains, a network (CIDR) whose routes are removed, or a directory or file.
+    the prefix of the names of iptables chains, a network (CIDR) whose routes are removed, a directory or file, or a
+    directory that is removed if nothing is in it any more.
     """
 
-    kind: Literal["interface", "nftables", "chain", "routes", "directory"]
+    kind: Literal["interface", "nftables", "chain", "routes", "directory", "empty-directory"]
     name: str
 
 

@@ -22,6 +22,7 @@ from components.node.render.kubelet import kubelet
 from components.node.render.maintenance import maintenance
 from components.node.render.mirror_authorities import authorities_file
 from components.node.render.operating_system import kernel_settings, swap_off
+from components.node.render.pod_interfaces import pod_interfaces
 from components.node.render.probe import patient
 from components.node.render.proxy import proxy_file
 from components.node.render.restore import with_restore
@@ -68,6 +69,7 @@ def _parts(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvi
         yield kernel_settings(environment.traits)
         if environment.traits.swap_off:
             yield swap_off()
+        yield pod_interfaces(plugin_of(page).node_part(page).remnants)
         yield api_proxy(page, topology, node)
     if node.is_control_plane:
         yield etcd_proxy(page, topology, node)

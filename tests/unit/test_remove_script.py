@@ -33,6 +33,8 @@ DATA = {
 }
 OURS = {
     "etc/profile.d/kubernetes.sh": "PATH\n",
+    "etc/systemd/logind.conf.d/99-kubelet.conf": "[Login]\n",
+    "etc/systemd/network/00-kubernetes-pods.network": "[Match]\n",
     "opt/kubernetes/log/kube-apiserver/audit.log": "{}",
     "opt/kubernetes/store/abc/file": "program",
     "run/containerd/containerd.sock": "",
@@ -48,7 +50,7 @@ OURS = {
 }
 UNITS = {"one": ["etcd.service", "old.service"], "two": ["etcd.service", "kubelet.service", "cni-config.path"]}
 DIRECTORIES = ["/var/lib/etcd", "/var/lib/kubelet", "/var/lib/containerd", "/etc/cni/net.d", "/opt/kubernetes/log"]
-REMNANTS = [(remnant.kind, remnant.name) for remnant in cluster("stacked").part("worker-1").remnants]
+REMNANTS = [(remnant.kind, remnant.name) for remnant in cluster("existing").part("worker-1").remnants]
 MOUNTS = """\
 /dev/sda1 / ext4 rw 0 0
 tmpfs /var/lib/kubelet/pods/a/volumes/b tmpfs rw 0 0
@@ -96,6 +98,7 @@ class Host(ScratchMachine):
             self.program(program, at=self.root / "bin")
         self.program("iptables-save", f"cat <<'END'\n{FILTER}END\n")
         self.program("ip6tables-save")
+        self.program("ipset", "[ $1 != list ] || echo 'theirs\nKUBE-6-CLUSTER-IP' | xargs -n1\n")
         self.program("ip", "[ \"$2\" != show ] || echo '10.244.1.0/24 via 10.0.0.2 dev eth0'\n")
         self.nft_tables({})
 
@@ -211,6 +214,21 @@ def test_routes_interfaces_and_rules_of_pods_are_removed_and_others_stay(host: H
     ]
     kept = [line for line in FILTER.splitlines() if "KUBE-" not in line and "FLANNEL-" not in line]
     assert restored.read_text().splitlines() == kept
+
+
+def test_sets_of_kube_proxy_are_removed(host: Host) -> None:
+    """kube-proxy leaves the sets of IPv6 itself."""
+    assert host.remove().returncode == 0
+    assert [call for call in host.calls if call.startswith("ipset destroy")] == ["ipset destroy KUBE-6-CLUSTER-IP"]
+
+
+@pytest.mark.parametrize("theirs", [None, "etc/systemd/logind.conf.d/10-theirs.conf"])
+def test_a_directory_that_a_program_made_is_removed_if_it_is_empty(host: Host, theirs: str | None) -> None:
+    if theirs:
+        host.put({theirs: "[Login]\n"})
+    assert host.remove().returncode == 0
+    assert (host.sysroot / "etc/systemd/logind.conf.d").exists() is bool(theirs)
+    assert (host.sysroot / "etc/systemd/network").exists()
 
 
 @pytest.fixture

@@ -21,11 +21,15 @@ SSL = "ssl/kube-proxy"
 _SCHEDULER = "rr"
 """The scheduler that kube-proxy gives to virtual servers by itself (`defaultScheduler` in its pkg/proxy/ipvs)."""
 _CLEANUP = f"{ROOT}/bin/kube-proxy --cleanup"
-# A kube-proxy that starts in the mode nftables removes what other modes have left, and in another mode what nftables
-# has left. iptables and ipvs leave each other's things alone: `platformCleanup` in its cmd/kube-proxy. Virtual servers
-# would answer for services that are gone, and rules would refuse connections to services that have pods.
+# kube-proxy leaves the sets of addresses of IPv6.
+_SETS = "ipset list -name | grep ^KUBE- | xargs -rn1 ipset destroy"
+_OF_IPVS = f"test ! -e /sys/class/net/kube-ipvs0 || {{ {_CLEANUP}; {_SETS}; }}"
+# A kube-proxy that starts in the mode nftables removes what other modes have left, except for sets, and in another mode
+# what nftables has left. iptables and ipvs leave each other's things alone: `platformCleanup` in its cmd/kube-proxy.
+# Virtual servers would answer for services that are gone, and rules would refuse connections to services with pods.
 _LEFT_OVERS = {
-    "iptables": f"test ! -e /sys/class/net/kube-ipvs0 || {_CLEANUP}",
+    "nftables": _OF_IPVS,
+    "iptables": _OF_IPVS,
     "ipvs": f"! iptables-save --table nat | grep -q ^:KUBE-SVC- || {_CLEANUP}",
 }
 
@@ -51,7 +55,6 @@ def kube_proxy(page: Page, topology: Topology, node: NodePlan, traits: Traits) -
         cert=f"{ROOT}/{SSL}/client.pem",
         key=f"{ROOT}/{SSL}/client.key",
     )
-    left_overs = _LEFT_OVERS.get(page.network.proxy_mode)
     unit = service(
         description="Kubernetes kube-proxy",
         documentation="https://kubernetes.io/docs/reference/command-line-tools-reference/kube-proxy/",
@@ -59,7 +62,7 @@ def kube_proxy(page: Page, topology: Topology, node: NodePlan, traits: Traits) -
         lines=[
             # kube-proxy waits 30 s for its Node object and then uses the loopback address as the node's address.
             f"ExecStartPre=/bin/sh -c 'until test -e {CREDENTIAL}; do sleep 0.5; done'",
-            *([f"ExecStartPre=-/bin/sh -c '{left_overs}'"] if left_overs else []),
+            f"ExecStartPre=-/bin/sh -c '{_LEFT_OVERS[page.network.proxy_mode]}'",
             "TimeoutStartSec=infinity",
         ],
         after=["kubernetes-api-proxy.service"],

@@ -25,7 +25,8 @@ SYSCTLS = {
 }
 # A machine that shuts down or reboots waits so long for its pods to end in order, the last 20 s for critical pods.
 _SHUTDOWN = {"shutdownGracePeriod": "60s", "shutdownGracePeriodCriticalPods": "20s"}
-_LOGIND = "/etc/systemd/logind.conf.d/99-kubelet.conf"
+_LOGIND_FOLDER = "/etc/systemd/logind.conf.d"
+_LOGIND = f"{_LOGIND_FOLDER}/99-kubelet.conf"
 """The kubelet writes this file, so that logind waits for the pods of the node."""
 
 
@@ -39,7 +40,7 @@ def configuration(page: Page) -> dict[str, Any]:
 
 def kubelet_on_machine(page: Page, node: NodePlan) -> NodePart:
     """What the machine gives to its services before it gives to pods, unless the page says so itself."""
-    remnants = (Remnant("directory", _LOGIND),)
+    remnants = (Remnant("directory", _LOGIND), Remnant("empty-directory", _LOGIND_FOLDER))
     if "kubeReserved" in page.extra_config.kubelet:
         return NodePart(remnants=remnants)
     services = SERVICES_MIB if node.is_control_plane or node.is_etcd else 0

@@ -23,7 +23,7 @@ done
 say() { echo "$(hostname): $*"; }
 quietly() { "$@" >/dev/null 2>&1 || true; }
 table() { cat "$root"/releases/*/tables/"$1" 2>/dev/null | cut -d' ' -f"$2" | sort -u; }
-# What the network plugin leaves on a machine, of one kind: interface, nftables, chain, routes, directory.
+# What programs leave on a machine, of one kind: interface, nftables, chain, routes, directory, empty-directory.
 remnants() { cat "$root"/releases/*/tables/network 2>/dev/null | sed -n "s/^$1 //p" | sort -u; }
 
 stop_pods() {
@@ -93,6 +93,8 @@ remove_network() {
         [ ! -s "$rules_file" ] || quietly "$tool-restore" --counters "$rules_file"
         rm -f "$rules_file"
     done
+    # Rules refer to sets, so the rules go first.
+    ipset list -name 2>/dev/null | grep '^KUBE-' | while read -r name; do quietly ipset destroy "$name"; done
     # iptables leaves empty tables after the last rule is removed.
     for family in ip ip6; do
         for name in filter nat mangle raw security; do
@@ -132,6 +134,7 @@ remove_files() {
     quietly rmdir "$run/nri"
     rm -rf "$run/hardway" "$run/containerd"
     for path in $(remnants directory); do rm -rf "$sysroot${path:?}"; done
+    for path in $(remnants empty-directory); do quietly rmdir "$sysroot$path"; done
     rm -rf "$sysroot/var/log/pods" "$sysroot/var/log/containers" "$sysroot/var/lib/cni"
 }
 

@@ -39,7 +39,10 @@ def mechanisms(machine: VirtualMachine) -> Mechanisms:
 
 def answers(cluster: Cluster, place: Place, namespace: str, web: str) -> None:
     """Fails if a replica is not reached by node port, by cluster address and by name, from outside, node and pod."""
-    servers = cluster.kubectl.items("pods", f"--namespace={namespace}", f"--selector=app={web}")
+    # Pods that a reboot has ended stay until somebody collects them.
+    running = ("--field-selector=status.phase=Running", f"--selector=app={web}")
+    servers = cluster.kubectl.items("pods", f"--namespace={namespace}", *running)
+    assert servers, "no pod runs"
     names = set(pods.names(servers))
     address = cluster.kubectl.get("service", web, f"--namespace={namespace}")["spec"]["clusterIP"]
     assert _get(f"http://127.0.0.1:{place.ports[NODE_PORT]}/hostname") in names, "node port, from outside"

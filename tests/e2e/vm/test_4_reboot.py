@@ -15,8 +15,12 @@ LIMIT = 1200
 def test_node_and_workload_come_back(
     cluster: Cluster, place: Place, machine: VirtualMachine, namespace: str, web: str, say: Say
 ) -> None:
-    """`systemctl reboot`, and nothing else: swap is off again, modules are loaded, the same pods answer."""
-    pods = _pods(cluster, namespace)
+    """`systemctl reboot`, and nothing else: swap is off again, modules are loaded, the workload answers.
+
+    The machine waited for its pods: they ended in order, and others took their place.
+    """
+    before_reboot = _phases(cluster, namespace)
+    assert set(before_reboot.values()) == {"Running"}
     before = machine.boot_id()
     elapsed = stopwatch()
     machine.reboot()
@@ -34,8 +38,12 @@ def test_node_and_workload_come_back(
     eventually(lambda: answers(cluster, place, namespace, web), LIMIT, "the workload answers", every=3)
     say(f"  the workload answers after {elapsed():.1f} s")
     prepared(machine)
-    assert _pods(cluster, namespace) == pods
+    phases = _phases(cluster, namespace)
+    assert {phases[pod] for pod in before_reboot} == {"Succeeded"}, phases
+    others = [phase for pod, phase in phases.items() if pod not in before_reboot]
+    assert others == ["Running"] * len(before_reboot), phases
 
 
-def _pods(cluster: Cluster, namespace: str) -> set[str]:
-    return {pod["metadata"]["uid"] for pod in cluster.kubectl.items("pods", f"--namespace={namespace}")}
+def _phases(cluster: Cluster, namespace: str) -> dict[str, str]:
+    pods = cluster.kubectl.items("pods", f"--namespace={namespace}")
+    return {pod["metadata"]["name"]: pod["status"]["phase"] for pod in pods}
