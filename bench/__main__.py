@@ -6,7 +6,7 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import backup, hosts
+from bench import backup, hosts, unchanged
 from bench.phases import Phase, medians, phases
 from bench.policies import measure_policies, page_with_policies, policies_table
 from bench.preview import measure_previews
@@ -29,18 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--what",
-        choices=("up", "upgrade", "worker", "policies", "backup", "preview", "hosts"),
+        choices=("up", "upgrade", "worker", "policies", "backup", "preview", "hosts", "unchanged"),
         default="up",
         help="what to measure: a new cluster (default), an upgrade, an added worker, the cost of network policies, "
-        "snapshots of etcd (one run), previews of 5, 50 and 500 workers, or the stage of 200 hosts of which some are "
-        "slow (one run, no machines)",
+        "snapshots of etcd (one run), previews of 5, 50 and 500 workers, runs that change nothing of as "
+        "many, or the stage of 200 hosts of which some are slow (one run, no machines)",
     )
     options = parser.parse_args(arguments)
     if not 1 <= options.runs <= MOST_RUNS:
         parser.error(f"--runs: {options.runs}; allowed: 1 to {MOST_RUNS}")
     load = os.getloadavg()[0]
     say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
-    runs = 1 if options.what in ("backup", "preview", "hosts") else options.runs
+    runs = 1 if options.what in ("backup", "preview", "hosts", "unchanged") else options.runs
     kinds = {
         "up": _up,
         "upgrade": _upgrade,
@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "backup": _backup,
         "preview": _preview,
         "hosts": _hosts,
+        "unchanged": _unchanged,
     }
     found = kinds[options.what](runs, say)
     print(f"{runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
@@ -95,6 +96,10 @@ def _preview(_: int, say: Say) -> str:
 
 def _hosts(_: int, say: Say) -> str:
     return hosts.table(hosts.measure_hosts(say))
+
+
+def _unchanged(_: int, say: Say) -> str:
+    return unchanged.table(unchanged.measure_unchanged(say))
 
 
 def _steps(what: str, measure_once: Callable[[Stack], Rolled], count: int, say: Say) -> str:

@@ -1,30 +1,31 @@
 """Measures how a first `up` stages two hundred hosts, of which some are slow: how long these keep the others waiting.
 
-The engine, the plugins and the program are real; the hosts are SSH servers of this process (`bench/ssh_hosts.py`).
-Nothing is activated.
+The engine, the plugins, the program and the API are real; nothing is done on the hosts (`bench/pretended.py`).
 """
 
+import contextlib
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from bench.preview import page
+from bench.pretended import pretended
 from bench.ssh_hosts import Hosts, serving
-from components.config.errors import NAMESPACE
+from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack
+from tools.operate import locks
+from tools.operate.envsh import prepare_state
 
 NAME = "bench-hosts"
 WORKERS, SLOW = 197, 16
 """With three control-plane nodes, two hundred hosts. SLOW of the workers are slow."""
 SECONDS, SLOW_SECONDS = 3.0, 90.0
 """How long the stage of a host takes."""
-_NO_ACTIVATION = "--exclude '**-activate' --exclude-dependents --continue-on-error"
+UP_SECONDS = 1800
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Staged:
     ordinary: float
     """When the last host that is not slow was staged."""
     all: float
+    end: float
+    """When the cluster was up."""
     megabytes: float
     """What the operator's machine sent to all hosts."""
 
@@ -54,23 +57,14 @@ def table(runs: Sequence[Staged]) -> str:
     """The runs as Markdown."""
     lines = [
         f"{WORKERS + 3} hosts; the stage of {SLOW} takes {SLOW_SECONDS:.0f} s, that of the others {SECONDS:.0f} s.\n",
-        "| operations at the same time | first host staged at s | last ordinary host at s | all at s | sent MB |",
-        "|---:|---:|---:|---:|---:|",
+        "| operations at the same time | first host staged at s | last ordinary host at s | last slow host at s "
+        "| up at s | sent MB |",
+        "|---:|---:|---:|---:|---:|---:|",
     ]
     for run in runs:
-        sizes = f"{run.first:.1f} | {run.ordinary:.1f} | {run.all:.1f} | {run.megabytes:.1f}"
-        lines.append(f"| {run.parallel} | {sizes} |")
+        times = " | ".join(f"{moment:.1f}" for moment in (run.first, run.ordinary, run.all, run.end, run.megabytes))
+        lines.append(f"| {run.parallel} | {times} |")
     return "\n".join(lines)
-
-
-def hosts_page(hosts: Hosts, key_file: Path) -> dict[str, Any]:
-    """The page of a cluster on these hosts."""
-    given = page(len(hosts.seconds) - 3)
-    given["machines"] = {"provider": "existing", "user": "root", "privateKeyFile": str(key_file)}
-    given["machines"]["vip"] = {"address": "10.20.0.250"}
-    for node in given["nodes"]:
-        node["ssh"] = {"host": "127.0.0.1", "port": hosts.ports[node["name"]], "hostKey": hosts.host_key}
-    return {f"{NAMESPACE}:{key}": value for key, value in given.items()}
 
 
 def seconds_of(workers: int, slow: int) -> Mapping[str, float]:
@@ -79,29 +73,43 @@ def seconds_of(workers: int, slow: int) -> Mapping[str, float]:
     return {name: SLOW_SECONDS if name in names[3 : 3 + slow] else SECONDS for name in names}
 
 
-def _measure(parallel: int, say: Say) -> Staged:
-    seconds = seconds_of(WORKERS, SLOW)
-    with serving(seconds) as hosts, _stack(hosts, say) as stack:
-        begin = time.monotonic()
-        run = stack.up(_NO_ACTIVATION, {"PULUMI_PARALLEL": str(parallel)} if parallel else {})
-        assert run.code == 0 and set(hosts.staged) == set(seconds), run.tail(30)
-    at = {name: moment - begin for name, moment in hosts.staged.items()}
-    ordinary = max(moment for name, moment in at.items() if seconds[name] == SECONDS)
-    used = parallel or int(stack.environment()["PULUMI_PARALLEL"])
-    return Staged(used, min(at.values()), ordinary, max(at.values()), sum(hosts.taken.values()) / 1e6)
-
-
-@contextmanager
-def _stack(hosts: Hosts, say: Say) -> Iterator[Stack]:
-    with TemporaryDirectory(prefix="hardway-bench-") as folder:
-        key_file = Path(folder) / "key"
-        key_file.touch(mode=0o600)
-        key_file.write_text(hosts.login_key)
-        stack = Stack(NAME, hosts_page(hosts, key_file), say, limit=1800)
+@contextlib.contextmanager
+def stack_without_machines(name: str, seconds: Mapping[str, float], say: Say) -> Iterator[tuple[Stack, Hosts]]:
+    """A stack whose whole `up` succeeds although nothing is on any host, and its hosts. Removed at the end."""
+    with (
+        TemporaryDirectory(prefix="hardway-bench-") as folder,
+        serving(seconds) as hosts,
+        pretended(Path(folder), hosts) as cluster,
+    ):
+        stack = Stack(name, cluster.page, say, limit=UP_SECONDS)
+        locks.release_dead(stack.clone.state)
         stack.forget_earlier()
         try:
-            yield stack
+            _init(stack)
+            yield replace(stack, page=cluster.page_for(stack)), hosts
         finally:
-            # Nothing is on any host.
+            # Nothing is on any host, so nothing has to be removed there.
             stack.forget_earlier()
             stack.forget()
+
+
+def _init(stack: Stack) -> None:
+    """Make the stack, which `make up` would do, because its page needs a secret."""
+    prepare_state(stack.clone)
+    # Pulumi writes a page beside the file of the project.
+    shutil.copy(stack.clone.root / "Pulumi.yaml", stack.folder)
+    command = ["pulumi", "stack", "init", stack.name, "--no-select", "--non-interactive"]
+    ask(command, cwd=stack.folder, env=stack.environment()).ok()
+
+
+def _measure(parallel: int, say: Say) -> Staged:
+    seconds = seconds_of(WORKERS, SLOW)
+    with stack_without_machines(NAME, seconds, say) as (stack, hosts):
+        begin = time.monotonic()
+        run = stack.up("", {"PULUMI_PARALLEL": str(parallel)} if parallel else {})
+        end = time.monotonic() - begin
+        used = parallel or int(stack.environment()["PULUMI_PARALLEL"])
+    assert run.code == 0 and set(hosts.staged) == set(seconds), run.tail(30)
+    at = {name: moment - begin for name, moment in hosts.staged.items()}
+    ordinary = max(moment for name, moment in at.items() if seconds[name] == SECONDS)
+    return Staged(used, min(at.values()), ordinary, max(at.values()), end, sum(hosts.taken.values()) / 1e6)

@@ -45,13 +45,19 @@ class Hosts:
         return server
 
     async def _command(self, name: str, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        given = await process.stdin.read()
-        self.taken[name] = self.taken.get(name, 0) + len(given)
-        said = process.command or ""
-        if said.endswith("sh -s"):
+        said, asked = process.command or "", False
+        async for line in process.stdin:
+            self.taken[name] = self.taken.get(name, 0) + len(line)
+            if line.startswith(b"request "):
+                # The shell in which membership asks; a new cluster has no members that are left over.
+                asked = True
+                process.stdout.write(b"@end 0\n")
+        if said.endswith("sh -s") and not asked:
             now = int(time.time())
             facts = {"clock-first": now, "clock": now, "hostname": name, "machine-id": name}
             process.stdout.write("".join(f"fact {key} {value}\n" for key, value in facts.items()).encode() + b"end\n")
+        elif said == "cat /etc/machine-id":
+            process.stdout.write(f"{name}\n".encode())
         elif "apply.sh stage" in said:
             await asyncio.sleep(self.seconds[name])
             self.staged[name] = time.monotonic()

@@ -41,6 +41,7 @@ def register(resource: dict) -> resource_pb2.RegisterResourceResponse:
         object=json_format.ParseDict(resource["inputs"], resource_pb2.RegisterResourceRequest().object),
         protect=resource["protect"],
         provider=provider,
+        version=resource.get("version", ""),
         dependencies=[reference(urn) for urn in resource["dependencies"]],
         deletedWith=reference(resource["deletedWith"]) if resource["deletedWith"] else "",
         replace_with=[reference(urn) for urn in resource["replaceWith"]],
