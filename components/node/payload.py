@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from components.artifacts.lock import Artifact
 from components.node.model import NodePart, Ref
 from components.node.release import INSTALLED, Release
-from components.node.scripts import TRAVELLING, path, text
+from components.node.scripts import path, text, travelling, without_comments
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ def release_payload(
         "network": [(remnant.kind, remnant.name) for remnant in part.remnants],
     }
     entries += [Entry(f"tables/{name}", _table(rows)) for name, rows in tables.items()]
-    entries += [Entry(path(name).name, text(name), 0o755) for name in TRAVELLING]
+    names = travelling(unit.name for unit in part.units)
+    entries += [Entry(path(name).name, without_comments(text(name)), 0o755) for name in names]
     return pack(entries)
 
 

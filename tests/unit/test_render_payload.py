@@ -1,11 +1,15 @@
 """The archive of a release, as it goes to a machine."""
 
+import subprocess
+from pathlib import Path
+
+import pytest
 from archives import unpack
 from clusters import cluster
 
 from components.node.model import Ref
 from components.node.payload import Entry, pack
-from components.node.scripts import TRAVELLING, text
+from components.node.scripts import TRAVELLING, path, text, travelling, without_comments
 
 
 def test_an_archive_depends_on_its_entries_only() -> None:
@@ -44,11 +48,30 @@ def test_a_payload_has_every_file_and_unit_as_planned() -> None:
         assert files[f"units/{unit.name}"].content == unit.text
         assert files[f"health/{unit.name}"].content == f"{unit.health}\n"
         assert (f"leave/{unit.name}" in files) == bool(unit.leave)
-    scripts = {f"{name}.sh": text(name) for name in TRAVELLING}
+    scripts = {f"{name}.sh": without_comments(text(name)) for name in TRAVELLING}
     for name, content in scripts.items():
         assert (files[name].content, files[name].mode) == (content, 0o755)
     rest = set(files) - {file.path for file in part.files} - set(scripts)
     assert {path.partition("/")[0] for path in rest} == {"units", "health", "leave", "tables"}
+
+
+@pytest.mark.parametrize("name", TRAVELLING)
+def test_a_script_without_comments_does_the_same(name: str, tmp_path: Path) -> None:
+    """Bash prints what it has read, without comments."""
+    short = tmp_path / "short.sh"
+    short.write_text(without_comments(text(name)))
+    assert _as_read(short) == _as_read(path(name))
+    assert short.stat().st_size < path(name).stat().st_size
+
+
+def test_only_servers_get_the_scripts_of_servers() -> None:
+    made = cluster("dedicated_etcd")
+    of_worker = {file for file in unpack(made.payload("worker-2")) if file.endswith(".sh") and "/" not in file}
+    for server in ("etcd-1", "cp-2"):
+        assert {f"{name}.sh" for name in TRAVELLING} <= set(unpack(made.payload(server)))
+    assert of_worker == {f"{name}.sh" for name in travelling([])} < {f"{name}.sh" for name in TRAVELLING}
+    # Scripts that another script of a worker reads.
+    assert not {"backup.sh", "restore.sh", "settle.sh", "grant.sh", "defrag.sh", "snapshots.sh"} & of_worker
 
 
 def test_tables_are_records_of_words() -> None:
@@ -85,3 +108,10 @@ def test_the_table_of_artifacts_has_the_mirror_and_the_place_of_each_program() -
     assert places["cni/flannel"] == ("-", "-")
     # The programs of one archive are one download.
     assert len({row[0] for row in rows if row[1] == "tar.gz"}) == 3
+
+
+def _as_read(script: Path) -> list[str]:
+    done = subprocess.run(["bash", "--pretty-print", script], capture_output=True, check=True, text=True)
+    lines = [line for line in done.stdout.splitlines() if line]
+    assert len(lines) > 10
+    return lines

@@ -8,6 +8,7 @@ import pulumi
 import pulumi.runtime.resource_cycle_breaker as cycles
 import pulumi.runtime.stack
 import pytest
+from pulumi.runtime import resource
 
 from components import sdk
 
@@ -17,6 +18,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
     monkeypatch.setattr(pulumi.runtime.stack, "asyncio", asyncio)
     monkeypatch.setattr(cycles, "_with_transitive_deps", cycles._with_transitive_deps)
+    monkeypatch.setattr(resource, "_get_stack_trace", resource._get_stack_trace)
 
 
 def test_only_the_loop_that_waits_for_outputs_waits_otherwise() -> None:
@@ -28,14 +30,15 @@ def test_only_the_loop_that_waits_for_outputs_waits_otherwise() -> None:
 
 
 def test_debug_messages_are_sent_to_who_asks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    say, warn = pulumi.log.debug, pulumi.log.warn
+    say, warn, trace = pulumi.log.debug, pulumi.log.warn, resource._get_stack_trace
     monkeypatch.setenv(sdk.SHOW, "1")
     sdk.patch_sdk()
-    assert pulumi.log.debug is say
+    assert pulumi.log.debug is say and resource._get_stack_trace is trace
     monkeypatch.delenv(sdk.SHOW)
     sdk.patch_sdk()
     assert pulumi.log.debug is not say
     assert pulumi.log.warn is warn
+    assert not resource._get_stack_trace().frames and resource._get_source_position(resource._get_stack_trace()) is None
 
 
 def test_a_failure_does_not_wait_for_others() -> None:
