@@ -1,4 +1,4 @@
-"""Prints the times of a local cluster as a Markdown table: python -m bench [--what up|upgrade|...] [--runs N]."""
+"""Prints the times of a local cluster as Markdown tables: python -m bench [--what ...] [--against ...] [--runs N]."""
 
 import argparse
 import os
@@ -6,8 +6,8 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import backup
-from bench.phases import Phase, medians, phases
+from bench import against, backup, moments
+from bench.phases import Phase, groups_of, medians, phases
 from bench.policies import measure_policies, page_with_policies, policies_table
 from bench.preview import measure_previews
 from bench.preview import table as previews_table
@@ -34,7 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="what to measure: a new cluster (default), an upgrade, an added worker, the cost of network policies, "
         "snapshots of etcd (one run), or previews of 5, 50 and 500 workers (one run, no machines)",
     )
+    parser.add_argument(
+        "--against",
+        choices=against.OTHERS,
+        help="make the same cluster in another way as well, and by the floor, in turns; only with --what up",
+    )
     options = parser.parse_args(arguments)
+    if options.against and options.what != "up":
+        parser.error(f"--against: not with --what {options.what}; allowed: up")
     if not 1 <= options.runs <= MOST_RUNS:
         parser.error(f"--runs: {options.runs}; allowed: 1 to {MOST_RUNS}")
     load = os.getloadavg()[0]
@@ -48,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "backup": _backup,
         "preview": _preview,
     }
-    found = kinds[options.what](runs, say)
+    measure_kind = _against if options.against else kinds[options.what]
+    found = measure_kind(runs, say)
     print(f"{runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
     print(found)
     return 0
@@ -57,17 +65,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _up(count: int, say: Say) -> str:
     page = laptop_page(NAME)
     stack = Stack(NAME, page, say)
-    groups: dict[str, list[str]] = {"etcd and control plane": [], "workers": []}
-    for node in page["hardway:nodes"]:
-        groups["workers" if node["roles"] == ["worker"] else "etcd and control plane"].append(node["name"])
     runs, seconds = [], []
     for number in range(1, count + 1):
         say(f"run {number} of {count}")
         result = measure(stack)
-        runs.append(phases(result.first, groups))
+        runs.append(phases(result.first, groups_of(page)))
         seconds.append(result.second)
         say(f"run {number}: {runs[-1][-1].takes:.1f} s, second up {result.second:.1f} s")
     return table(medians(runs), seconds, [run[-1].takes for run in runs])
+
+
+def _against(count: int, say: Say) -> str:
+    return moments.table(against.measure_against(Stack(NAME, laptop_page(NAME), say), count, say))
 
 
 def _upgrade(count: int, say: Say) -> str:
