@@ -25,8 +25,11 @@ OTHERS = ("kubeadm",)
 
 def measure_against(stack: Stack, count: int, say: Say) -> dict[str, list[Moments]]:
     """Measure each way `count` times, in turns. Raises AssertionError if a step fails. Nothing stays on the host."""
-    with Progress("what kubeadm needs") as progress:
-        files = kubeadm.build(Store(shared_cache() / "store"), progress)
+    store = Store(shared_cache() / "store")
+    files = kubeadm.find(store)
+    if files is None:
+        with Progress("what kubeadm needs") as progress:
+            files = kubeadm.build(store, progress)
     page, folder = page_of(stack.page), stack.clone.cache / "bench"
     floor = Floor(stack.clone, page, folder / "floor", say)
     other = Kubeadm(stack.clone, page, files, folder / "kubeadm", say)

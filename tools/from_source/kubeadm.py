@@ -43,6 +43,12 @@ def digest() -> str:
     return digest_of("kubeadm-machines-1", of_this_machine(), built, node_image.digest(), pause, PAUSE)
 
 
+def find(store: Store) -> Path | None:
+    """The folder with the finished files, or None."""
+    folder = store.path(NAME, digest())
+    return folder if folder.is_dir() else None
+
+
 def build(store: Store, progress: Progress) -> Path:
     """Make the files if they do not exist. Return their folder, which machines only read."""
 
