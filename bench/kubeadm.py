@@ -114,9 +114,7 @@ class Kubeadm:
             admin = self._admin(cp, network.port_base)
             ready = all_ready(network.port_base, admin, len(topology.nodes))
             dns = dns_answers(list(machines.values())[-1], topology.dns_address)
-            for one in joins:
-                one.result()
-            returned = time.monotonic()
+            returned = max(one.result() for one in joins)
         self._check(cp, topology.control_plane_nodes)
         cores = busy(cpu.samples, begin, dns)
         return Moments(*(at - begin for at in (made, placed, answer.at, ready, dns, returned)), cores)
@@ -153,9 +151,10 @@ def _place(machine: Machine, node: NodePlan) -> None:
     _run(machine, script)
 
 
-def _join(machine: Machine, config: str) -> None:
+def _join(machine: Machine, config: str) -> float:
     script = f"umask 077; mkdir -p {FOLDER}; cat >{FOLDER}/join.yaml; kubeadm join --config {FOLDER}/join.yaml"
     _run(machine, script, config)
+    return time.monotonic()
 
 
 def _digest_of_authority(first: Machine) -> str:

@@ -134,4 +134,6 @@ def contents(programs: dict[str, Path], debian: Path) -> dict[str, Content]:
 def _pack(archive: Path, files: Iterable[tuple[str, Path]]) -> None:
     with tarfile.open(archive, "w") as tar:
         for name, path in files:
-            tar.add(path, name, filter=lambda entry: entry.replace(uid=0, gid=0, uname="root", gname="root"))
+            tar.add(
+                path, name, filter=lambda entry: entry.replace(uid=0, gid=0, uname="root", gname="root", deep=False)
+            )
