@@ -37,6 +37,7 @@ _SECONDS = 120
 _PLACE = "tar --acls --numeric-owner -xpf /srv/mirror/NODE.tar -C /"
 _START = f"""
     set -eu
+    mkdir -p {ROOT}/log
     cd {ROOT}/current/tables
     while read -r path owner mode; do install -d -o "$owner" -g "$owner" -m "$mode" "$path"; done <directories
     systemctl daemon-reload

@@ -18,8 +18,10 @@ from tests.e2e.support.process import ask
 from tests.e2e.support.stack import LocalNetwork, Stack
 
 _TYPES = "kubernetes:"
-_PATHS = ("etc/systemd/system", "etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", ROOT.lstrip("/"))
-_NO_LOGS = f"--exclude={ROOT.lstrip('/')}/log/*"
+_OF_ROOT = ("releases", "store", "current", "bin", "cfg", "ssl")
+"""Not what a machine has written there itself, such as that its member of etcd has voted."""
+_USERS = ("etc/passwd", "etc/group", "etc/shadow", "etc/gshadow")
+_PATHS = ("etc/systemd/system", *_USERS, *(f"{ROOT.lstrip('/')}/{name}" for name in _OF_ROOT))
 _SECONDS = 120
 _ADMIN = f"""
     set -eu
@@ -84,7 +86,7 @@ def _plain(value: Any) -> Any:
 
 def _archive(machine: Machine, target: Path) -> None:
     """All links stay links: programs are in one place on a machine, with links from its releases."""
-    command = machine.in_mounts(["tar", "--acls", "--numeric-owner", "-C", "/", "-cf", "-", _NO_LOGS, *_PATHS])
+    command = machine.in_mounts(["tar", "--acls", "--numeric-owner", "-C", "/", "-cf", "-", *_PATHS])
     target.unlink(missing_ok=True)
     target.touch(mode=0o600)
     with target.open("wb") as archive:
