@@ -76,7 +76,8 @@ def _up(count: int, say: Say) -> str:
 
 
 def _against(count: int, say: Say) -> str:
-    return moments.table(against.measure_against(Stack(NAME, laptop_page(NAME), say), count, say))
+    found = against.measure_against(Stack(NAME, laptop_page(NAME), say), count, say)
+    return "\n".join([moments.table(found.runs), "", *_phases(medians(found.phases))])
 
 
 def _upgrade(count: int, say: Say) -> str:
@@ -116,11 +117,14 @@ def _memory() -> int:
 
 def table(rows: Sequence[Phase], seconds: Sequence[float], totals: Sequence[float]) -> str:
     """The phases as a Markdown table in seconds, with the shortest and longest of all runs (`totals`, `seconds`)."""
-    lines = ["| phase | begins at s | ends at s | takes s | cores busy |", "|---|---:|---:|---:|---:|"]
-    lines += [f"| {r.name} | {r.begins:.1f} | {r.ends:.1f} | {r.takes:.1f} | {r.cores:.1f} |" for r in rows]
-    lines += [f"| a second `make up` that changes nothing | | | {statistics.median(seconds):.1f} | |"]
+    lines = [*_phases(rows), f"| a second `make up` that changes nothing | | | {statistics.median(seconds):.1f} | |"]
     spreads = [f"{name}: {min(many):.1f} to {max(many):.1f} s" for name, many in (("all", totals), ("second", seconds))]
     return "\n".join([*lines, "", "Medians; phases overlap. " + ", ".join(spreads) + "."])
+
+
+def _phases(rows: Sequence[Phase]) -> list[str]:
+    lines = ["| phase | begins at s | ends at s | takes s | cores busy |", "|---|---:|---:|---:|---:|"]
+    return lines + [f"| {r.name} | {r.begins:.1f} | {r.ends:.1f} | {r.takes:.1f} | {r.cores:.1f} |" for r in rows]
 
 
 if __name__ == "__main__":

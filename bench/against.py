@@ -1,6 +1,7 @@
 """Makes the same cluster in several ways, in turns on the same host: `make up`, kubeadm, and the floor."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bench.cpu import busy
@@ -8,7 +9,7 @@ from bench.floor import Floor
 from bench.harvest import Harvest
 from bench.kubeadm import Kubeadm
 from bench.moments import FLOOR, KUBEADM, OURS, Moments
-from bench.phases import Measured, groups_of, phases
+from bench.phases import Measured, Phase, groups_of, phases
 from bench.run import down, first_up
 from bench.watching import FirstAnswer
 from components.config import Page, load
@@ -23,7 +24,15 @@ OTHERS = ("kubeadm",)
 """What `make up` can be compared with. The floor is always part of the comparison."""
 
 
-def measure_against(stack: Stack, count: int, say: Say) -> dict[str, list[Moments]]:
+@dataclass(frozen=True)
+class Comparison:
+    """The runs of each way by its name, and the phases of each run of `make up`."""
+
+    runs: dict[str, list[Moments]]
+    phases: list[list[Phase]]
+
+
+def measure_against(stack: Stack, count: int, say: Say) -> Comparison:
     """Measure each way `count` times, in turns. Raises AssertionError if a step fails. Nothing stays on the host."""
     store = Store(shared_cache() / "store")
     files = kubeadm.find(store)
@@ -33,17 +42,18 @@ def measure_against(stack: Stack, count: int, say: Say) -> dict[str, list[Moment
     page, folder = page_of(stack.page), stack.clone.cache / "bench"
     floor = Floor(stack.clone, page, folder / "floor", say)
     other = Kubeadm(stack.clone, page, files, folder / "kubeadm", say)
-    found: dict[str, list[Moments]] = {OURS: [], KUBEADM: [], FLOOR: []}
+    found = Comparison({OURS: [], KUBEADM: [], FLOOR: []}, [])
     try:
         other.clear_away()
         floor.clear_away()
         for number in range(1, count + 1):
             say(f"run {number} of {count}")
-            moments, taken = _measure_ours(stack, floor)
-            found[OURS].append(moments)
-            found[KUBEADM].append(other.measure())
-            found[FLOOR].append(floor.measure(taken))
-            say(f"run {number}: " + ", ".join(f"{way} {runs[-1].dns:.1f} s" for way, runs in found.items()))
+            run, api, taken = _measure_ours(stack, floor)
+            found.phases.append(phases(run, groups_of(stack.page)))
+            found.runs[OURS].append(moments_of(run, found.phases[-1], api))
+            found.runs[KUBEADM].append(other.measure())
+            found.runs[FLOOR].append(floor.measure(taken))
+            say(f"run {number}: " + ", ".join(f"{way} {runs[-1].dns:.1f} s" for way, runs in found.runs.items()))
     finally:
         floor.clear_away()
         remove_tree(folder)
@@ -56,12 +66,12 @@ def page_of(values: Mapping[str, Any]) -> Page:
     return load({key.removeprefix("hardway:"): value for key, value in values.items()})
 
 
-def moments_of(run: Measured, groups: Mapping[str, list[str]], api: float) -> Moments:
-    """The moments of `make up`. `api` is the time of the first answer, on the clock of the run.
+def moments_of(run: Measured, spans: Sequence[Phase], api: float) -> Moments:
+    """The moments of `make up`, from its phases. `api` is the time of the first answer, on the clock of the run.
 
     Images are pulled while pods start: the files of machines are complete without them.
     """
-    ends = {phase.name: phase.ends for phase in phases(run, groups)}
+    ends = {phase.name: phase.ends for phase in spans}
     return Moments(
         machines=ends["machines started"],
         files=max(at for name, at in ends.items() if name.startswith("stage ")),
@@ -73,7 +83,7 @@ def moments_of(run: Measured, groups: Mapping[str, list[str]], api: float) -> Mo
     )
 
 
-def _measure_ours(stack: Stack, floor: Floor) -> tuple[Moments, Harvest]:
+def _measure_ours(stack: Stack, floor: Floor) -> tuple[Measured, float, Harvest]:
     def port() -> int | None:
         try:
             return stack.lab.port_base
@@ -84,6 +94,6 @@ def _measure_ours(stack: Stack, floor: Floor) -> tuple[Moments, Harvest]:
     try:
         with FirstAnswer(port) as answer:
             run = first_up(stack)
-        return moments_of(run, groups_of(stack.page), answer.at), floor.take(stack)
+        return run, answer.at, floor.take(stack)
     finally:
         down(stack)

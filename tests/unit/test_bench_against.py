@@ -17,7 +17,7 @@ from bench.events import Event
 from bench.harvest import objects_of
 from bench.kubeadm_config import Layout, Secrets, containerd_config, flannel_manifest, init_config, join_config
 from bench.moments import FLOOR, KUBEADM, OURS, Moments, table
-from bench.phases import BEGUN, DONE, Measured, groups_of
+from bench.phases import BEGUN, DONE, Measured, groups_of, phases
 from bench.watching import is_ready
 from components.topology import MachineNetwork, plan
 from tests.e2e.support.stack import laptop_page
@@ -55,11 +55,11 @@ def test_the_tables_have_medians_and_ratios_of_medians() -> None:
     text = table(runs)
     assert "| moment, in seconds | `make up` | kubeadm | the floor |" in text
     assert "| all nodes Ready | 34.0 | 85.0 | 17.0 |" in text
-    assert "| `make up` divided by | kubeadm | the floor |" in text
-    assert "| no machines to all Ready | 0.40 | 2.00 |" in text
-    assert "| no machines to answered DNS | 0.40 | 2.00 |" in text
+    assert "| ratio | `make up` : kubeadm | `make up` : the floor | the floor : kubeadm |" in text
+    assert "| no machines to all Ready | 0.40 | 2.00 | 0.20 |" in text
+    assert "| no machines to answered DNS | 0.40 | 2.00 | 0.20 |" in text
     # 34 - 10 to 85 - 20 and 17 - 10
-    assert "| files and images in to all Ready | 0.37 | 3.43 |" in text
+    assert "| files and images in to all Ready | 0.37 | 3.43 | 0.11 |" in text
     assert text.endswith("`make up` 36.0 to 95.0 s, kubeadm 80.0 to 400.0 s, the floor 20.0 to 20.0 s.")
 
 
@@ -79,7 +79,7 @@ def test_moments_of_a_run_of_make_up() -> None:
     run = Measured(100, events, {}, 135, 136, [Sample(100, 0), Sample(136, 36)])
     page = {"hardway:nodes": [{"name": "cp-1", "roles": ["control-plane"]}, {"name": "worker-1", "roles": ["worker"]}]}
     assert groups_of(page) == {"etcd and control plane": ["cp-1"], "workers": ["worker-1"]}
-    assert moments_of(run, groups_of(page), 119) == Moments(7, 16, 19, 32, 36, 35, 1)
+    assert moments_of(run, phases(run, groups_of(page)), 119) == Moments(7, 16, 19, 32, 36, 35, 1)
 
 
 def test_a_comparison_is_of_new_clusters(capsys: pytest.CaptureFixture[str]) -> None:
