@@ -1,4 +1,4 @@
-"""Prints the times of a local cluster as a Markdown table: python -m bench [--what up|upgrade|...] [--runs N]."""
+"""Prints the times of a local cluster as Markdown tables: python -m bench [--what ...] [--against ...] [--runs N]."""
 
 import argparse
 import os
@@ -6,8 +6,8 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import backup, hosts, unchanged
-from bench.phases import Phase, medians, phases
+from bench import against, backup, hosts, moments, unchanged
+from bench.phases import Phase, groups_of, medians, phases
 from bench.policies import measure_policies, page_with_policies, policies_table
 from bench.preview import measure_previews
 from bench.preview import table as previews_table
@@ -35,7 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "snapshots of etcd (one run), previews of 5, 50 and 500 workers, runs that change nothing of as "
         "many, or the stage of 200 hosts of which some are slow (one run, no machines)",
     )
+    parser.add_argument(
+        "--against",
+        choices=against.OTHERS,
+        help="make the same cluster in another way as well, and by the floor, in turns; only with --what up",
+    )
     options = parser.parse_args(arguments)
+    if options.against and options.what != "up":
+        parser.error(f"--against: not with --what {options.what}; allowed: up")
     if not 1 <= options.runs <= MOST_RUNS:
         parser.error(f"--runs: {options.runs}; allowed: 1 to {MOST_RUNS}")
     load = os.getloadavg()[0]
@@ -51,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "hosts": _hosts,
         "unchanged": _unchanged,
     }
-    found = kinds[options.what](runs, say)
+    measure_kind = _against if options.against else kinds[options.what]
+    found = measure_kind(runs, say)
     print(f"{runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
     print(found)
     return 0
@@ -60,17 +68,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _up(count: int, say: Say) -> str:
     page = laptop_page(NAME)
     stack = Stack(NAME, page, say)
-    groups: dict[str, list[str]] = {"etcd and control plane": [], "workers": []}
-    for node in page["hardway:nodes"]:
-        groups["workers" if node["roles"] == ["worker"] else "etcd and control plane"].append(node["name"])
     runs, seconds = [], []
     for number in range(1, count + 1):
         say(f"run {number} of {count}")
         result = measure(stack)
-        runs.append(phases(result.first, groups))
+        runs.append(phases(result.first, groups_of(page)))
         seconds.append(result.second)
         say(f"run {number}: {runs[-1][-1].takes:.1f} s, second up {result.second:.1f} s")
     return table(medians(runs), seconds, [run[-1].takes for run in runs])
+
+
+def _against(count: int, say: Say) -> str:
+    found = against.measure_against(Stack(NAME, laptop_page(NAME), say), count, say)
+    return "\n".join([moments.table(found.runs), "", *_phases(medians(found.phases))])
 
 
 def _upgrade(count: int, say: Say) -> str:
@@ -118,11 +128,14 @@ def _memory() -> int:
 
 def table(rows: Sequence[Phase], seconds: Sequence[float], totals: Sequence[float]) -> str:
     """The phases as a Markdown table in seconds, with the shortest and longest of all runs (`totals`, `seconds`)."""
-    lines = ["| phase | begins at s | ends at s | takes s | cores busy |", "|---|---:|---:|---:|---:|"]
-    lines += [f"| {r.name} | {r.begins:.1f} | {r.ends:.1f} | {r.takes:.1f} | {r.cores:.1f} |" for r in rows]
-    lines += [f"| a second `make up` that changes nothing | | | {statistics.median(seconds):.1f} | |"]
+    lines = [*_phases(rows), f"| a second `make up` that changes nothing | | | {statistics.median(seconds):.1f} | |"]
     spreads = [f"{name}: {min(many):.1f} to {max(many):.1f} s" for name, many in (("all", totals), ("second", seconds))]
     return "\n".join([*lines, "", "Medians; phases overlap. " + ", ".join(spreads) + "."])
+
+
+def _phases(rows: Sequence[Phase]) -> list[str]:
+    lines = ["| phase | begins at s | ends at s | takes s | cores busy |", "|---|---:|---:|---:|---:|"]
+    return lines + [f"| {r.name} | {r.begins:.1f} | {r.ends:.1f} | {r.takes:.1f} | {r.cores:.1f} |" for r in rows]
 
 
 if __name__ == "__main__":

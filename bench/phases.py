@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bench.cpu import Sample, busy
 from bench.events import Event
@@ -49,6 +50,14 @@ class Measured:
     dns: float
     """When a DNS query for a name of the cluster was answered."""
     cpu: Sequence[Sample] = ()
+
+
+def groups_of(page: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The names of the nodes of a page that are activated together, by a title."""
+    groups: dict[str, list[str]] = {"etcd and control plane": [], "workers": []}
+    for node in page["hardway:nodes"]:
+        groups["workers" if node["roles"] == ["worker"] else "etcd and control plane"].append(node["name"])
+    return groups
 
 
 def phases(run: Measured, groups: Mapping[str, Sequence[str]]) -> list[Phase]:

@@ -8,16 +8,15 @@ from bench.cpu import CpuLog
 from bench.events import EventLog
 from bench.phases import Measured, UnitTimes
 from bench.rolling import Rolled, rolled
+from bench.watching import dns_answers, is_ready
 from tests.e2e.support.kubectl import admin_of
 from tests.e2e.support.machines import Machine, machines_of
 from tests.e2e.support.stack import Stack
-from tests.wait import eventually
 from tools.from_source.catalogue import KUBERNETES_DEFAULT, KUBERNETES_VERSIONS
 
 OLD = next(version for version in KUBERNETES_VERSIONS if version != KUBERNETES_DEFAULT)
 """The version of Kubernetes before the measured upgrade."""
 UNITS = ("etcd", "kube-apiserver", "kubelet")
-_NAME = "kubernetes.default.svc.cluster.local"
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,14 @@ class Result:
 
 def measure(stack: Stack) -> Result:
     """Measure a new cluster. Raises AssertionError if a step fails. The stack is removed in any case."""
-    _down(stack)
+    down(stack)
     try:
-        first = _first_up(stack)
+        first = first_up(stack)
         second = stack.up()
         assert second.code == 0, second.tail()
         return Result(first, second.seconds)
     finally:
-        _down(stack)
+        down(stack)
         stack.forget()
 
 
@@ -48,7 +47,7 @@ def measure_upgrade(stack: Stack) -> Rolled:
     """
     old = replace(stack, page={**stack.page, "hardway:versions": {"kubernetes": OLD}})
     os.environ["KUBERNETES"] = " ".join(KUBERNETES_VERSIONS)  # The versions that `make` builds
-    _down(old)
+    down(old)
     try:
         first = old.up()
         assert first.code == 0, first.tail()
@@ -56,7 +55,7 @@ def measure_upgrade(stack: Stack) -> Rolled:
         assert found.run.code == 0, found.run.tail()
         return found
     finally:
-        _down(stack)
+        down(stack)
         stack.forget()
 
 
@@ -64,20 +63,21 @@ def measure_worker(stack: Stack) -> Rolled:
     """Measure an added worker. Raises AssertionError if a step fails. The stack is removed in any case."""
     node = {"name": "worker-3", "roles": ["worker"]}
     more = replace(stack, page={**stack.page, "hardway:nodes": [*stack.page["hardway:nodes"], node]})
-    _down(stack)
+    down(stack)
     try:
         first = stack.up()
         assert first.code == 0, first.tail()
         found = rolled(more)
         assert found.run.code == 0, found.run.tail()
-        assert any(_is_ready(node) for node in admin_of(more).items("nodes") if node["metadata"]["name"] == "worker-3")
+        assert any(is_ready(node) for node in admin_of(more).items("nodes") if node["metadata"]["name"] == "worker-3")
         return found
     finally:
-        _down(stack)
+        down(stack)
         stack.forget()
 
 
-def _first_up(stack: Stack) -> Measured:
+def first_up(stack: Stack) -> Measured:
+    """Make a stack that does not exist, until DNS answers. Raises AssertionError if a step fails."""
     log = stack.folder / "events.json"
     with EventLog(log) as watched, CpuLog() as cpu:
         begin = time.monotonic()
@@ -87,22 +87,17 @@ def _first_up(stack: Stack) -> Measured:
     assert run.code == 0, run.tail()
     machines = machines_of(stack)
     dns = admin_of(stack).get("service", "kube-dns", "--namespace=kube-system")["spec"]["clusterIP"]
-    asked = list(machines.values())[-1]
-    eventually(lambda: asked.tool("dns", dns, _NAME).ok(), 60, "DNS answers", every=0.1)
-    answered = time.monotonic()
+    answered = dns_answers(list(machines.values())[-1], dns)
     nodes = admin_of(stack).items("nodes")
-    assert len(nodes) == len(machines) and all(_is_ready(node) for node in nodes), "a node is not Ready"
+    assert len(nodes) == len(machines) and all(is_ready(node) for node in nodes), "a node is not Ready"
     units = {unit: _unit_times(unit, list(machines.values())) for unit in UNITS}
     return Measured(begin, watched.events, units, end, answered, cpu.samples)
 
 
-def _down(stack: Stack) -> None:
+def down(stack: Stack) -> None:
+    """Remove a stack. Raises AssertionError if that fails."""
     run = stack.down()
     assert run.code == 0, run.tail()
-
-
-def _is_ready(node: dict) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"]["conditions"])
 
 
 def _unit_times(unit: str, machines: list[Machine]) -> UnitTimes:

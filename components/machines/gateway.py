@@ -17,11 +17,16 @@ UNITS = ("lab-api.service", "lab-files.service", "lab-registry.service")
 
 
 def gateway_files(topology: Topology) -> tuple[Entry, ...]:
-    """Files of the gateway.
+    """Files of the gateway: those of its load balancer and of its mirror."""
+    return (*balancer_files(topology), *mirror_files())
 
-    The health checks of its load balancer do not verify the API servers' certificates: clients verify them.
+
+def balancer_files(topology: Topology) -> tuple[Entry, ...]:
+    """Files of the load balancer before the API servers.
+
+    Its health checks do not verify the API servers' certificates: clients verify them.
     """
-    entries = [
+    return (
         Entry(_HAPROXY.lstrip("/"), haproxy_config(f"*:{API_PORT}", api_servers(topology), "none")),
         *unit(
             "lab-api.service",
@@ -29,8 +34,7 @@ def gateway_files(topology: Topology) -> tuple[Entry, ...]:
             "Type=notify",
             "ExecReload=/bin/kill -USR2 $MAINPID",
         ),
-    ]
-    return (*entries, *mirror_files())
+    )
 
 
 def mirror_files() -> tuple[Entry, ...]:

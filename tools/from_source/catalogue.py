@@ -210,6 +210,8 @@ GINKGO = Program("ginkgo", "2.32.0", "kubernetes-1.37", "github.com/onsi/ginkgo/
 NNP = Program("nnp", "1.4", "kubernetes-1.37", "k8s.io/kubernetes/test/images/nonewprivs")
 SAMPLE_APISERVER = Program("sample-apiserver", "0.37.1", "sample-apiserver", "k8s.io/sample-apiserver")
 CONFORMANCE = (GINKGO, E2E_TEST, NNP, SAMPLE_APISERVER)
+# What `make bench ARGS="--against kubeadm"` compares with, built only on request. No node of hardway has it.
+KUBEADM = replace(_kubernetes(KUBERNETES_DEFAULT, "kubeadm"), artifact=None)
 # The pause program is one C file of the Kubernetes module, with a separate version.
 PAUSE_FOLDER = "kubernetes-1.37"
 IMAGE_PROGRAMS = (FLANNELD, FLANNEL_INSTALL, COREDNS, KUBE_NETWORK_POLICIES, AGNHOST)
@@ -260,5 +262,5 @@ def kubernetes(version: str) -> tuple[Program, ...]:
 def everything() -> tuple[Program, ...]:
     """All programs in all versions."""
     versions = [program for version in KUBERNETES_VERSIONS for program in kubernetes(version)]
-    on_request = (METRICS_SERVER, CFSSL, S3_SERVER, KUBE_BENCH, *CONFORMANCE)
+    on_request = (METRICS_SERVER, CFSSL, S3_SERVER, KUBE_BENCH, KUBEADM, *CONFORMANCE)
     return (*SMALL, *ENGINE, *PLUGINS, AWS_PLUGIN, *NODE, *IMAGE_PROGRAMS, *on_request, *versions)

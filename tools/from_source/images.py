@@ -13,7 +13,7 @@ from tools.common.progress import Progress, run_logged
 from tools.common.store import Store, digest_of, remove_tree
 from tools.from_source import catalogue, gobuild, node_image
 from tools.from_source.catalogue import Image, Program
-from tools.from_source.oci import NET_BIND_SERVICE, File, Settings, write_layout
+from tools.from_source.oci import NET_BIND_SERVICE, Content, File, Settings, write_layout
 from tools.from_source.preparations import module_folder
 
 LIBRARIES = {"amd64": "usr/lib/x86_64-linux-gnu", "arm64": "usr/lib/aarch64-linux-gnu"}
@@ -69,12 +69,17 @@ def build(image: Image, store: Store, progress: Progress) -> Path:
         if image.name == "pause":
             files["pause"] = compile_pause(image.version, work, store, progress)
         if debian:
-            _unpack(debian, work)
-        layers, settings = _CONTENTS[image.name](files, work)
-        write_layout(folder, layers, settings, of_this_machine())
+            unpack(debian, work)
+        made = content(image, files, work)
+        write_layout(folder, made.layers, made.settings, of_this_machine())
         remove_tree(work)
 
     return store.make(entry_name(image), digest(image), make)
+
+
+def content(image: Image, programs: dict[str, Path], debian: Path) -> Content:
+    """What an image is made of. `programs` has the files of its programs by name, `debian` is what `unpack` made."""
+    return Content(*_CONTENTS[image.name](programs, debian))
 
 
 def _pause(programs: dict[str, Path], _: Path) -> tuple[list[list[File]], Settings]:
@@ -93,8 +98,7 @@ def _coredns(programs: dict[str, Path], debian: Path) -> tuple[list[list[File]],
 
 
 def _flannel(programs: dict[str, Path], debian: Path) -> tuple[list[list[File]], Settings]:
-    names = [File(f"/usr/sbin/{name}", link="xtables-nft-multi") for name in _FIREWALL_NAMES]
-    system = [*_firewall(debian), *names, File("/run"), File("/etc/passwd", content=_NOBODY, mode=0o644)]
+    system = [*firewall(debian), File("/run"), File("/etc/passwd", content=_NOBODY, mode=0o644)]
     flannel = [File(f"/opt/bin/{name}", source=path) for name, path in programs.items()]
     return [system, flannel], Settings(("/opt/bin/flanneld",))
 
@@ -130,8 +134,10 @@ _CONTENTS: dict[str, Callable[[dict[str, Path], Path], tuple[list[list[File]], S
 }
 
 
-def _firewall(debian: Path) -> Iterator[File]:
+def firewall(debian: Path) -> Iterator[File]:
     """The programs nft and iptables with the libraries that they load, at the same paths as in Debian."""
+    for name in _FIREWALL_NAMES:
+        yield File(f"/usr/sbin/{name}", link="xtables-nft-multi")
     libraries = LIBRARIES[of_this_machine()]
     loader = LOADERS[of_this_machine()]
     needed: set[str] = set()
@@ -150,7 +156,8 @@ def _firewall(debian: Path) -> Iterator[File]:
     yield File("/lib", link="usr/lib")
 
 
-def _unpack(debian: Path, target: Path) -> None:
+def unpack(debian: Path, target: Path) -> None:
+    """Unpack what images need of a root file system of Debian (a tar file) into a folder."""
     wanted = [LIBRARIES[of_this_machine()], *_FIREWALL, _AUTHORITIES]
     subprocess.run(["tar", "-xf", str(debian), "-C", str(target), *(f"./{path}" for path in wanted)], check=True)
 

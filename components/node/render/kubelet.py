@@ -29,7 +29,7 @@ from components.topology import NodePlan, Topology
 
 DATA = "/var/lib/kubelet"
 SSL = "ssl/kubelet"
-_SHARED_DISK = {
+SHARED_DISK = {
     # The disk belongs to the host: its use in per cent says nothing about the node, and removing images frees little.
     # https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#hard-eviction-thresholds
     "imageGCHighThresholdPercent": 100,
@@ -41,6 +41,7 @@ _SHARED_DISK = {
         "imagefs.inodesFree": "0%",
     },
 }
+"""Fields of a kubelet whose machine is a container."""
 SCRIPT = "cfg/kubelet-credential.sh"
 _RESOLVER = "cfg/kubelet-resolver.sh"
 CREDENTIAL = f"{DATA}/pki/kubelet-client-current.pem"
@@ -155,7 +156,7 @@ def _configuration(page: Page, topology: Topology, node: NodePlan, traits: Trait
     if traits.container:
         # Swap belongs to the host; pods get no swap.
         config |= {"failSwapOn": False, "memorySwap": {"swapBehavior": "NoSwap"}, "oomScoreAdj": 0}
-        config |= _SHARED_DISK
+        config |= SHARED_DISK
     else:
         config |= configuration(page)
     return merged(config, page.extra_config.kubelet)

@@ -66,6 +66,10 @@ class Machine:
         """Shut the machine down in order, within 30 s, and start it again."""
         ask([*self.engine, "restart", "--time", "30", self.container], timeout=120).ok()
 
+    def in_mounts(self, command: Sequence[str]) -> list[str]:
+        """The command line that runs a program of the machine, where the files are those of the machine."""
+        return self._entering(("--mount",), command)
+
     def in_network(self, command: Sequence[str], of_pod: str = "") -> list[str]:
         """The command line that runs a program of this host in the machine's network, where 127.0.0.1 is the machine.
 
