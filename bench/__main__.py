@@ -13,6 +13,8 @@ from bench.preview import measure_previews
 from bench.preview import table as previews_table
 from bench.rolling import Rolled, median_steps
 from bench.run import OLD, measure, measure_upgrade, measure_worker
+from bench.scale import check, measure_scale, page_of
+from bench.scale_table import table as scale_table
 from tests.e2e.support.progress import Reporter, Say
 from tests.e2e.support.stack import Stack, laptop_page
 from tools.from_source.catalogue import KUBERNETES_DEFAULT
@@ -29,17 +31,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--what",
-        choices=("up", "upgrade", "worker", "policies", "backup", "preview"),
+        choices=("up", "upgrade", "worker", "policies", "backup", "preview", "scale"),
         default="up",
         help="what to measure: a new cluster (default), an upgrade, an added worker, the cost of network policies, "
-        "snapshots of etcd (one run), or previews of 5, 50 and 500 workers (one run, no machines)",
+        "snapshots of etcd (one run), previews of 5, 50 and 500 workers (one run, no machines), or a control plane for "
+        "many nodes (one run)",
+    )
+    parser.add_argument("--nodes", type=int, default=500, help="scale: nodes without machines (default 500)")
+    parser.add_argument("--pods", type=int, default=5000, help="scale: pods on these nodes (default 5000)")
+    parser.add_argument(
+        "--flags",
+        choices=("small", "sized"),
+        default="small",
+        help="scale: flags of a page of five nodes (default), or those of a page that has all nodes",
     )
     options = parser.parse_args(arguments)
     if not 1 <= options.runs <= MOST_RUNS:
         parser.error(f"--runs: {options.runs}; allowed: 1 to {MOST_RUNS}")
+    if options.what == "scale" and (problem := check(options.nodes, options.pods)):
+        parser.error(problem)
     load = os.getloadavg()[0]
     say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
-    runs = 1 if options.what in ("backup", "preview") else options.runs
+    runs = 1 if options.what in ("backup", "preview", "scale") else options.runs
     kinds = {
         "up": _up,
         "upgrade": _upgrade,
@@ -47,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "policies": _policies,
         "backup": _backup,
         "preview": _preview,
+        "scale": lambda _, say: _scale(options, say),
     }
     found = kinds[options.what](runs, say)
     print(f"{runs} run(s) on {os.cpu_count()} cores with {_memory()} GiB; load before: {load:.1f}\n")
@@ -89,6 +103,11 @@ def _backup(_: int, say: Say) -> str:
 
 def _preview(_: int, say: Say) -> str:
     return previews_table(measure_previews(say))
+
+
+def _scale(options: argparse.Namespace, say: Say) -> str:
+    page = page_of(laptop_page(NAME), options.nodes, sized=options.flags == "sized")
+    return scale_table(measure_scale(Stack(NAME, page, say), options.nodes, options.pods))
 
 
 def _steps(what: str, measure_once: Callable[[Stack], Rolled], count: int, say: Say) -> str:

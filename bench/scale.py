@@ -1,0 +1,206 @@
+"""Measures a control plane with many nodes: 500 Node objects and 5,000 pods of which nobody runs, played by kwok.
+
+API servers, etcd, controllers, proxies and flannel are real. Nodes, pods and what kubelets write are real objects and
+requests. What is missing are the connections of other machines, and everything that runs in pods.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench import fake_objects, kwok, requests
+from bench.checks import Checks, measure_checks
+from bench.cpu import CpuLog, busy
+from bench.inside import Inside, look, rules_on
+from bench.kwok import Kwok
+from bench.rolling import Step, rolled
+from bench.writes import Latencies
+from components.node.render.sizing import flags_for
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.kubeconfig import unpack
+from tests.e2e.support.stack import Stack
+from tests.e2e.support.watch import watching
+from tests.wait import eventually
+
+_COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+_FILL_SECONDS = 900
+_SETTLE_SECONDS = 180
+_QUIET_SECONDS = 15
+_EVERY_SECONDS = 3
+
+
+@dataclass(frozen=True)
+class Roll:
+    """One flag of the API servers changed by `make up`: the steps, and requests of probes meanwhile."""
+
+    steps: list[Step]
+    sent: int
+    failed: int
+    longest_gap: float
+
+
+@dataclass(frozen=True)
+class State:
+    """What was measured with a number of nodes without machines.
+
+    `cores` of the host were busy while `latencies` were measured, `used` of them by each component on all machines.
+    `unchanged` is the time in seconds of a `make up` that changes nothing.
+    """
+
+    nodes: int
+    pods: int
+    latencies: Mapping[str, Latencies]
+    cores: float
+    used: Mapping[str, float]
+    inside: Inside
+    roll: Roll
+    unchanged: float
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The result: both states, and after how many seconds all nodes were Ready and all pods were running.
+
+    `flags` are the flags by component that differ from those of a page of five nodes.
+    """
+
+    checks: Checks
+    empty: State
+    full: State
+    ready: float
+    running: float
+    flags: Mapping[str, Mapping[str, str]]
+
+
+def check(nodes: int, pods: int) -> str | None:
+    """What is wrong with the wanted size, or None."""
+    if not 1 <= nodes <= fake_objects.MOST_NODES:
+        return f"--nodes: {nodes}; allowed: 1 to {fake_objects.MOST_NODES}"
+    most = nodes * fake_objects.MOST_PODS_OF_A_NODE
+    if not 1 <= pods <= most:
+        return f"--pods: {pods}; allowed: 1 to {most}, {fake_objects.MOST_PODS_OF_A_NODE} on each of {nodes} nodes"
+    return None
+
+
+def page_of(page: Mapping[str, Any], nodes: int, *, sized: bool) -> dict[str, Any]:
+    """The page of the cluster. If `sized`, then flags are those of a page that has this many nodes more."""
+    found = fake_objects.page_with_room(page, nodes)
+    if sized:
+        found["hardway:extraArgs"] = _flags(page, nodes)
+    return found
+
+
+def measure_scale(stack: Stack, nodes: int, pods: int) -> Scale:
+    """Measure a new cluster before and after it has the nodes and pods. `stack` has the page of `page_of`.
+
+    Raises AssertionError if a step fails. The stack is removed in any case, also what an earlier run has left.
+    """
+    program = kwok.find()
+    cluster = Cluster(stack, None, None)
+    cluster.destroy()
+    try:
+        cluster.up()
+        checks = measure_checks(cluster)
+        stack.say(f"  {checks}")
+        empty = _state(cluster, 0, 0)
+        with kwok.simulating(cluster, program) as running:
+            ready, all_run = _fill(cluster, running, nodes, pods)
+            full = _state(cluster, nodes, pods)
+            running.assert_runs()
+            # A node whose lease was not renewed in time would have lost its pods meanwhile.
+            assert _ready_nodes(cluster) == nodes and _running_pods(cluster) == pods, "nodes or pods were lost"
+        return Scale(checks, empty, full, ready, all_run, stack.page.get("hardway:extraArgs", {}))
+    finally:
+        cluster.destroy()
+
+
+def _flags(page: Mapping[str, Any], nodes: int) -> dict[str, dict[str, str]]:
+    count = nodes + sum(node["roles"] != ["etcd"] for node in page["hardway:nodes"])
+    return {component: found for component in _COMPONENTS if (found := flags_for(component, count))}
+
+
+def _fill(cluster: Cluster, running: Kwok, nodes: int, pods: int) -> tuple[float, float]:
+    """Make nodes and pods. Returns the seconds until all nodes were Ready, and then until all pods were running."""
+    say, kubectl = cluster.stack.say, cluster.kubectl
+    begun = time.monotonic()
+    kubectl("create", "--filename=-", stdin=fake_objects.as_list(fake_objects.nodes(nodes)), timeout=300).ok()
+
+    def all_ready() -> None:
+        running.assert_runs()
+        found = _ready_nodes(cluster)
+        say(f"  {found} of {nodes} nodes are Ready")
+        assert found == nodes, f"{found} of {nodes} nodes are Ready and have a network"
+
+    eventually(all_ready, _FILL_SECONDS, "all nodes are Ready", every=_EVERY_SECONDS)
+    ready = time.monotonic() - begun
+    leases = fake_objects.as_list(fake_objects.leases_of_flannel(nodes))
+    apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=hardway-bench", "--filename=-")
+    kubectl(*apply, stdin=leases, timeout=300).ok()
+    kubectl("create", "namespace", fake_objects.NAMESPACE).ok()
+    begun = time.monotonic()
+    kubectl("create", "--filename=-", stdin=fake_objects.as_list(fake_objects.workloads(pods)), timeout=300).ok()
+
+    def all_run() -> None:
+        running.assert_runs()
+        found = _running_pods(cluster)
+        say(f"  {found} of {pods} pods are running after {time.monotonic() - begun:.0f} s")
+        assert found == pods, f"{found} of {pods} pods are running"
+
+    eventually(all_run, _FILL_SECONDS, "all pods are running", every=_EVERY_SECONDS)
+    return ready, time.monotonic() - begun
+
+
+def _ready_nodes(cluster: Cluster) -> int:
+    (selector,) = (f"{key}={value}" for key, value in fake_objects.SELECTOR.items())
+    return sum(
+        any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", ()))
+        and "podCIDR" in node["spec"]
+        for node in cluster.kubectl.items("nodes", f"--selector={selector}")
+    )
+
+
+def _running_pods(cluster: Cluster) -> int:
+    found = cluster.kubectl.items("deployments", f"--namespace={fake_objects.NAMESPACE}")
+    return sum(deployment["status"].get("availableReplicas", 0) for deployment in found)
+
+
+def _state(cluster: Cluster, nodes: int, pods: int) -> State:
+    stack = cluster.stack
+    _settle(cluster, pods)
+    url, credentials = stack.output("endpoint"), unpack(stack.kubeconfig, stack.folder)
+    before = look(cluster)
+    with CpuLog() as cpu:
+        begins = time.monotonic()
+        latencies = requests.measure(url, credentials, requests.requests_of("cp-1"))
+        ends = time.monotonic()
+    inside = look(cluster)
+    used = inside.cores_since(before, time.monotonic() - begins)
+    stack.say(f"  {latencies}\n{inside}\n{used}")
+    roll = _roll(cluster, nodes)
+    return State(nodes, pods, latencies, busy(cpu.samples, begins, ends), used, inside, roll, cluster.up().seconds)
+
+
+def _settle(cluster: Cluster, pods: int) -> None:
+    """Wait until kube-proxy of a worker has a chain for each pod of a service, and some seconds more."""
+
+    def synced() -> None:
+        found = rules_on(cluster.machines["worker-1"])
+        assert found.chains >= pods, f"{found} for {pods} pods"
+
+    eventually(synced, _SETTLE_SECONDS, "kube-proxy knows all pods", every=_EVERY_SECONDS)
+    time.sleep(_QUIET_SECONDS)
+
+
+def _roll(cluster: Cluster, nodes: int) -> Roll:
+    """Change one flag of all API servers in a way that nobody notices."""
+    given = cluster.stack.page.get("hardway:extraArgs", {})
+    server = given.get("kube-apiserver", {}) | {"event-ttl": "62m" if nodes else "61m"}
+    with watching(cluster, ["worker-1"], [], cluster.stack.say) as watch:
+        cluster.change({"hardway:extraArgs": {**given, "kube-apiserver": server}})
+        found = rolled(cluster.stack)
+        assert found.run.code == 0, found.run.tail()
+        reports = watch.reports()
+    cluster.stack.say(f"  {found.line()}")
+    sent, failed = (sum(getattr(report, name) for report in reports) for name in ("requests", "failed"))
+    return Roll(list(found.steps), sent, failed, max(report.longest_gap for report in reports))
