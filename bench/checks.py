@@ -17,7 +17,7 @@ PROXIES, SECONDS = 40, 20
 CHECK_SECONDS = 2
 """Time between two checks of a server that is up (`inter` in components/node/render/haproxy.py)."""
 _SERVER = "kube-apiserver"
-_FILE = "/run/hardway-bench-checks.cfg"
+_FILE, _SOCKET = "/run/hardway-bench-checks.cfg", "/run/hardway-bench-checks.sock"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def measure_checks(cluster: Cluster) -> Checks:
 
     def check() -> None:
         # `timeout` ends with 124 when it has ended the program.
-        script = f"cat >{_FILE} && timeout {SECONDS} haproxy -db -f {_FILE}; code=$?; rm {_FILE}; test $code = 124"
+        run = f"cat >{_FILE} && timeout {SECONDS} haproxy -db -f {_FILE}"
+        script = f"{run}; code=$?; rm -f {_FILE} {_SOCKET}; test $code = 124"
         answer = worker.run(script, stdin=text, timeout=SECONDS + 30)
         assert answer.code == 0 and " is DOWN" not in answer.text, answer.text[-2000:]
 
@@ -54,11 +55,13 @@ def measure_checks(cluster: Cluster) -> Checks:
 
 
 def checking(config: str, count: int) -> str:
-    """The configuration of a proxy that accepts no connections and checks its servers `count` times as often."""
+    """The configuration of a proxy that checks its servers `count` times as often. Nobody connects to it."""
     head, listen, section = config.partition("listen ")
     assert listen, "the configuration of the proxy has no section `listen`"
     lines = [line for line in section.splitlines()[1:] if not line.startswith("  bind ")]
     body = "\n".join(lines[: lines.index("")] if "" in lines else lines)
+    # haproxy does not start if it has nothing to listen at.
+    head += f"frontend checks\n  bind unix@{_SOCKET} mode 600\n  default_backend checks-1\n\n"
     return head + "\n".join(f"backend checks-{number}\n{body}\n" for number in range(1, count + 1))
 
 

@@ -183,7 +183,8 @@ def test_a_checking_proxy_has_only_the_servers_of_the_real_one() -> None:
         (file,) = (file for file in cluster("stacked").part(node).files if file.path == "cfg/haproxy.cfg")
         assert isinstance(file.content, str)
         text = checking(file.content, 3)
-        assert text.startswith("global\n") and "bind" not in text and "frontend" not in text
+        assert text.startswith("global\n") and text.count("bind ") == 1 and "16443" not in text
+        assert "own-api-server" not in text
         assert [line for line in text.splitlines() if line.startswith("backend")] == [
             f"backend checks-{number}" for number in (1, 2, 3)
         ]
