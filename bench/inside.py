@@ -18,7 +18,7 @@ _TICKS_PER_SECOND = 100  # USER_HZ, the same on all Linux systems
 # A process may end while it is read.
 _PROCESSES = r"""
 for folder in /proc/[0-9]*; do
-    command=$(tr '\0' ' ' 2>/dev/null <"$folder/cmdline") || continue
+    command=$(tr '\0\n' '  ' 2>/dev/null <"$folder/cmdline") || continue
     kib=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "$folder/status" 2>/dev/null) || continue
     ticks=$(sed 's/.*) //' "$folder/stat" 2>/dev/null | cut -d' ' -f12,13)
     test -z "$kib" || echo "$kib $ticks $command"

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.fake_objects import KEY
-from tests.e2e.support.cluster import Cluster
-from tests.e2e.support.kubectl import write_private
+from tests.e2e.support.kubectl import Kubectl, write_private
 from tools.from_source import catalogue
 from tools.judging.built import built
 
@@ -52,16 +51,17 @@ def find() -> Path:
 
 
 @contextlib.contextmanager
-def simulating(cluster: Cluster, program: Path) -> Iterator[Kwok]:
-    """A kwok during the body. The kernel ends the process also if this process is killed."""
-    folder = cluster.stack.folder / "kwok"
+def simulating(kubectl: Kubectl, program: Path, folder: Path) -> Iterator[Kwok]:
+    """A kwok during the body, with its files in `folder`. The kernel ends the process also if this process is killed.
+
+    `kubectl` is that of somebody who may do everything.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name in RIGHTS:
-        cluster.kubectl("apply", f"--filename={program.parent / 'rbac' / name}").ok()
-    cluster.kubectl.apply(flow_schema()).ok()
-    token = cluster.kubectl("create", "token", _ACCOUNT, f"--namespace={_NAMESPACE}", f"--duration={_VALID}").ok()
-    text = kubeconfig_with(json.loads(cluster.stack.kubeconfig.read_text()), token.strip())
-    config = write_private(folder / "kubeconfig", text)
+        kubectl("apply", f"--filename={program.parent / 'rbac' / name}").ok()
+    kubectl.apply(flow_schema()).ok()
+    token = kubectl("create", "token", _ACCOUNT, f"--namespace={_NAMESPACE}", f"--duration={_VALID}").ok().strip()
+    config = write_private(folder / "kubeconfig", kubeconfig_with(json.loads(kubectl.kubeconfig.read_text()), token))
     log = folder / "kwok.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

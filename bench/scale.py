@@ -12,8 +12,8 @@ from typing import Any
 from bench import fake_objects, kwok, requests
 from bench.checks import Checks, measure_checks
 from bench.cpu import CpuLog, busy
+from bench.filling import fill, ready_nodes, running_pods
 from bench.inside import Inside, look, rules_on
-from bench.kwok import Kwok
 from bench.rolling import Step, rolled
 from bench.writes import Latencies
 from components.node.render.sizing import flags_for
@@ -24,7 +24,6 @@ from tests.e2e.support.watch import watching
 from tests.wait import eventually
 
 _COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-_FILL_SECONDS = 900
 _SETTLE_SECONDS = 180
 _QUIET_SECONDS = 15
 _EVERY_SECONDS = 3
@@ -104,12 +103,14 @@ def measure_scale(stack: Stack, nodes: int, pods: int) -> Scale:
         checks = measure_checks(cluster)
         stack.say(f"  {checks}")
         empty = _state(cluster, 0, 0)
-        with kwok.simulating(cluster, program) as running:
-            ready, all_run = _fill(cluster, running, nodes, pods)
+        with kwok.simulating(cluster.kubectl, program, stack.folder / "kwok") as running:
+            ready, all_run = fill(cluster.kubectl, running, nodes, pods, stack.say)
             full = _state(cluster, nodes, pods)
             running.assert_runs()
             # A node whose lease was not renewed in time would have lost its pods meanwhile.
-            assert _ready_nodes(cluster) == nodes and _running_pods(cluster) == pods, "nodes or pods were lost"
+            assert (ready_nodes(cluster.kubectl), running_pods(cluster.kubectl)) == (nodes, pods), (
+                "nodes or pods were lost"
+            )
         return Scale(checks, empty, full, ready, all_run, stack.page.get("hardway:extraArgs", {}))
     finally:
         cluster.destroy()
@@ -118,51 +119,6 @@ def measure_scale(stack: Stack, nodes: int, pods: int) -> Scale:
 def _flags(page: Mapping[str, Any], nodes: int) -> dict[str, dict[str, str]]:
     count = nodes + sum(node["roles"] != ["etcd"] for node in page["hardway:nodes"])
     return {component: found for component in _COMPONENTS if (found := flags_for(component, count))}
-
-
-def _fill(cluster: Cluster, running: Kwok, nodes: int, pods: int) -> tuple[float, float]:
-    """Make nodes and pods. Returns the seconds until all nodes were Ready, and then until all pods were running."""
-    say, kubectl = cluster.stack.say, cluster.kubectl
-    begun = time.monotonic()
-    kubectl("create", "--filename=-", stdin=fake_objects.as_list(fake_objects.nodes(nodes)), timeout=300).ok()
-
-    def all_ready() -> None:
-        running.assert_runs()
-        found = _ready_nodes(cluster)
-        say(f"  {found} of {nodes} nodes are Ready")
-        assert found == nodes, f"{found} of {nodes} nodes are Ready and have a network"
-
-    eventually(all_ready, _FILL_SECONDS, "all nodes are Ready", every=_EVERY_SECONDS)
-    ready = time.monotonic() - begun
-    leases = fake_objects.as_list(fake_objects.leases_of_flannel(nodes))
-    apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=hardway-bench", "--filename=-")
-    kubectl(*apply, stdin=leases, timeout=300).ok()
-    kubectl("create", "namespace", fake_objects.NAMESPACE).ok()
-    begun = time.monotonic()
-    kubectl("create", "--filename=-", stdin=fake_objects.as_list(fake_objects.workloads(pods)), timeout=300).ok()
-
-    def all_run() -> None:
-        running.assert_runs()
-        found = _running_pods(cluster)
-        say(f"  {found} of {pods} pods are running after {time.monotonic() - begun:.0f} s")
-        assert found == pods, f"{found} of {pods} pods are running"
-
-    eventually(all_run, _FILL_SECONDS, "all pods are running", every=_EVERY_SECONDS)
-    return ready, time.monotonic() - begun
-
-
-def _ready_nodes(cluster: Cluster) -> int:
-    (selector,) = (f"{key}={value}" for key, value in fake_objects.SELECTOR.items())
-    return sum(
-        any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", ()))
-        and "podCIDR" in node["spec"]
-        for node in cluster.kubectl.items("nodes", f"--selector={selector}")
-    )
-
-
-def _running_pods(cluster: Cluster) -> int:
-    found = cluster.kubectl.items("deployments", f"--namespace={fake_objects.NAMESPACE}")
-    return sum(deployment["status"].get("availableReplicas", 0) for deployment in found)
 
 
 def _state(cluster: Cluster, nodes: int, pods: int) -> State:
