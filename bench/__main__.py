@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Sequence
 
 from bench import backup
+from bench.fake_objects import page_with_room
 from bench.phases import Phase, medians, phases
 from bench.policies import measure_policies, page_with_policies, policies_table
 from bench.preview import measure_previews
 from bench.preview import table as previews_table
 from bench.rolling import Rolled, median_steps
 from bench.run import OLD, measure, measure_upgrade, measure_worker
-from bench.scale import check, measure_scale, page_of
+from bench.scale import check, measure_scale
 from bench.scale_table import table as scale_table
 from tests.e2e.support.progress import Reporter, Say
 from tests.e2e.support.stack import Stack, laptop_page
@@ -39,12 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--nodes", type=int, default=500, help="scale: nodes without machines (default 500)")
     parser.add_argument("--pods", type=int, default=5000, help="scale: pods on these nodes (default 5000)")
-    parser.add_argument(
-        "--flags",
-        choices=("small", "sized"),
-        default="small",
-        help="scale: flags of a page of five nodes (default), or those of a page that has all nodes",
-    )
     options = parser.parse_args(arguments)
     if not 1 <= options.runs <= MOST_RUNS:
         parser.error(f"--runs: {options.runs}; allowed: 1 to {MOST_RUNS}")
@@ -106,7 +101,7 @@ def _preview(_: int, say: Say) -> str:
 
 
 def _scale(options: argparse.Namespace, say: Say) -> str:
-    page = page_of(laptop_page(NAME), options.nodes, sized=options.flags == "sized")
+    page = page_with_room(laptop_page(NAME), options.nodes)
     return scale_table(measure_scale(Stack(NAME, page, say), options.nodes, options.pods))
 
 

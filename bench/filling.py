@@ -1,6 +1,8 @@
 """Fills a cluster with nodes of kwok and with pods on them, and waits until both are there."""
 
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bench import fake_objects
 from bench.kwok import Kwok
@@ -29,8 +31,22 @@ def fill(kubectl: Kubectl, running: Kwok, nodes: int, pods: int, say: Say) -> tu
     apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=hardway-bench", "--filename=-")
     kubectl(*apply, stdin=leases, timeout=300).ok()
     kubectl("create", "namespace", fake_objects.NAMESPACE).ok()
+    return ready, _run(kubectl, running, fake_objects.workloads(pods), pods, say)
+
+
+def refill(kubectl: Kubectl, running: Kwok, pods: int, say: Say) -> float:
+    """Delete all pods and make them again. Returns the seconds until all were running again."""
+    limit = f"--timeout={_FILL_SECONDS}s"
+    delete = ("delete", "deployments", "--all", f"--namespace={fake_objects.NAMESPACE}", "--cascade=foreground", limit)
+    kubectl(*delete, timeout=_FILL_SECONDS + 30).ok()
+    deployments = [one for one in fake_objects.workloads(pods) if one["kind"] == "Deployment"]
+    return _run(kubectl, running, deployments, pods, say)
+
+
+def _run(kubectl: Kubectl, running: Kwok, objects: Sequence[Mapping[str, Any]], pods: int, say: Say) -> float:
+    """Make the objects, and return the seconds until as many pods are running."""
     begun = time.monotonic()
-    kubectl("create", "--filename=-", stdin=fake_objects.as_list(fake_objects.workloads(pods)), timeout=300).ok()
+    kubectl("create", "--filename=-", stdin=fake_objects.as_list(objects), timeout=300).ok()
 
     def all_run() -> None:
         running.assert_runs()
@@ -39,7 +55,7 @@ def fill(kubectl: Kubectl, running: Kwok, nodes: int, pods: int, say: Say) -> tu
         assert found == pods, f"{found} of {pods} pods are running"
 
     eventually(all_run, _FILL_SECONDS, "all pods are running", every=_EVERY_SECONDS)
-    return ready, time.monotonic() - begun
+    return time.monotonic() - begun
 
 
 def ready_nodes(kubectl: Kubectl) -> int:

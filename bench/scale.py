@@ -12,8 +12,9 @@ from typing import Any
 from bench import fake_objects, kwok, requests
 from bench.checks import Checks, measure_checks
 from bench.cpu import CpuLog, busy
-from bench.filling import fill, ready_nodes, running_pods
+from bench.filling import fill, ready_nodes, refill, running_pods
 from bench.inside import Inside, look, rules_on
+from bench.kwok import Kwok
 from bench.rolling import Step, rolled
 from bench.writes import Latencies
 from components.node.render.sizing import flags_for
@@ -61,7 +62,8 @@ class State:
 class Scale:
     """The result: both states, and after how many seconds all nodes were Ready and all pods were running.
 
-    `flags` are the flags by component that differ from those of a page of five nodes.
+    `flags` are those by component that a page with all these nodes has and a page of five nodes has not. `again` is the
+    time in seconds until all pods were running with these flags, after they were deleted. None if there are no flags.
     """
 
     checks: Checks
@@ -70,6 +72,7 @@ class Scale:
     ready: float
     running: float
     flags: Mapping[str, Mapping[str, str]]
+    again: float | None
 
 
 def check(nodes: int, pods: int) -> str | None:
@@ -82,16 +85,8 @@ def check(nodes: int, pods: int) -> str | None:
     return None
 
 
-def page_of(page: Mapping[str, Any], nodes: int, *, sized: bool) -> dict[str, Any]:
-    """The page of the cluster. If `sized`, then flags are those of a page that has this many nodes more."""
-    found = fake_objects.page_with_room(page, nodes)
-    if sized:
-        found["hardway:extraArgs"] = _flags(page, nodes)
-    return found
-
-
 def measure_scale(stack: Stack, nodes: int, pods: int) -> Scale:
-    """Measure a new cluster before and after it has the nodes and pods. `stack` has the page of `page_of`.
+    """Measure a new cluster before and after it has the nodes and pods. `stack` has the page of `page_with_room`.
 
     Raises AssertionError if a step fails. The stack is removed in any case, also what an earlier run has left.
     """
@@ -106,19 +101,26 @@ def measure_scale(stack: Stack, nodes: int, pods: int) -> Scale:
         with kwok.simulating(cluster.kubectl, program, stack.folder / "kwok") as running:
             ready, all_run = fill(cluster.kubectl, running, nodes, pods, stack.say)
             full = _state(cluster, nodes, pods)
-            running.assert_runs()
             # A node whose lease was not renewed in time would have lost its pods meanwhile.
-            assert (ready_nodes(cluster.kubectl), running_pods(cluster.kubectl)) == (nodes, pods), (
-                "nodes or pods were lost"
-            )
-        return Scale(checks, empty, full, ready, all_run, stack.page.get("hardway:extraArgs", {}))
+            left = ready_nodes(cluster.kubectl), running_pods(cluster.kubectl)
+            assert left == (nodes, pods), f"{left[0]} nodes and {left[1]} pods are left"
+            flags = flags_with(stack.page, nodes)
+            again = _again(cluster, running, flags, pods) if flags else None
+        return Scale(checks, empty, full, ready, all_run, flags, again)
     finally:
         cluster.destroy()
 
 
-def _flags(page: Mapping[str, Any], nodes: int) -> dict[str, dict[str, str]]:
+def flags_with(page: Mapping[str, Any], nodes: int) -> dict[str, dict[str, str]]:
+    """The flags by component that the page would have with this many nodes more. They follow the number of nodes."""
     count = nodes + sum(node["roles"] != ["etcd"] for node in page["hardway:nodes"])
     return {component: found for component in _COMPONENTS if (found := flags_for(component, count))}
+
+
+def _again(cluster: Cluster, running: Kwok, flags: Mapping[str, Mapping[str, str]], pods: int) -> float:
+    cluster.change({"hardway:extraArgs": flags})
+    cluster.stack.say(f"  flags of a large page after {cluster.up().seconds:.1f} s")
+    return refill(cluster.kubectl, running, pods, cluster.stack.say)
 
 
 def _state(cluster: Cluster, nodes: int, pods: int) -> State:
@@ -150,10 +152,9 @@ def _settle(cluster: Cluster, pods: int) -> None:
 
 def _roll(cluster: Cluster, nodes: int) -> Roll:
     """Change one flag of all API servers in a way that nobody notices."""
-    given = cluster.stack.page.get("hardway:extraArgs", {})
-    server = given.get("kube-apiserver", {}) | {"event-ttl": "62m" if nodes else "61m"}
+    server = {"event-ttl": "62m" if nodes else "61m"}
     with watching(cluster, ["worker-1"], [], cluster.stack.say) as watch:
-        cluster.change({"hardway:extraArgs": {**given, "kube-apiserver": server}})
+        cluster.change({"hardway:extraArgs": {"kube-apiserver": server}})
         found = rolled(cluster.stack)
         assert found.run.code == 0, found.run.tail()
         reports = watch.reports()

@@ -39,7 +39,7 @@ def table(found: Scale) -> str:
         f"{checks.without:.2f} and {checks.during:.2f} cores). Those of {found.full.nodes:,} nodes, which this cluster "
         f"does not have, would be {checks.cores_for(found.full.nodes):.2f} cores of each API server."
     )
-    return "\n".join([*lines, "", f"{end}, with {_flags(found)}. {costs}"])
+    return "\n".join([*lines, "", f"{end}. {_again(found)} {costs}"])
 
 
 def _row(what: str, cells: Sequence[str]) -> str:
@@ -76,7 +76,10 @@ def _probes(state: State) -> str:
     return f"{state.roll.sent}, {state.roll.failed}, {state.roll.longest_gap:.1f}"
 
 
-def _flags(found: Scale) -> str:
-    """The flags that differ from those of a small page."""
+def _again(found: Scale) -> str:
+    """How long the pods took with the flags of a large page."""
+    if found.again is None:
+        return "A page with as many nodes has the same flags."
     given = [f"{component} --{name}={value}" for component, own in found.flags.items() for name, value in own.items()]
-    return f"the flags {', '.join(given)}" if given else "the flags of a page of five nodes"
+    flags = f"the flags of a page with as many nodes ({', '.join(given)})"
+    return f"With {flags}, they were running again after {found.again:.0f} s."

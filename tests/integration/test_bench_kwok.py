@@ -9,7 +9,7 @@ from api_server import ApiServer, api_server, controllers, program
 from signing_service import free_port
 
 from bench import fake_objects, kwok
-from bench.filling import fill
+from bench.filling import fill, refill
 from tests.e2e.support.kubectl import Kubectl, write_private
 from tests.wait import eventually
 from tools.common.paths import shared_cache
@@ -18,7 +18,7 @@ from tools.from_source import catalogue, gobuild
 
 CONTROLLERS = (
     *("serviceaccount-controller", "deployment-controller", "replicaset-controller", "endpointslice-controller"),
-    *("node-ipam-controller", "node-lifecycle-controller", "taint-eviction-controller", "daemonset-controller"),
+    *("node-ipam-controller", "node-lifecycle-controller", "taint-eviction-controller", "garbage-collector-controller"),
 )
 NODES, PODS = 3, 60
 
@@ -62,6 +62,10 @@ def test_nodes_become_ready_and_pods_run(server: ApiServer, built: Path, tmp_pat
         for node in kubectl.items("nodes"):
             assert node["metadata"]["annotations"]["flannel.alpha.coreos.com/backend-type"] == "vxlan"
             assert node["status"]["addresses"][0]["address"].startswith("198.18.")
+        refill(kubectl, running, PODS, lambda _: None)
+        new = kubectl.items("pods", f"--namespace={fake_objects.NAMESPACE}")
+        assert len(new) == PODS
+        assert {pod["metadata"]["uid"] for pod in new}.isdisjoint(pod["metadata"]["uid"] for pod in pods)
         leases = kubectl.items("leases", "--namespace=kube-node-lease")
         assert {lease["spec"]["leaseDurationSeconds"] for lease in leases} == {kwok.LEASE_SECONDS}
         assert len(leases) == NODES

@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,20 +29,13 @@ from bench.inside import (
     use_of,
 )
 from bench.rolling import Step
-from bench.scale import Roll, Scale, State, check, page_of
+from bench.scale import Roll, Scale, State, check, flags_with
 from bench.scale_table import table
 from bench.writes import Latencies
 from components.config import load
 from components.node.render.sizing import flags_for
 from tests.e2e.support.kubeconfig import Credentials
 from tests.e2e.support.stack import laptop_page
-
-
-def loaded(nodes: int, *, sized: bool = False) -> tuple[ipaddress.IPv4Network, dict[str, dict[str, str]]]:
-    """The network of pods and the extra flags of a measured page, which has to be accepted."""
-    values = page_of(laptop_page("bench"), nodes, sized=sized)
-    page = load({key.partition(":")[2]: value for key, value in values.items()})
-    return ipaddress.IPv4Network(page.network.pod_cidr), page.extra_args.model_dump(by_alias=True)
 
 
 @pytest.mark.parametrize(
@@ -56,17 +50,21 @@ def loaded(nodes: int, *, sized: bool = False) -> tuple[ipaddress.IPv4Network, d
 )
 def test_the_network_of_pods_has_a_part_for_each_node(nodes: int, network: str) -> None:
     """Five nodes of the page come on top."""
-    found, _ = loaded(nodes)
+    values = fake_objects.page_with_room(laptop_page("bench"), nodes)
+    page = load({key.partition(":")[2]: value for key, value in values.items()})
+    found = ipaddress.IPv4Network(page.network.pod_cidr)
     assert str(found) == network
     assert 2 ** (24 - found.prefixlen) >= nodes + 5
 
 
-def test_sized_flags_are_those_of_a_page_with_all_nodes() -> None:
-    assert not any(loaded(500)[1].values())
-    _, flags = loaded(500, sized=True)
-    assert flags["kube-apiserver"] == flags_for("kube-apiserver", 505) != {}
-    assert flags["kube-scheduler"] == flags_for("kube-scheduler", 505)
-    assert not any(loaded(95, sized=True)[1].values())
+def test_flags_are_those_of_a_page_with_all_nodes() -> None:
+    page = laptop_page("bench")
+    assert flags_with(page, 95) == {}
+    client = {"kube-controller-manager", "kube-scheduler"}
+    assert flags_with(page, 96).keys() == client == flags_with(page, 495).keys()
+    found = flags_with(page, 496)
+    assert found == {name: flags_for(name, 501) for name in (*client, "kube-apiserver")}
+    assert load({key.partition(":")[2]: value for key, value in (page | {"hardway:extraArgs": found}).items()})
 
 
 def test_sizes_have_limits() -> None:
@@ -275,12 +273,16 @@ def test_the_table_compares_both_states() -> None:
         roll = Roll([Step("cp-1", 0, 11.04), Step("all", 0, 40)], 300, 0, 0.42)
         return State(nodes, pods, latencies, 1.25, {"kube-apiserver": 0.5}, inside(1), roll, 12.3)
 
-    text = table(Scale(Checks(40, 0.1, 0.14), state(0, 0, 4), state(500, 5000, 6), 35.4, 301.2, {}))
+    flags = {"kube-scheduler": {"kube-api-qps": "100"}}
+    found = Scale(Checks(40, 0.1, 0.14), state(0, 0, 4), state(500, 5000, 6), 35.4, 301.2, flags, 99.6)
+    text = table(found)
     assert "| | 0 nodes more | 500 nodes more, 5,000 pods |" in text
     assert "| GET of a Node: p50, p99 ms | 4, 40 | 6, 60 |" in text
     assert "| requests that failed | 1 | 1 |" in text
     assert "| kube-apiserver: MiB; cores | 300 to 500; 0.50 | 300 to 500; 0.50 |" in text
     assert "| etcd: database, MiB | 44 to 46 | 44 to 46 |" in text
     assert "| a flag of API servers, cp-1: s | 11.0 | 11.0 |" in text
-    assert "all pods were running after 301 s, with the flags of a page of five nodes." in text
+    assert "All nodes were Ready after 35 s, then all pods were running after 301 s." in text
+    assert "(kube-scheduler --kube-api-qps=100), they were running again after 100 s." in text
+    assert "A page with as many nodes has the same flags." in table(replace(found, flags={}, again=None))
     assert "2.00 ms of CPU" in text and "would be 0.50 cores of each API server" in text
