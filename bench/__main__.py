@@ -7,18 +7,22 @@ import sys
 from collections.abc import Callable, Sequence
 
 from bench import against, backup, hosts, moments, unchanged
+from bench.fake_objects import page_with_room
 from bench.phases import Phase, groups_of, medians, phases
 from bench.policies import measure_policies, page_with_policies, policies_table
 from bench.preview import measure_previews
 from bench.preview import table as previews_table
 from bench.rolling import Rolled, median_steps
 from bench.run import OLD, measure, measure_upgrade, measure_worker
+from bench.scale import check, measure_scale
+from bench.scale_table import table as scale_table
 from tests.e2e.support.progress import Reporter, Say
 from tests.e2e.support.stack import Stack, laptop_page
 from tools.from_source.catalogue import KUBERNETES_DEFAULT
 
 NAME = "bench"
 MOST_RUNS = 20
+_ONE_RUN = ("backup", "preview", "hosts", "unchanged", "scale")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,25 +33,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--what",
-        choices=("up", "upgrade", "worker", "policies", "backup", "preview", "hosts", "unchanged"),
+        choices=("up", "upgrade", "worker", "policies", "backup", "preview", "hosts", "unchanged", "scale"),
         default="up",
         help="what to measure: a new cluster (default), an upgrade, an added worker, the cost of network policies, "
-        "snapshots of etcd (one run), previews of 5, 50 and 500 workers, runs that change nothing of as "
-        "many, or the stage of 200 hosts of which some are slow (one run, no machines)",
+        "snapshots of etcd (one run), previews of 5, 50 and 500 workers, runs that change nothing of as many, the "
+        "stage of 200 hosts of which some are slow (one run, no machines), or a control plane for many nodes (one run)",
     )
     parser.add_argument(
         "--against",
         choices=against.OTHERS,
         help="make the same cluster in another way as well, and by the floor, in turns; only with --what up",
     )
+    parser.add_argument("--nodes", type=int, default=500, help="scale: nodes without machines (default 500)")
+    parser.add_argument("--pods", type=int, default=5000, help="scale: pods on these nodes (default 5000)")
     options = parser.parse_args(arguments)
     if options.against and options.what != "up":
         parser.error(f"--against: not with --what {options.what}; allowed: up")
     if not 1 <= options.runs <= MOST_RUNS:
         parser.error(f"--runs: {options.runs}; allowed: 1 to {MOST_RUNS}")
+    if options.what == "scale" and (problem := check(options.nodes, options.pods)):
+        parser.error(problem)
     load = os.getloadavg()[0]
     say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
-    runs = 1 if options.what in ("backup", "preview", "hosts", "unchanged") else options.runs
+    runs = 1 if options.what in _ONE_RUN else options.runs
     kinds = {
         "up": _up,
         "upgrade": _upgrade,
@@ -57,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "preview": _preview,
         "hosts": _hosts,
         "unchanged": _unchanged,
+        "scale": lambda _, say: _scale(options, say),
     }
     measure_kind = _against if options.against else kinds[options.what]
     found = measure_kind(runs, say)
@@ -110,6 +119,11 @@ def _hosts(_: int, say: Say) -> str:
 
 def _unchanged(_: int, say: Say) -> str:
     return unchanged.table(unchanged.measure_unchanged(say))
+
+
+def _scale(options: argparse.Namespace, say: Say) -> str:
+    page = page_with_room(laptop_page(NAME), options.nodes)
+    return scale_table(measure_scale(Stack(NAME, page, say), options.nodes, options.pods))
 
 
 def _steps(what: str, measure_once: Callable[[Stack], Rolled], count: int, say: Say) -> str:

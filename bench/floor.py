@@ -108,7 +108,7 @@ class Floor:
             ready = all_ready(network.port_base, taken.admin, len(machines))
             dns = dns_answers(list(machines.values())[-1], topology.dns_address)
         cores = busy(cpu.samples, begin, dns)
-        return Moments(*(at - begin for at in (made, placed, answer.at, ready, dns, applied)), cores)
+        return Moments(*(at - begin for at in (made, placed, answer.at, ready, dns, applied)), cores=cores)
 
 
 def _apply(first: Machine, port: int, clone: Clone, taken: Harvest) -> None:

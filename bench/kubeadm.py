@@ -117,7 +117,7 @@ class Kubeadm:
             returned = max(one.result() for one in joins)
         self._check(cp, topology.control_plane_nodes)
         cores = busy(cpu.samples, begin, dns)
-        return Moments(*(at - begin for at in (made, placed, answer.at, ready, dns, returned)), cores)
+        return Moments(*(at - begin for at in (made, placed, answer.at, ready, dns, returned)), cores=cores)
 
     def _admin(self, first: Machine, port: int) -> Credentials:
         content = yaml.safe_load(first.read(ADMIN))

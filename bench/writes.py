@@ -1,8 +1,6 @@
 """Writes objects through the API at a steady rate, and knows how long each write took."""
 
 import http.client
-import json
-import ssl
 import statistics
 import threading
 import time
@@ -10,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
+from bench.api import connect, send
 from tests.e2e.support.kubeconfig import Credentials
 
 WRITERS, RATE = 4, 20
 """Connections that stay open, and writes in a second over all of them."""
 _NAMESPACE = "default"
-_ANSWER_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -70,35 +67,23 @@ class Writing:
         return Latencies.of(self.seconds, self.failed)
 
     def _write(self, number: int) -> None:
-        connection = self._connect()
+        connection = connect(self.url, self.credentials)
         path = f"/api/v1/namespaces/{_NAMESPACE}/configmaps"
         made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"bench-{number}"}}
-        _ask(connection, "POST", path, "application/json", made)  # 409 if an earlier block has made it
+        send(connection, "POST", path, made)  # 409 if an earlier block has made it
         due, count = time.monotonic() + number / RATE, 0
         while not self._ended.wait(max(0.0, due - time.monotonic())):
             due, count = due + WRITERS / RATE, count + 1
             begun = time.monotonic()
             try:
                 change = {"data": {"count": f"{count} {time.time_ns()}"}}
-                status = _ask(connection, "PATCH", f"{path}/bench-{number}", "application/merge-patch+json", change)
+                status = send(connection, "PATCH", f"{path}/bench-{number}", change)
             except (OSError, http.client.HTTPException):
                 connection.close()
-                connection, status = self._connect(), 0
+                status = 0
             with self._lock:
                 if status == http.client.OK:
                     self.seconds.append(time.monotonic() - begun)
                 else:
                     self.failed += 1
         connection.close()
-
-    def _connect(self) -> http.client.HTTPSConnection:
-        trusted = ssl.create_default_context(cafile=str(self.credentials.ca))
-        trusted.load_cert_chain(self.credentials.cert, self.credentials.key)
-        return http.client.HTTPSConnection(urlsplit(self.url).netloc, timeout=_ANSWER_SECONDS, context=trusted)
-
-
-def _ask(connection: http.client.HTTPSConnection, method: str, path: str, kind: str, body: dict[str, object]) -> int:
-    connection.request(method, path, json.dumps(body), {"Content-Type": kind})
-    answer = connection.getresponse()
-    answer.read()
-    return answer.status

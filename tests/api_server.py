@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -186,12 +186,12 @@ def api_server(folder: Path, *flags: str) -> Iterator[ApiServer]:
 
 
 @contextmanager
-def controllers(server: ApiServer, *names: str) -> Iterator[None]:
-    """A controller-manager with these controllers. The provider waits for the one that collects garbage."""
+def controllers(server: ApiServer, *names: str, flags: Sequence[str] = ()) -> Iterator[None]:
+    """A controller-manager with these controllers and flags. The provider waits for the one that collects garbage."""
     kubeconfig = server.folder / "controller.kubeconfig"
     kubeconfig.write_text(server.kubeconfig("controller", "system:masters"))
     words = [f"--kubeconfig={kubeconfig}", f"--controllers={','.join(names)}", "--leader-elect=false"]
-    words += ["--bind-address=127.0.0.1", f"--secure-port={free_port()}", f"--cert-dir={server.folder}"]
+    words += ["--bind-address=127.0.0.1", f"--secure-port={free_port()}", f"--cert-dir={server.folder}", *flags]
     with (server.folder / "controller.log").open("ab") as log:
         running = subprocess.Popen([program("kube-controller-manager"), *words], stdout=log, stderr=log)
         try:

@@ -94,7 +94,7 @@ class Page(Section):
     rollout: Rollout = Rollout()
     """How changes of a running cluster reach its workers."""
     extra_args: ExtraArgs = ExtraArgs()
-    """Further command line flags per component."""
+    """Further command line flags per component. Some defaults follow the number of nodes: docs/scale.md."""
     extra_config: ExtraConfig = ExtraConfig()
     """Further fields of configuration files."""
     artifacts: Artifacts = Artifacts()

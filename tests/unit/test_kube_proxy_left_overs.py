@@ -24,6 +24,8 @@ def lines(mode: str) -> list[str]:
     [
         ("iptables", True, "", True),
         ("iptables", False, ":KUBE-SVC-ABC - [0:0]\n", False),
+        ("nftables", True, "", True),
+        ("nftables", False, ":KUBE-SVC-ABC - [0:0]\n", False),
         ("ipvs", True, ":KUBE-SVC-ABC - [0:0]\n", True),
         # After a boot, and after the restart of a kube-proxy whose mode stays.
         ("ipvs", False, "", False),
@@ -47,5 +49,15 @@ def test_only_what_another_mode_has_left_is_removed(
     assert ("kube-proxy --cleanup" in machine.calls) == cleans
 
 
-def test_kube_proxy_itself_cleans_before_nftables() -> None:
-    assert lines("nftables") == []
+@pytest.mark.parametrize("mode", ["iptables", "nftables"])
+def test_sets_of_ipvs_are_removed(tmp_path: Path, mode: str) -> None:
+    """kube-proxy itself leaves the sets of IPv6. Sets of others stay."""
+    machine = ScratchMachine(tmp_path)
+    machine.program("kube-proxy", at=machine.root / "bin")
+    machine.program("ipset", "[ $1 != list ] || printf 'theirs\\nKUBE-6-CLUSTER-IP\\nKUBE-6-LOOP-BACK\\n'")
+    (machine.sysroot / "sys/class/net/kube-ipvs0").mkdir()
+    (line,) = lines(mode)
+    here = line[1:].replace(ROOT, str(machine.root)).replace("/sys/", f"{machine.sysroot}/sys/")
+    assert machine.execute(shlex.split(here)).returncode == 0
+    removed = [call for call in machine.calls if call.startswith("ipset destroy")]
+    assert removed == ["ipset destroy KUBE-6-CLUSTER-IP", "ipset destroy KUBE-6-LOOP-BACK"]

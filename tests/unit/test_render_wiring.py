@@ -275,6 +275,7 @@ def test_roles_decide_what_runs(name: str) -> None:
         pods = {"kubernetes-kernel", "kubernetes-api-proxy", "containerd", "cni-config", "cni-config.path"} | {
             "kubelet",
             "kube-proxy",
+            "kubernetes-pod-interfaces",
         }
         wanted = ({"etcd"} if node.is_etcd else set()) | (control if node.is_control_plane else set())
         assert units == wanted | (pods if node.runs_kubelet else set()), node.name

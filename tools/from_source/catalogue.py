@@ -201,6 +201,8 @@ KUBE_BENCH = Program(
     stamps=("github.com/aquasecurity/kube-bench/cmd.KubeBenchVersion=v0.15.6",),
     preparation="kube_bench_benchmarks",
 )
+# What plays 500 nodes in `make bench`, built only on request, with the files that say how nodes and pods behave.
+KWOK = Program("kwok", "0.8.0", "kwok", "sigs.k8s.io/kwok/cmd/kwok", preparation="kwok_files")
 # The programs of `make conformance`, built only on request: upstream's tests, the program that runs them in parallel
 # (in the version with which they are built), and programs of images that the tests use.
 E2E_TEST = replace(
@@ -262,5 +264,5 @@ def kubernetes(version: str) -> tuple[Program, ...]:
 def everything() -> tuple[Program, ...]:
     """All programs in all versions."""
     versions = [program for version in KUBERNETES_VERSIONS for program in kubernetes(version)]
-    on_request = (METRICS_SERVER, CFSSL, S3_SERVER, KUBE_BENCH, KUBEADM, *CONFORMANCE)
+    on_request = (METRICS_SERVER, CFSSL, S3_SERVER, KUBE_BENCH, KUBEADM, KWOK, *CONFORMANCE)
     return (*SMALL, *ENGINE, *PLUGINS, AWS_PLUGIN, *NODE, *IMAGE_PROGRAMS, *on_request, *versions)

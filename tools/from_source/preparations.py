@@ -48,6 +48,13 @@ def module_folder(module: str, folder: Path) -> Path:
     return Path(json.loads(answer.stdout)["Dir"])
 
 
+def _copy_writable(source: Path, target: Path) -> None:
+    """Copy a folder of Go's module cache, which is read-only. The modes of its files are not wanted."""
+    shutil.copytree(source, target, copy_function=shutil.copyfile)
+    for folder in (target, *(path for path in target.rglob("*") if path.is_dir())):
+        folder.chmod(0o755)
+
+
 def language_exec(job: Job) -> None:
     """Copy the script that runs Python programs from the Go module of the SDK to the folder of the language host."""
     name = "pulumi-language-python-exec"
@@ -79,13 +86,17 @@ def kubernetes_schema(job: Job) -> None:
 
 def kube_bench_benchmarks(job: Job) -> None:
     """Copy the benchmarks, which kube-bench reads as files, from its module to the folder of the program."""
-    target = job.output / "cfg"
-    # Go's module cache is read-only. The modes of its files are not wanted here.
-    shutil.copytree(
-        module_folder("github.com/aquasecurity/kube-bench", job.source) / "cfg", target, copy_function=shutil.copyfile
-    )
-    for folder in (target, *(path for path in target.rglob("*") if path.is_dir())):
-        folder.chmod(0o755)
+    _copy_writable(module_folder("github.com/aquasecurity/kube-bench", job.source) / "cfg", job.output / "cfg")
+
+
+def kwok_files(job: Job) -> None:
+    """Copy how nodes and pods behave (stages), and the rights that kwok needs, from its module to the program's folder.
+
+    kwok itself has no stages: it reads them as files, or from a cluster.
+    """
+    module = module_folder("sigs.k8s.io/kwok", job.source)
+    for name in ("stage", "rbac"):
+        _copy_writable(module / "kustomize" / name, job.output / name)
 
 
 def kube_network_policies_queue(job: Job) -> None:
@@ -96,10 +107,7 @@ def kube_network_policies_queue(job: Job) -> None:
     """
     module = "sigs.k8s.io/kube-network-policies"
     copy = job.source / "upstream"
-    # Go's module cache is read-only. The modes of its files are not wanted here.
-    shutil.copytree(module_folder(module, job.source), copy, copy_function=shutil.copyfile)
-    for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
-        folder.chmod(0o755)
+    _copy_writable(module_folder(module, job.source), copy)
     package = copy / "pkg" / "networkpolicy"
     controller = package / "controller.go"
     text = controller.read_text()
@@ -117,5 +125,6 @@ STEPS: dict[str, Callable[[Job], None]] = {
     "tls_schema": tls_schema,
     "kubernetes_schema": kubernetes_schema,
     "kube_bench_benchmarks": kube_bench_benchmarks,
+    "kwok_files": kwok_files,
     "kube_network_policies_queue": kube_network_policies_queue,
 }

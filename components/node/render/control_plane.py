@@ -14,6 +14,7 @@ from components.node.render.authentication import authentication
 from components.node.render.haproxy import OWN_SERVER, kubernetes_ca, kubernetes_ca_path
 from components.node.render.outside import CLIENT, flags_for_services, settings_for_services
 from components.node.render.probe import CURL
+from components.node.render.sizing import sized
 from components.node.render.systemd import credential, flags, service
 from components.node.render.tls import CIPHER_SUITES, MIN_VERSION
 from components.pki.kubeconfig import by_files
@@ -47,6 +48,7 @@ def api_server(page: Page, topology: Topology, node: NodePlan) -> NodePart:
     at = f"{ROOT}/{ssl}"
     log = f"{ROOT}/log/{API_SERVER}"
     own = _TLS | {
+        **sized(page, API_SERVER),
         "advertise-address": node.address,
         "secure-port": str(topology.api_port),
         "tls-cert-file": f"{at}/server.pem",
@@ -191,7 +193,7 @@ def controller_manager(page: Page, topology: Topology, node: NodePlan) -> NodePa
     if not page.pki.generations.kubernetes.is_single:
         signing = NodeFile(f"{ssl}/kubernetes-ca.pem", Ref(signing_certificate("kubernetes")))
     published = kubernetes_ca_path(page)
-    own = _flags_of_client(CONTROLLER_MANAGER) | {
+    own = _flags_of_client(page, CONTROLLER_MANAGER) | {
         "allocate-node-cidrs": "true",
         "cluster-cidr": str(page.network.pod_cidr),
         "node-cidr-mask-size": str(page.network.node_cidr_mask_size),
@@ -219,17 +221,18 @@ def controller_manager(page: Page, topology: Topology, node: NodePlan) -> NodePa
 
 def scheduler(page: Page, topology: Topology, node: NodePlan) -> NodePart:
     """The scheduler of this node."""
-    own = _flags_of_client(SCHEDULER)
+    own = _flags_of_client(page, SCHEDULER)
     return _api_client(topology, node, SCHEDULER, 10259, flags(own, page.extra_args.kube_scheduler))
 
 
-def _flags_of_client(component: str) -> dict[str, str]:
+def _flags_of_client(page: Page, component: str) -> dict[str, str]:
     """Flags of a component of which one copy works, with its kubeconfig.
 
     It serves health and metrics on loopback, with a certificate that it reloads.
     """
     at, kubeconfig = f"{ROOT}/ssl/{component}", credential(component, _KUBECONFIG)
     return _TLS | {
+        **sized(page, component),
         "kubeconfig": kubeconfig,
         "authentication-kubeconfig": kubeconfig,
         "authorization-kubeconfig": kubeconfig,
