@@ -13,8 +13,6 @@ from tools.common.paths import this_clone
 SUITES = this_clone().root / "tests" / "e2e"
 MARKER = "proves_changes"
 NOT_PROVEN = {
-    # tests/e2e/vm/test_5_changes.py tries it, and has not been run to its end yet.
-    "machines.swap": "vm",
     # Hosts are containers or they are not, and become neither.
     "machines.containers": "onprem",
     # There is no host with an arm64 processor.

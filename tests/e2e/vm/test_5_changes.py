@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.progress import Say
 from tests.e2e.vm.machine import VirtualMachine
@@ -34,6 +36,7 @@ def test_from_ipvs_to_nftables(
     assert len(machine.read("/proc/swaps").splitlines()) == 1
 
 
+@pytest.mark.proves_changes("machines.swap")
 def test_and_back_to_ipvs(
     cluster: Cluster, place: Place, machine: VirtualMachine, namespace: str, web: str, say: Say
 ) -> None:
