@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.hosts import stack_without_machines
+from bench.hosts import WRITTEN_ONCE, stack_without_machines
 from bench.preview import ordered
 from bench.processes import Usage, watch
 from tests.e2e.support.process import ask
@@ -34,7 +34,7 @@ class Unchanged:
     workers: int
     resources: int
     first: float
-    """Seconds of the first `make up`, on hosts that need no time."""
+    """Seconds of the first `make up`, on hosts that need no time, with a state that is written at the end only."""
     judged: Usage
     """`make up` with the policies, as people run it."""
     program: Usage
@@ -135,7 +135,7 @@ def _without_internals(inputs: Mapping[str, Any]) -> dict[str, Any]:
 def _measure(workers: int, say: Say) -> Unchanged:
     names = [*(f"cp-{number}" for number in (1, 2, 3)), *(f"worker-{number}" for number in range(1, workers + 1))]
     with stack_without_machines(f"{NAME}-{workers}", dict.fromkeys(names, 0.0), say) as (stack, _):
-        first = stack.up()
+        first = stack.up("", WRITTEN_ONCE)
         assert first.code == 0, first.tail(30)
         command, environment = stack.starting("up")
         judged = watch(command, stack.clone.root, environment | {"POLICIES": "policies"}, stack.folder / "judged")
