@@ -13,8 +13,8 @@ def test_the_node_is_ready_when_up_returns(cluster: Cluster, machine: VirtualMac
     assert cluster.first_up is not None
     assert cluster.readiness() == {NODE: "True"}
     say(f"  first `make up`: {cluster.first_up.seconds:.1f} s; load of the machine: {machine.read('/proc/loadavg')}")
-    for step in ("hosts-preflight", f"{NODE}-stage", f"{NODE}-activate", f"node-{NODE}", "coredns-servers"):
-        found = re.search(rf" {step} created \(([\d.]+)s\)", cluster.first_up.output)
+    for step in ("hosts-preflight", f"{NODE} stage", f"{NODE} activate", f"{NODE} Ready", "coredns-servers pods"):
+        found = re.search(rf" {step}: done in ([\d.]+) s", cluster.first_up.output)
         assert found, step
         say(f"    {step}: {found[1]} s")
 
