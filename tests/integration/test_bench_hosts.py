@@ -4,9 +4,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from bench.hosts import SLOW_SECONDS, Staged, hosts_page, seconds_of, table
+from bench.hosts import SLOW_SECONDS, Staged, seconds_of, table
+from bench.pretended import available_daemons, ready_node, running_pod
 from bench.ssh_hosts import serving
-from components.config import load
 from components.machines.preflight import Target, inspect_host
 from components.machines.ssh import Client, Route
 
@@ -25,13 +25,20 @@ def test_each_host_is_found_fit_and_takes_its_time(tmp_path: Path) -> None:
         assert all(taken > 1000 for taken in hosts.taken.values())
 
 
-def test_the_page_is_accepted(tmp_path: Path) -> None:
+def test_the_first_workers_are_slow() -> None:
     seconds = seconds_of(workers=4, slow=2)
     assert [name for name, time_ in seconds.items() if time_ == SLOW_SECONDS] == ["worker-1", "worker-2"]
-    with serving(seconds) as hosts:
-        page = hosts_page(hosts, tmp_path / "key")
-    assert len(load({key.partition(":")[2]: value for key, value in page.items()}).nodes) == 7
+    assert len(seconds) == 7
+
+
+def test_what_runs_is_not_patched_again() -> None:
+    for patch_of in (ready_node, running_pod):
+        patch = patch_of({"metadata": {"name": "x"}})
+        assert patch is not None and patch_of(patch) is None
+    daemons = {"metadata": {"generation": 2}}
+    patch = available_daemons(daemons)
+    assert patch is not None and available_daemons(daemons | patch) is None
 
 
 def test_runs_are_a_table() -> None:
-    assert table([Staged(8, 30, 120, 130, 12.5)]).endswith("| 8 | 30.0 | 120.0 | 130.0 | 12.5 |")
+    assert table([Staged(8, 30, 120, 130, 140, 12.5)]).endswith("| 8 | 30.0 | 120.0 | 130.0 | 140.0 | 12.5 |")
