@@ -191,7 +191,7 @@ def test_a_state_that_was_cut_off_comes_back(stack: Stack, capfd: pytest.Capture
     """A power cut damages the state. A kill has cut off attributes that an earlier version of the project wrote."""
     assert stack.up() == 0
     state(stack).with_name(f"{state(stack).name}.attrs").write_text("")
-    assert "EOF" in stack._ask("stack", "export").stderr
+    assert "EOF" in stack._pulumi.ask("stack", "export").stderr
     text = state(stack).read_text()
     state(stack).write_text(text[: len(text) // 2])
     assert stack.up() == 0
