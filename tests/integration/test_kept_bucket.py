@@ -39,7 +39,7 @@ def urns(stack: Stack) -> dict[str, str]:
 
 def drop(stack: Stack, name: str) -> tuple[int, str]:
     """Take a resource out of the state. The exit code of Pulumi, and what it says."""
-    answer = stack._ask("state", "delete", urns(stack)[name], "--stack", "dev", "--yes")
+    answer = stack._pulumi.ask("state", "delete", urns(stack)[name], "--stack", "dev", "--yes")
     return answer.returncode, answer.stderr
 
 
