@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--runs: {options.runs}; allowed: 1 to {MOST_RUNS}")
     if options.what == "scale" and (problem := check(options.nodes, options.pods)):
         parser.error(problem)
+    # As Ctrl-C does: what was made is removed before the process ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     load = os.getloadavg()[0]
     say = Reporter(lambda line: print(line, file=sys.stderr, flush=True))
     runs = 1 if options.what in _ONE_RUN else options.runs
