@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from components.config.ports import ETCD_PROXY, NODE_LOCAL_API
 from components.node.render.etcd import etcdctl
@@ -52,11 +53,16 @@ class Use:
 
 @dataclass(frozen=True)
 class Rules:
-    """What kube-proxy has in the kernel of one machine: rules, chains, and elements of maps and sets."""
+    """What kube-proxy has in the kernel of one machine: rules, chains, and elements of maps and sets.
+
+    `pods` are elements of the maps without a name that rules contain: a service with more than one pod has such a map,
+    with an element for each pod (writeServiceToEndpointRules in pkg/proxy/nftables of Kubernetes).
+    """
 
     rules: int
     chains: int
     elements: int
+    pods: int
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,21 @@ def rules_of(ruleset: str) -> Rules:
             if kind in ("rule", "chain", "map", "set") and value.get("table") == "kube-proxy":
                 count[kind] += 1
                 count["element"] += len(value.get("elem", ()))
-    return Rules(count["rule"], count["chain"], count["element"])
+                count["pod"] += _mapped(value.get("expr"))
+    return Rules(count["rule"], count["chain"], count["element"], count["pod"])
+
+
+def _mapped(expression: Any) -> int:
+    """The number of elements of maps inside of an expression, libnftables-json(5)."""
+    if isinstance(expression, list):
+        return sum(_mapped(one) for one in expression)
+    if not isinstance(expression, dict):
+        return 0
+    found = 0
+    for kind, value in expression.items():
+        is_map = kind in ("map", "vmap") and isinstance(value["data"], dict)
+        found += len(value["data"]["set"]) if is_map else _mapped(value)
+    return found
 
 
 def database_of(status: str) -> tuple[float, float]:

@@ -5,6 +5,13 @@ from collections.abc import Sequence
 from bench.inside import ORDER
 from bench.scale import Scale, State
 
+_RULES = {
+    "rules": "rules",
+    "chains": "chains",
+    "elements": "elements of maps and sets",
+    "pods": "pods in maps of rules",
+}
+
 
 def table(found: Scale) -> str:
     """Each measured value with no nodes without machines, and with all of them."""
@@ -21,9 +28,9 @@ def table(found: Scale) -> str:
         lines.append(_row(f"{component}: MiB; cores", [_use(state, component) for state in states]))
     for what in found.full.inside.connections:
         lines.append(_row(f"clients of {what}, at most", [str(state.inside.connections[what]) for state in states]))
-    for what in ("rules", "chains", "elements"):
+    for what, words in _RULES.items():
         counts = [f"{getattr(state.inside.rules, what):,}" for state in states]
-        lines.append(_row(f"kube-proxy: {what} in the kernel of a node", counts))
+        lines.append(_row(f"kube-proxy: {words} in the kernel of a node", counts))
     lines.append(_row("flannel: routes of a node", [str(state.inside.routes) for state in states]))
     lines.append(_row("etcd: keys", [f"{state.inside.keys:,}" for state in states]))
     lines.append(_row("etcd: database, MiB", [_range(state.inside.database) for state in states]))

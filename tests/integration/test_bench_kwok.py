@@ -10,6 +10,7 @@ from signing_service import free_port
 
 from bench import fake_objects, kwok
 from bench.filling import fill, refill
+from components.node.render.sizing import flags_for
 from tests.e2e.support.kubectl import Kubectl, write_private
 from tests.wait import eventually
 from tools.common.paths import shared_cache
@@ -35,10 +36,16 @@ def built() -> Path:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ApiServer]:
-    """An API server with the controllers of nodes and pods, and a scheduler."""
-    network = ("--allocate-node-cidrs=true", "--cluster-cidr=10.244.0.0/16")
-    with api_server(tmp_path) as found, controllers(found, *CONTROLLERS, flags=network):
-        words = [f"--kubeconfig={tmp_path / 'controller.kubeconfig'}", "--leader-elect=false"]
+    """An API server with the controllers of nodes and pods, and a scheduler. All have the flags of a large cluster."""
+    large = {
+        name: [f"--{flag}={value}" for flag, value in flags_for(name, 3001).items()]
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    }
+    assert all(large.values())
+    more = ("--allocate-node-cidrs=true", "--cluster-cidr=10.244.0.0/16", *large["kube-controller-manager"])
+    with api_server(tmp_path, *large["kube-apiserver"]) as found, controllers(found, *CONTROLLERS, flags=more):
+        words = [*large["kube-scheduler"]]
+        words += [f"--kubeconfig={tmp_path / 'controller.kubeconfig'}", "--leader-elect=false"]
         words += ["--bind-address=127.0.0.1", f"--secure-port={free_port()}", f"--cert-dir={tmp_path}"]
         with (tmp_path / "scheduler.log").open("ab") as log:
             running = subprocess.Popen([program("kube-scheduler"), *words], stdout=log, stderr=log)

@@ -159,7 +159,26 @@ def test_only_tables_of_kube_proxy_count() -> None:
         of("set", "kube-proxy", name="s"),
         of("rule", "flannel-ipv4", chain="a"),
     ]
-    assert rules_of(json.dumps({"nftables": entries})) == Rules(rules=1, chains=2, elements=2)
+    assert rules_of(json.dumps({"nftables": entries})) == Rules(rules=1, chains=2, elements=2, pods=0)
+
+
+def test_pods_are_elements_of_maps_inside_of_rules() -> None:
+    """As nft 1.0.6 writes rules of a service with pods, of one with affinity, and of one with a single pod."""
+
+    def of(*expressions: object) -> dict[str, object]:
+        return {"rule": {"family": "ip", "table": "kube-proxy", "chain": "c", "expr": list(expressions)}}
+
+    numgen = {"numgen": {"mode": "random", "mod": 3, "offset": 0}}
+    pods = [[n, {"concat": [f"10.244.1.{n}", 80]}] for n in range(3)]
+    jumps = [[n, {"goto": {"target": f"endpoint-{n}"}}] for n in range(2)]
+    states = {"match": {"op": "==", "left": {"ct": {"key": "state"}}, "right": {"set": ["established", "related"]}}}
+    entries = [
+        of(states, {"dnat": {"family": "ip", "addr": {"map": {"key": numgen, "data": {"set": pods}}}}}),
+        of({"vmap": {"key": numgen, "data": {"set": jumps}}}),
+        of({"vmap": {"key": {"payload": {"protocol": "ip", "field": "daddr"}}, "data": "@service-ips"}}),
+        of({"dnat": {"addr": "10.244.1.9", "port": 80}}, {"accept": None}),
+    ]
+    assert rules_of(json.dumps({"nftables": entries})) == Rules(rules=4, chains=0, elements=0, pods=5)
 
 
 def test_the_size_of_a_database() -> None:
@@ -168,7 +187,7 @@ def test_the_size_of_a_database() -> None:
 
 def inside(cpu: float) -> Inside:
     use = {"kube-apiserver": [Use(300, cpu), Use(500, 2 * cpu)], "kubelet": [Use(80, 0.0)]}
-    return Inside(use, Rules(1200, 345, 67), 504, {API_PROXY: 9}, [44.0, 45.6], [30.0], 12345)
+    return Inside(use, Rules(1200, 345, 67, 5000), 504, {API_PROXY: 9}, [44.0, 45.6], [30.0], 12345)
 
 
 def test_cores_are_those_of_all_machines() -> None:
@@ -280,6 +299,7 @@ def test_the_table_compares_both_states() -> None:
     assert "| GET of a Node: p50, p99 ms | 4, 40 | 6, 60 |" in text
     assert "| requests that failed | 1 | 1 |" in text
     assert "| kube-apiserver: MiB; cores | 300 to 500; 0.50 | 300 to 500; 0.50 |" in text
+    assert "| kube-proxy: pods in maps of rules in the kernel of a node | 5,000 | 5,000 |" in text
     assert "| etcd: database, MiB | 44 to 46 | 44 to 46 |" in text
     assert "| a flag of API servers, cp-1: s | 11.0 | 11.0 |" in text
     assert "All nodes were Ready after 35 s, then all pods were running after 301 s." in text
