@@ -1,7 +1,5 @@
 """Local machines without a stack: the same image and network as those of `make up`, made by the same script."""
 
-import os
-import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,10 +13,10 @@ from components.machines.local import machine_files
 from components.machines.local_network import LocalNetwork
 from components.node.payload import Entry, pack
 from components.resource_names import GATEWAY
+from tests.e2e.support import local_script
 from tests.e2e.support.machines import Machine
 from tools.common.paths import Clone
 
-_SCRIPT = "components/machines/local.sh"
 _SECONDS = 180
 
 
@@ -87,23 +85,8 @@ class Lab:
 
     def _call(self, arguments: Sequence[str], stdin: str = "", mirror: str = "") -> None:
         facts = self.facts
-        own = {
-            "ENGINE": shlex.join(facts.engine),
-            "IMAGE": facts.node_image,
-            "MIRROR": mirror,
-            "HARDWAY_AT_ONCE": "yes",
-        }
-        done = subprocess.run(
-            ["sh", _SCRIPT, *arguments],
-            cwd=self.clone.root,
-            env={**os.environ, **own},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-        )
-        assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
+        about = {"IMAGE": facts.node_image, "MIRROR": mirror, "HARDWAY_AT_ONCE": "yes"}
+        local_script.call(self.clone, facts.engine, arguments, stdin, timeout=_SECONDS, **about)
 
 
 def _login() -> tuple[Entry, ...]:

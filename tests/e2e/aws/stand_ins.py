@@ -7,9 +7,7 @@ bastion and of the load balancer.
 
 import contextlib
 import ipaddress
-import os
 import re
-import shlex
 import threading
 import traceback
 from collections.abc import Iterator
@@ -32,8 +30,8 @@ from components.machines.mirror_server import REGISTRY_PORT
 from components.node.payload import Entry, pack
 from tests.e2e.aws import image
 from tests.e2e.aws.account import REGION, Account
+from tests.e2e.support import local_script
 from tests.e2e.support.machines import Machine
-from tests.e2e.support.process import ask
 from tests.e2e.support.stack import laptop_page
 from tools.common.paths import Clone
 from tools.common.store import remove_tree
@@ -138,9 +136,7 @@ class StandIns:
 
     def call(self, action: str, *arguments: str, stdin: str = "", **environment: str) -> None:
         """Run local.sh, which makes and removes networks and machines."""
-        command = ["sh", str(self.clone.root / "components/machines/local.sh"), action, self.lab.name, *arguments]
-        around = os.environ | {"ENGINE": shlex.join(self.facts.engine)} | environment
-        ask(command, env=around, stdin=stdin, timeout=120).ok()
+        local_script.call(self.clone, self.facts.engine, [action, self.lab.name, *arguments], stdin, **environment)
 
     def begin(self, page: dict[str, Any]) -> None:
         """Make the network and the machine that exists before all instances: load balancer and mirror."""

@@ -5,9 +5,7 @@ They are plain hosts in a closed network with a mirror (programs, images, Debian
 """
 
 import contextlib
-import os
 import re
-import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from components.machines.mirror_server import files_server, nginx_config, regist
 from components.node.payload import Entry, pack
 from tests.authorities import Made, make
 from tests.e2e.onprem import image
+from tests.e2e.support import local_script
 from tests.e2e.support.machines import Machine
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
@@ -100,9 +99,7 @@ class Site:
 
     def call(self, action: str, *arguments: str, stdin: str = "", **environment: str) -> None:
         """Run local.sh, which makes and removes networks and machines."""
-        command = ["sh", str(self.clone.root / "components/machines/local.sh"), action, self.lab.name, *arguments]
-        around = os.environ | {"ENGINE": shlex.join(self.facts.engine)} | environment
-        ask(command, env=around, stdin=stdin, timeout=120).ok()
+        local_script.call(self.clone, self.facts.engine, [action, self.lab.name, *arguments], stdin, **environment)
 
     def container(self, name: str) -> Machine:
         """A machine of the site."""
