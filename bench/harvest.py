@@ -14,7 +14,6 @@ from components.node.model import ROOT
 from tests.e2e.support.kubeconfig import Credentials
 from tests.e2e.support.kubectl import write_private
 from tests.e2e.support.machines import Machine, machines_of
-from tests.e2e.support.process import ask
 from tests.e2e.support.stack import LocalNetwork, Stack
 
 _TYPES = "kubernetes:"
@@ -61,7 +60,7 @@ def harvest(stack: Stack, folder: Path) -> Harvest:
     first = next(iter(machines.values()))
     ca = write_private(folder / "ca.pem", first.read(f"{ROOT}/ssl/kubernetes-ca.pem"))
     both = write_private(folder / "admin.pem", first.run(_ADMIN).ok())
-    return Harvest(folder, stack.lab, objects_of(_export(stack)), Credentials(ca, both, both))
+    return Harvest(folder, stack.lab, objects_of(stack.exported(secrets=True)), Credentials(ca, both, both))
 
 
 def objects_of(export: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -92,9 +91,3 @@ def _archive(machine: Machine, target: Path) -> None:
     with target.open("wb") as archive:
         done = subprocess.run(command, stdout=archive, stderr=subprocess.PIPE, timeout=_SECONDS, check=False)
     assert done.returncode == 0, f"{machine.name}: {done.stderr.decode(errors='replace')[-2000:]}"
-
-
-def _export(stack: Stack) -> dict[str, Any]:
-    command = ["pulumi", "stack", "export", "--show-secrets", "--stack", stack.name]
-    found: dict[str, Any] = json.loads(ask(command, cwd=stack.clone.root, env=stack.environment()).ok())
-    return found

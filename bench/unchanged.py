@@ -15,7 +15,6 @@ from typing import Any
 from bench.hosts import WRITTEN_ONCE, stack_without_machines
 from bench.preview import ordered
 from bench.processes import Usage, watch
-from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack
 from tools.operate.pulumi import GOGC
@@ -140,8 +139,7 @@ def _measure(workers: int, say: Say) -> Unchanged:
         command, environment = stack.starting("up")
         judged = watch(command, stack.clone.root, environment | {"POLICIES": "policies"}, stack.folder / "judged")
         state = stack.folder / "state.json"
-        export = ["pulumi", "stack", "export", "--show-secrets", "--stack", stack.name]
-        resources = registered(json.loads(ask(export, cwd=stack.clone.root, env=environment).ok())["deployment"])
+        resources = registered(stack.exported(secrets=True)["deployment"])
         state.touch(mode=0o600)
         state.write_text(json.dumps(resources))
         try:

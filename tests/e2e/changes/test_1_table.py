@@ -93,9 +93,8 @@ def servers(cluster: Cluster, machine: Machine) -> dict[str, str]:
 
 def protected(cluster: Cluster) -> set[str]:
     """The names of the resources that `make down` refuses to delete."""
-    command = ["pulumi", "stack", "export", "--stack", cluster.stack.name, "--non-interactive"]
-    state = json.loads(ask(command, cwd=cluster.stack.clone.root, env=cluster.stack.environment()).ok())
-    return {name_of(found["urn"]) for found in state["deployment"]["resources"] if found.get("protect")}
+    resources = cluster.stack.exported()["deployment"]["resources"]
+    return {name_of(found["urn"]) for found in resources if found.get("protect")}
 
 
 def objects(cluster: Cluster) -> dict[str, str]:

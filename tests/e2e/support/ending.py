@@ -30,8 +30,7 @@ def end_soon(
 
     `only` are names of users (common names): then no other leaf ends.
     """
-    answer = ask(["pulumi", "stack", "export", "--show-secrets"], env=_environment(stack), timeout=60)
-    state = json.loads(answer.ok())
+    state = stack.exported(secrets=True)
     resources = state["deployment"]["resources"]
     keys = {r["urn"].rpartition("::")[2]: _plain(r["outputs"]["privateKeyPem"]) for r in resources if r["type"] == KEY}
     copies: dict[str, str] = {}
@@ -51,7 +50,8 @@ def end_soon(
         _replace(machine, copies, authorities, end)
     file = write_private(stack.temporary / "state.json", json.dumps(state))
     try:
-        ask(["pulumi", "stack", "import", "--file", str(file)], env=_environment(stack), timeout=60).ok()
+        command = ["pulumi", "stack", "import", "--stack", stack.name, "--file", str(file)]
+        ask(command, env=stack.environment(), timeout=60).ok()
     finally:
         file.unlink()
     return copies
@@ -59,10 +59,6 @@ def end_soon(
 
 def _common_name(name: x509.Name) -> str:
     return str(name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
-
-
-def _environment(stack: Stack) -> dict[str, str]:
-    return stack.environment() | {"PULUMI_STACK": stack.name}
 
 
 def _plain(value: Any) -> str:

@@ -120,6 +120,13 @@ class Stack:
         answer = ask(command, env=self.environment() | {"PYTHONPATH": str(self.clone.root)}, timeout=60)
         return json.loads(answer.ok())
 
+    def exported(self, *, secrets: bool = False) -> dict[str, Any]:
+        """The state, as `pulumi stack export` prints it. With `secrets`, secrets are in plain text, as JSON."""
+        command = ["pulumi", "stack", "export", "--stack", self.name, "--non-interactive"]
+        more = ["--show-secrets"] if secrets else []
+        state: dict[str, Any] = json.loads(ask([*command, *more], cwd=self.clone.root, env=self.environment()).ok())
+        return state
+
     def make(self, target: str, arguments: str = "", extra: Mapping[str, str] | None = None) -> Run:
         """Any target of the Makefile that takes STACK."""
         command, environment = self.starting(target)
