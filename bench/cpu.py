@@ -1,12 +1,11 @@
 """How many cores of the host were busy: shorter waits do not make a phase faster that keeps all cores busy."""
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from bench.background import Background
 
 _EVERY_SECONDS = 0.25
 _STAT = Path("/proc/stat")
@@ -21,28 +20,18 @@ class Sample:
     worked: float
 
 
-class CpuLog:
+class CpuLog(Background):
     """Takes samples while the block runs."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.samples: list[Sample] = []
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
+    def watch(self) -> None:
+        """Take samples, the last one at the end."""
         while True:
             self.samples.append(_sample())
-            if self._ended.wait(_EVERY_SECONDS):
+            if self.ended.wait(_EVERY_SECONDS):
                 self.samples.append(_sample())
                 return
 

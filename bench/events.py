@@ -4,15 +4,16 @@ The times in the log are whole seconds. Therefore each line gets the time at whi
 systemd and Python share (CLOCK_MONOTONIC).
 """
 
+import contextlib
 import json
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
+from bench.background import Background
 from components.resource_names import name_of
+from tools.common.tail import Tail
 
 _POLL_SECONDS = 0.02
 
@@ -31,42 +32,29 @@ class Event:
     op: str = ""
 
 
-class EventLog:
+class EventLog(Background):
     """A context manager that reads the log at `path` until its block ends. The engine creates the file."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self.events: list[Event] = []
         self._path = path
-        self._ended = threading.Event()
-        self._reader = threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.unlink(missing_ok=True)
-        self._reader.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._reader.join()
-
-    def _follow(self) -> None:
-        while not self._path.exists():
-            if self._ended.wait(_POLL_SECONDS):
-                return
-        begun = ""
-        with self._path.open() as log:
+    def watch(self) -> None:
+        """Read each line soon after it is written."""
+        with contextlib.closing(Tail(self._path)) as log:
             while True:
-                over = self._ended.is_set()
-                begun += log.read()
-                at = time.monotonic()
-                *lines, begun = begun.split("\n")
+                over = self.ended.is_set()
+                lines, at = log.lines(), time.monotonic()
                 self.events += [_event(json.loads(line), at) for line in lines if line]
                 if over:
                     return
-                self._ended.wait(_POLL_SECONDS)
+                self.ended.wait(_POLL_SECONDS)
 
 
 def _event(entry: dict[str, Any], at: float) -> Event:

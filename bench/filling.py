@@ -6,6 +6,7 @@ from typing import Any
 
 from bench import fake_objects
 from bench.kwok import Kwok
+from bench.watching import is_ready
 from tests.e2e.support.kubectl import Kubectl
 from tests.e2e.support.progress import Say
 from tests.wait import eventually
@@ -62,9 +63,7 @@ def ready_nodes(kubectl: Kubectl) -> int:
     """How many nodes of kwok are Ready and have a part of the network of pods."""
     (selector,) = (f"{key}={value}" for key, value in fake_objects.SELECTOR.items())
     return sum(
-        any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", ()))
-        and "podCIDR" in node["spec"]
-        for node in kubectl.items("nodes", f"--selector={selector}")
+        is_ready(node) and "podCIDR" in node["spec"] for node in kubectl.items("nodes", f"--selector={selector}")
     )
 
 

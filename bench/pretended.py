@@ -6,7 +6,6 @@ process (`bench/ssh_hosts.py`). In the place of kubelets, a thread says that nod
 
 import contextlib
 import sys
-import threading
 import urllib.error
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.background import Background
 from bench.preview import page
 from bench.ssh_hosts import Hosts
+from bench.watching import is_ready
 from components.config.errors import NAMESPACE
 from tests.e2e.support.secret import encrypted
 from tests.e2e.support.stack import Stack
@@ -60,7 +61,7 @@ def pretended(folder: Path, hosts: Hosts) -> Iterator[Pretended]:
     key_file.write_text(hosts.login_key)
     try:
         api.start()
-        with controllers(api, *_CONTROLLERS), _statuses(api):
+        with controllers(api, *_CONTROLLERS), _Statuses(api):
             yield Pretended(_page(hosts, key_file, api), authority)
     finally:
         api.stop()
@@ -68,8 +69,7 @@ def pretended(folder: Path, hosts: Hosts) -> Iterator[Pretended]:
 
 def ready_node(node: Mapping[str, Any]) -> Values | None:
     """The patch of the status of a node that is not Ready yet."""
-    conditions = node.get("status", {}).get("conditions", [])
-    if any(one["type"] == "Ready" and one["status"] == "True" for one in conditions):
+    if is_ready(node):
         return None
     return {"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]}}
 
@@ -99,25 +99,18 @@ _KINDS = (
 )
 
 
-@contextlib.contextmanager
-def _statuses(api: ApiServer) -> Iterator[None]:
-    ended = threading.Event()
+class _Statuses(Background):
+    def __init__(self, api: ApiServer) -> None:
+        super().__init__()
+        self._api = api
 
-    def follow() -> None:
-        while not ended.wait(_EVERY_SECONDS):
+    def watch(self) -> None:
+        while not self.ended.wait(_EVERY_SECONDS):
             with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
                 for path, patch_of in _KINDS:
-                    for found in api.ask("GET", f"{path}?resourceVersion=0")["items"]:
+                    for found in self._api.ask("GET", f"{path}?resourceVersion=0")["items"]:
                         if patch := patch_of(found):
-                            api.ask("PATCH", f"{_path(path, found)}/status", patch, MERGE)
-
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+                            self._api.ask("PATCH", f"{_path(path, found)}/status", patch, MERGE)
 
 
 def _path(path: str, found: Mapping[str, Any]) -> str:

@@ -3,12 +3,11 @@
 import http.client
 import json
 import ssl
-import threading
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from bench.background import Background
 from tests.e2e.support.kubeconfig import Credentials
 from tests.e2e.support.machines import Machine
 from tests.wait import eventually
@@ -19,17 +18,16 @@ _ANSWER_SECONDS = 5.0
 _LIMIT_SECONDS = 400.0
 
 
-class FirstAnswer:
+class FirstAnswer(Background):
     """A context manager that asks /readyz at a port of 127.0.0.1 until an API server answers with 200.
 
     `port` returns None while the port is not known. The identity of the server is not verified: nothing is sent.
     """
 
     def __init__(self, port: Callable[[], int | None]) -> None:
+        super().__init__()
         self._port = port
         self._at: float | None = None
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
         self._any = ssl.create_default_context()
         self._any.check_hostname, self._any.verify_mode = False, ssl.CERT_NONE
 
@@ -39,18 +37,9 @@ class FirstAnswer:
         assert self._at is not None, "no API server has answered"
         return self._at
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while self._at is None and not self._ended.wait(_EVERY_SECONDS):
+    def watch(self) -> None:
+        """Ask until the first answer."""
+        while self._at is None and not self.ended.wait(_EVERY_SECONDS):
             port = self._port()
             if port and _get(port, self._any, "/readyz")[0] == http.client.OK:
                 self._at = time.monotonic()
@@ -78,7 +67,7 @@ def dns_answers(machine: Machine, server: str) -> float:
     return time.monotonic()
 
 
-def is_ready(node: dict[str, Any]) -> bool:
+def is_ready(node: Mapping[str, Any]) -> bool:
     """Whether a Node object has the condition Ready."""
     conditions = node.get("status", {}).get("conditions", [])
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)

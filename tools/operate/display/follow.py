@@ -17,6 +17,7 @@ from typing import TextIO
 
 from tools.common.errors import ToolError
 from tools.common.progress import say
+from tools.common.tail import Tail
 from tools.operate.display.events import read
 from tools.operate.display.lines import Plan, Progress, Shown
 from tools.operate.display.output import Kept
@@ -74,8 +75,8 @@ def following(events: Path, output: Path, shown: Shown) -> Iterator[TextIO]:
 
 
 def _follow(events: Path, output: Path, shown: Shown, ended: threading.Event) -> None:
-    kept, log = Kept(), _Tail(events)
-    with output.open(errors="replace") as told:
+    kept = Kept()
+    with output.open(errors="replace") as told, contextlib.closing(Tail(events)) as log:
         while True:
             over = ended.is_set()
             now = time.monotonic()
@@ -89,24 +90,6 @@ def _follow(events: Path, output: Path, shown: Shown, ended: threading.Event) ->
                 _say(shown.end(now))
                 return
             ended.wait(_POLL_SECONDS)
-
-
-class _Tail:
-    """Whole lines of a file that somebody else makes and writes."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: TextIO | None = None
-        self._begun = ""
-
-    def lines(self) -> list[str]:
-        if self._file is None:
-            try:
-                self._file = self._path.open(errors="replace")
-            except FileNotFoundError:
-                return []
-        *lines, self._begun = (self._begun + self._file.read()).split("\n")
-        return lines
 
 
 def _say(lines: list[str]) -> None:
