@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.pretended import pretended
+from bench.preview import names
 from bench.ssh_hosts import Hosts, serving
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
@@ -72,8 +73,8 @@ def table(runs: Sequence[Staged]) -> str:
 
 def seconds_of(workers: int, slow: int) -> Mapping[str, float]:
     """How long the stage of each node takes. The first workers are slow, so that they are staged first."""
-    names = [*(f"cp-{number}" for number in (1, 2, 3)), *(f"worker-{number}" for number in range(1, workers + 1))]
-    return {name: SLOW_SECONDS if name in names[3 : 3 + slow] else SECONDS for name in names}
+    slow_ones = [name for name in names(workers) if name.startswith("worker-")][:slow]
+    return {name: SLOW_SECONDS if name in slow_ones else SECONDS for name in names(workers)}
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from bench.processes import Usage, watch
+from bench.processes import BESIDE, Usage, beside, watch
 from components.config.errors import NAMESPACE
 from tests.e2e.support.progress import Say
 from tools.common.paths import Clone, this_clone
@@ -79,16 +79,13 @@ def measure_previews(say: Say, sizes: Sequence[int] = WORKERS) -> list[Cost]:
 def table(costs: Sequence[Cost]) -> str:
     """The costs as Markdown."""
     lines = [
-        "| workers | resources | preview s | without policies s | engine alone s | ratio | CPU s | CPU s of the engine "
-        "alone | CPU ratio | memory MB |",
+        f"| workers | resources | preview s | {BESIDE} | memory MB |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for cost in costs:
-        ours, floor = cost.program, cost.floor
         lines.append(
-            f"| {cost.workers} | {cost.resources:,} | {cost.judged.seconds:.1f} | {ours.seconds:.1f} "
-            f"| {floor.seconds:.1f} | {ours.seconds / floor.seconds:.1f} | {ours.total:.1f} | {floor.total:.1f} "
-            f"| {ours.total / floor.total:.1f} | {cost.judged.memory / 1e6:.0f} |"
+            f"| {cost.workers} | {cost.resources:,} | {cost.judged.seconds:.1f} | {beside(cost.program, cost.floor)} "
+            f"| {cost.judged.memory / 1e6:.0f} |"
         )
     for cost in costs:
         spent = ", ".join(f"{kind} {used:.1f}" for kind, used in sorted(cost.judged.cpu.items(), key=lambda i: -i[1]))
@@ -116,8 +113,18 @@ def ordered(resources: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def created(events: str) -> Counter[str]:
     """How many resources of each type a preview would make, from its event log."""
+    return Counter({kind: count for (op, kind), count in operations(events).items() if op == "create"})
+
+
+def operations(events: str) -> Counter[tuple[str, str]]:
+    """How many resources of a run have each operation and type, from its event log."""
     entries = [json.loads(line).get("resourcePreEvent", {}).get("metadata", {}) for line in events.splitlines()]
-    return Counter(entry["type"] for entry in entries if entry.get("op") == "create")
+    return Counter((entry["op"], entry["type"]) for entry in entries if "op" in entry)
+
+
+def names(workers: int) -> list[str]:
+    """The names of the nodes on the page."""
+    return [node["name"] for node in page(workers)["nodes"]]
 
 
 def _node(name: str, roles: Sequence[str], address: str) -> dict[str, Any]:

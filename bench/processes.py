@@ -45,6 +45,16 @@ class Usage:
         return sum(self.cpu.values())
 
 
+BESIDE = "without policies s | engine alone s | ratio | CPU s | CPU s of the engine alone | CPU ratio"
+"""The titles of the columns that `beside` fills."""
+
+
+def beside(ours: Usage, floor: Usage) -> str:
+    """The columns of a table that compare a program with what the engine and the plugins need alone."""
+    times = f"{ours.seconds:.1f} | {floor.seconds:.1f} | {ours.seconds / floor.seconds:.1f}"
+    return f"{times} | {ours.total:.1f} | {floor.total:.1f} | {ours.total / floor.total:.1f}"
+
+
 def watch(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> Usage:
     """Run a command to its end. Raises AssertionError with the end of its output if it fails."""
     seen: dict[int, tuple[str, float]] = {}
