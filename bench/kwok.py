@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.fake_objects import KEY
 from tests.e2e.support.kubectl import Kubectl, write_private
+from tests.e2e.support.process import stop
 from tools.from_source import catalogue
 from tools.judging.built import built
 
@@ -76,12 +77,7 @@ def simulating(kubectl: Kubectl, program: Path, folder: Path) -> Iterator[Kwok]:
     try:
         yield Kwok(process, log)
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
         config.unlink()
 
 

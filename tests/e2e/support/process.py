@@ -93,6 +93,16 @@ def run_long(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: 
     raise AssertionError(f"not done within {limit:.0f} s; see {log}")
 
 
+def stop(process: subprocess.Popen[bytes], seconds: float = 20) -> None:
+    """End a program, and kill the program if it has not ended after `seconds`."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _text(output: bytes | None) -> str:
     return (output or b"").decode(errors="replace")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.machines.ssh import arguments, pinned
-from tests.e2e.support.process import Answer, ask
+from tests.e2e.support.process import Answer, ask, stop
 from tests.e2e.vm import image
 from tests.e2e.vm.image import ADDRESS, MachineDisk
 from tests.wait import eventually
@@ -126,12 +126,7 @@ def booted(name: str, disk: MachineDisk, seed: Path, wire: Wire, folder: Path) -
         assert process.poll() is None, f"QEMU ended with {process.returncode}: {(folder / 'qemu.log').read_text()}"
         yield process.pid
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
         pid_file.unlink(missing_ok=True)
 
 
