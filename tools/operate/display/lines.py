@@ -102,7 +102,8 @@ class Progress:
         key = (event.urn, event.operation)
         if event.kind is Kind.BEGUN:
             self._running[key] = _Running(work, event.operation in _REMOVES, now)
-            self._counted.setdefault(work.phase, _Done(now))
+            if self._only_counts(work):
+                self._counted.setdefault(work.phase, _Done(now))
             return []
         running = self._running.pop(key, None)
         if running is None:
@@ -137,18 +138,18 @@ class Progress:
         """What was counted and not yet told."""
         return [self._line(now, text) for text in self._sums(list(self._counted))]
 
+    def _only_counts(self, work: Work) -> bool:
+        return self.quiet or not work.subject
+
     def _ended(self, running: _Running, took: float, now: float) -> list[str]:
-        phase = running.work.phase
-        done = self._counted.setdefault(phase, _Done(running.begun))
-        done.count, done.ended = done.count + 1, now
-        done.longest = max(done.longest, (took, running.work.subject))
-        if self.quiet or not running.work.subject:
+        if self._only_counts(running.work):
+            done = self._counted[running.work.phase]
+            done.count, done.ended = done.count + 1, now
+            done.longest = max(done.longest, (took, running.work.subject))
             return []
         # What was only counted comes before, as soon as nothing of it runs any more.
         active = {one.work.phase for one in self._running.values()}
-        over = [one for one in self._counted if one in (Phase.KEYS, Phase.CLOUD, Phase.OBJECTS) and one not in active]
-        lines = [self._line(now, text) for text in self._sums(over)]
-        self._counted.pop(phase)
+        lines = [self._line(now, text) for text in self._sums([one for one in self._counted if one not in active])]
         return [*lines, self._line(now, f"{running.label}: done in {took:.1f} s")]
 
     def _sums(self, phases: Iterable[Phase]) -> list[str]:
@@ -163,7 +164,7 @@ class Progress:
 
     def _waits(self, phase: Phase, running: list[_Running], now: float) -> list[str]:
         if not running[0].work.subject:
-            done = self._counted[phase].count if phase in self._counted else 0
+            done = self._counted[phase].count
             return [f"{phase}: {done} done, {len(running)} run, {now - min(r.begun for r in running):.0f} s so far"]
         if len(running) <= _ALONE or phase is Phase.STEP:
             return [_so_far(one, now) for one in running if now - one.begun >= FIRST_BEAT]
