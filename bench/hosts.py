@@ -18,7 +18,6 @@ from bench.ssh_hosts import Hosts, serving
 from tests.e2e.support.process import ask
 from tests.e2e.support.progress import Say
 from tests.e2e.support.stack import Stack
-from tools.operate import locks
 from tools.operate.envsh import prepare_state
 
 NAME = "bench-hosts"
@@ -86,7 +85,6 @@ def stack_without_machines(name: str, seconds: Mapping[str, float], say: Say) ->
         pretended(Path(folder), hosts) as cluster,
     ):
         stack = Stack(name, cluster.page, say, limit=UP_SECONDS)
-        locks.release_dead(stack.clone.state)
         stack.forget_earlier()
         try:
             _init(stack)

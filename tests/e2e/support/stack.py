@@ -14,6 +14,7 @@ from tests.e2e.support.process import Run, ask, run_long
 from tests.e2e.support.progress import Say
 from tools.common.paths import Clone, this_clone
 from tools.common.store import remove_tree
+from tools.operate import locks
 from tools.operate.envsh import environment
 
 _FROM_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "ARGS", "STACK", "SUITE")
@@ -106,6 +107,8 @@ class Stack:
     def forget_earlier(self) -> None:
         """Drop the state that an earlier run has left, if its machines are gone: nothing is removed from them."""
         self.temporary.mkdir(parents=True, exist_ok=True)
+        # A run that was killed has left its lock.
+        locks.release_dead(self.clone.state)
         command = ["pulumi", "stack", "rm", "--yes", "--force", "--preserve-config", "--non-interactive"]
         ask([*command, "--stack", self.name], cwd=self.clone.root, env=self.environment())
 
