@@ -352,6 +352,18 @@ def test_switching_is_one_link(tmp_path: Path) -> None:
     assert [*(tmp_path / "releases/aaa").iterdir()] == []
 
 
+@pytest.mark.parametrize(("asks", "said"), [(1, False), (2, False), (3, True), (6, True)])
+def test_a_unit_that_is_not_healthy_at_once_is_named_once(tmp_path: Path, asks: int, said: bool) -> None:
+    """Whoever watches a run reads what the machine waits for."""
+    health = tmp_path / "current/health/etcd.service"
+    health.parent.mkdir(parents=True)
+    health.write_text(f"echo x >>{tmp_path}/asked; test $(wc -l <{tmp_path}/asked) -ge {asks}\n")
+    stubs = "hostname() { echo cp-1; }; lacks_only_space() { false; }; before_deadline() { true; }"
+    done = call(tmp_path, f"{stubs}; systemctl() {{ echo 0; }}; sleep() {{ :; }}; back=; wait_healthy etcd.service")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ("cp-1: waits for etcd.service\n" if said else "")
+
+
 def test_the_script_knows_every_table(tmp_path: Path) -> None:
     text = "".join(map(scripts.text, scripts.TRAVELLING))
     tables = {path for path in unpack(cluster("stacked").payload("cp-1")) if path.startswith("tables/")}

@@ -168,7 +168,7 @@ wait_healthy() {
         restarts=$(systemctl show --property NRestarts --value "$1")
         [ -z "$back" ] || [ "${restarts:-0}" -lt 5 ] || return 1
         asked=$((asked + 1))
-        [ "$asked" -ne 5 ] || say "waits for $1"
+        [ "$asked" -ne 2 ] || say "waits for $1"
         sleep 0.3
     done
 }
