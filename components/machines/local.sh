@@ -60,14 +60,16 @@ start_container() { # CONTAINER ADDRESS
 }
 
 # Tries again: processes of a killed run may still hold the container's mounts for a moment.
-remove_container() {
+remove() { # command of the engine
     attempt=1
-    until said=$(whole rm --force --volumes "$1") && [ "$said" = 'done' ]; do
+    until said=$(whole "$@") && [ "$said" = 'done' ]; do
         [ "$attempt" -lt 10 ] || { echo "$said" >&2; return 1; }
         attempt=$((attempt + 1))
         sleep 1
     done
 }
+remove_container() { remove rm --force --volumes "$1"; }
+remove_volume() { remove volume rm --force "$1"; }
 
 # Whether podman's storage has a container that podman does not know: a killed `create` leaves it, and its name is taken.
 is_in_storage() {
@@ -86,7 +88,20 @@ remove_machine() { # NAME [at-once]
     elif is_in_storage "$lab-$1"; then
         remove_container "$lab-$1"
     fi
-    engine volume rm --force "$lab-$1" >/dev/null 2>&1 || true
+    remove_volume "$lab-$1"
+}
+
+# If podman is killed while podman removes a volume, or loses its database, then the folder of the volume stays. The next
+# machine of that name would start with the data in the folder. podman removes a folder only if podman knows the volume.
+remove_forgotten_volumes() {
+    case $ENGINE in podman*) ;; *) return 0 ;; esac
+    folder=$(engine info --format '{{.Store.VolumePath}}')
+    for path in "$folder/$lab"-*; do
+        [ -d "$path" ] || continue
+        engine volume exists "${path##*/}" && continue
+        engine volume create "${path##*/}" >/dev/null
+        remove_volume "${path##*/}"
+    done
 }
 
 # Removes containers and volumes of a killed run: Pulumi has not recorded them, so nothing else removes them.
@@ -103,8 +118,9 @@ remove_left_overs() {
         ;;
     esac
     for volume in $(engine volume ls --quiet --filter dangling=true); do
-        case $volume in "$lab"-*) engine volume rm --force "$volume" >/dev/null ;; esac
+        case $volume in "$lab"-*) remove_volume "$volume" ;; esac
     done
+    remove_forgotten_volumes
     rm -rf "${locks:?}/$lab"
 }
 
@@ -122,8 +138,10 @@ network)
     podman*) set -- --disable-dns ;;
     *) set -- ;;
     esac
-    owned network "{{index .Labels \"$label\"}}" "$lab" ||
+    if ! owned network "{{index .Labels \"$label\"}}" "$lab"; then
+        remove_forgotten_volumes
         engine network create "$@" --subnet "$subnet" --gateway "$gateway" --label "$label=$lab" "$lab" >/dev/null
+    fi
     guard_route replace unreachable "$subnet" metric 4294967294
     ;;
 machine)
@@ -161,10 +179,7 @@ remove-network)
     there=no
     if owned network "{{index .Labels \"$label\"}}" "$lab"; then there=yes; fi
     remove_left_overs
-    if [ "$there" = yes ]; then
-        said=$(whole network rm --force "$lab")
-        [ "$said" = 'done' ] || { echo "$said" >&2; exit 1; }
-    fi
+    if [ "$there" = yes ]; then remove network rm --force "$lab"; fi
     guard_route del unreachable "$1" metric 4294967294
     ;;
 esac

@@ -47,6 +47,8 @@ case " $* " in
 *" ps "*" --external "*) cat "$folder/storage" ;;
 *" ps "*) cat "$folder/containers" ;;
 *" volume ls "*) cat "$folder/volumes" ;;
+*" volume exists "*) exit 1 ;;
+*" info "*) echo "$folder/folders" ;;
 esac
 """
 
@@ -64,6 +66,8 @@ class Host:
     """Left-over containers of the local network."""
     volumes: tuple[str, ...] = ()
     """Unused volumes."""
+    folders: tuple[str, ...] = ()
+    """Folders of volumes that podman does not know."""
     storage: tuple[str, ...] = ()
     """Containers in podman's storage that podman does not know."""
 
@@ -82,6 +86,8 @@ class Host:
             (folder / "failing").write_text(self.failing)
             (folder / "containers").write_text("\n".join(self.containers))
             (folder / "volumes").write_text("\n".join(self.volumes))
+            for one in self.folders:
+                (folder / "folders" / one).mkdir(parents=True)
             (folder / "storage").write_text("\n".join(self.storage))
             variables = {"PATH": f"{folder}:{os.environ['PATH']}", "ENGINE": engine, **environment}
             command = ["sh", str(SCRIPT), *arguments]
@@ -123,6 +129,10 @@ SCENARIOS = {
     "a network": (Host(), NETWORK),
     "a network that is there already": (Host(OWN_NETWORK), NETWORK),
     "a network, by somebody who is not root": (Host(user=1000), NETWORK),
+    "a network, with data of a machine whose removal was killed": (
+        Host(folders=("lab-1-cp-1", "lab-12-cp-1")),
+        NETWORK,
+    ),
     "a network goes": (Host(OWN_NETWORK), REMOVE_NETWORK),
     "a network goes that is not there": (Host(), REMOVE_NETWORK),
     "a network goes in which a killed run has left things": (
@@ -131,6 +141,7 @@ SCENARIOS = {
             containers=("0d1e", "2f3a"),
             volumes=("lab-1-cp-1", "lab-12-cp-1", "mine"),
             storage=("lab-1-cp-2", "lab-12-cp-2", "mine"),
+            folders=("lab-1-cp-3",),
         ),
         REMOVE_NETWORK,
     ),
