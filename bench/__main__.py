@@ -92,7 +92,7 @@ def _up(count: int, say: Say) -> str:
 
 def _against(count: int, say: Say) -> str:
     found = against.measure_against(Stack(NAME, laptop_page(NAME), say), count, say)
-    return "\n".join([moments.table(found.runs), "", *_phases(medians(found.phases))])
+    return "\n".join([moments.table(found.runs), "", *_phases(medians(found.phases)), *found.failed])
 
 
 def _upgrade(count: int, say: Say) -> str:

@@ -1,7 +1,8 @@
 """Makes the same cluster in several ways, in turns on the same host: `make up`, kubeadm, and the floor."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bench.cpu import busy
@@ -26,14 +27,18 @@ OTHERS = ("kubeadm",)
 
 @dataclass(frozen=True)
 class Comparison:
-    """The runs of each way by its name, and the phases of each run of `make up`."""
+    """The runs of each way by its name, the phases of each run of `make up`, and what failed in which run."""
 
     runs: dict[str, list[Moments]]
     phases: list[list[Phase]]
+    failed: list[str]
 
 
 def measure_against(stack: Stack, count: int, say: Say) -> Comparison:
-    """Measure each way `count` times, in turns. Raises AssertionError if a step fails. Nothing stays on the host."""
+    """Measure each way `count` times, in turns. Nothing stays on the host.
+
+    Another way than `make up` may fail in a run: `failed` then says why. Raises AssertionError if `make up` fails.
+    """
     store = Store(shared_cache() / "store")
     files = kubeadm.find(store)
     if files is None:
@@ -42,7 +47,15 @@ def measure_against(stack: Stack, count: int, say: Say) -> Comparison:
     page, folder = page_of(stack.page), stack.clone.cache / "bench"
     floor = Floor(stack.clone, page, folder / "floor", say)
     other = Kubeadm(stack.clone, page, files, folder / "kubeadm", say)
-    found = Comparison({OURS: [], KUBEADM: [], FLOOR: []}, [])
+    found = Comparison({OURS: [], KUBEADM: [], FLOOR: []}, [], [])
+
+    def turn(way: str, number: int, measure: Callable[[], Moments]) -> None:
+        try:
+            found.runs[way].append(measure())
+        except AssertionError as error:
+            found.failed.append(f"run {number}, {way}: {error}")
+            say(found.failed[-1])
+
     try:
         other.clear_away()
         floor.clear_away()
@@ -51,9 +64,11 @@ def measure_against(stack: Stack, count: int, say: Say) -> Comparison:
             run, api, taken = _measure_ours(stack, floor)
             found.phases.append(phases(run, groups_of(stack.page)))
             found.runs[OURS].append(moments_of(run, found.phases[-1], api))
-            found.runs[KUBEADM].append(other.measure())
-            found.runs[FLOOR].append(floor.measure(taken))
-            say(f"run {number}: " + ", ".join(f"{way} {runs[-1].dns:.1f} s" for way, runs in found.runs.items()))
+            turn(KUBEADM, number, other.measure)
+            turn(FLOOR, number, partial(floor.measure, taken))
+            say(
+                f"run {number}: " + ", ".join(f"{way} {runs[-1].dns:.1f} s" for way, runs in found.runs.items() if runs)
+            )
     finally:
         floor.clear_away()
         remove_tree(folder)

@@ -72,8 +72,9 @@ class Floor:
             nodes = {node.name: node.address for node in self.page.nodes}
             # Certificates and configurations name addresses.
             chosen = choose(self.folder, NAME, NAME, nodes, taken.network.subnet, taken.network.port_base)
-            network = keep(self.folder, replace(chosen, hosts=dict(taken.network.hosts)))
-            return self._measure(Lab(self.clone, network), taken)
+            lab = Lab(self.clone, keep(self.folder, replace(chosen, hosts=dict(taken.network.hosts))))
+            with lab.explained():
+                return self._measure(lab, taken)
         finally:
             self.clear_away()
 

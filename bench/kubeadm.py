@@ -75,7 +75,8 @@ class Kubeadm:
         try:
             lab = self._lab
             keep(self.folder, lab.network)
-            return self._measure(lab)
+            with lab.explained():
+                return self._measure(lab)
         finally:
             self.clear_away()
 

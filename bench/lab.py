@@ -1,8 +1,9 @@
 """Local machines without a stack: the same image and network as those of `make up`, made by the same script."""
 
+import contextlib
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from components.machines.local_network import LocalNetwork
 from components.node.payload import Entry, pack
 from components.resource_names import GATEWAY
 from tests.e2e.support import local_script
+from tests.e2e.support.diagnostics import of_machine
 from tests.e2e.support.machines import Machine
 from tools.common.paths import Clone
 
@@ -73,6 +75,18 @@ class Lab:
             ]
         for one in made:
             one.result()
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """If the body fails, then the error names a folder with the journals of all machines."""
+        try:
+            yield
+        except AssertionError as error:
+            folder = self.clone.cache / "bench-failures" / self.network.name
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, machine in self.machines.items():
+                (folder / f"{name}.txt").write_text(of_machine(machine) + "\n")
+            raise AssertionError(f"{error}\njournals of the machines: {folder}") from error
 
     def remove(self) -> None:
         """Remove machines, volumes and network, also those of an interrupted run. Nothing to remove is no failure."""

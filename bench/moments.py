@@ -49,12 +49,12 @@ _PAIRS = ((OURS, KUBEADM), (OURS, FLOOR), (FLOOR, KUBEADM))
 def table(runs: Mapping[str, Sequence[Moments]]) -> str:
     """Two Markdown tables: medians of each moment, and ratios of the medians of two ways.
 
-    `runs` has the runs of each of the three ways by its name; each has as many as the others, at least one.
+    `runs` has the runs of each of the three ways by its name. A way of which every run has failed has `-`.
     """
     ways = list(runs)
     lines = [f"| moment, in seconds | {' | '.join(ways)} |", f"|---|{'---:|' * len(ways)}"]
     for name, of in _ROWS.items():
-        values = [f"{statistics.median(map(of, runs[way])):.1f}" for way in ways]
+        values = [f"{statistics.median(map(of, runs[way])):.1f}" if runs[way] else "-" for way in ways]
         lines.append(f"| {name} | {' | '.join(values)} |")
     heads = [f"{ours} : {others}" for ours, others in _PAIRS]
     lines += ["", f"| ratio | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
@@ -66,9 +66,11 @@ def table(runs: Mapping[str, Sequence[Moments]]) -> str:
 
 
 def _ratio(ours: Sequence[Moments], others: Sequence[Moments], of: Callable[[Moments], float]) -> str:
+    if not (ours and others):
+        return "-"
     return f"{statistics.median(map(of, ours)) / statistics.median(map(of, others)):.2f}"
 
 
 def _spread(runs: Sequence[Moments]) -> str:
     values = [run.dns for run in runs]
-    return f"{min(values):.1f} to {max(values):.1f} s"
+    return f"{min(values):.1f} to {max(values):.1f} s ({len(runs)} run(s))" if runs else "none"

@@ -60,7 +60,16 @@ def test_the_tables_have_medians_and_ratios_of_medians() -> None:
     assert "| no machines to answered DNS | 0.40 | 2.00 | 0.20 |" in text
     # 34 - 10 to 85 - 20 and 17 - 10
     assert "| files and images in to all Ready | 0.37 | 3.43 | 0.11 |" in text
-    assert text.endswith("`make up` 36.0 to 95.0 s, kubeadm 80.0 to 400.0 s, the floor 20.0 to 20.0 s.")
+    assert text.endswith(
+        "`make up` 36.0 to 95.0 s (3 run(s)), kubeadm 80.0 to 400.0 s (3 run(s)), the floor 20.0 to 20.0 s (3 run(s))."
+    )
+
+
+def test_a_way_that_never_came_up_leaves_the_others_their_numbers() -> None:
+    text = table({OURS: [moments(30, 40)], KUBEADM: [moments(60, 80)], FLOOR: []})
+    assert "| all nodes Ready | 30.0 | 60.0 | - |" in text
+    assert "| no machines to all Ready | 0.50 | - | - |" in text
+    assert text.endswith("the floor none.")
 
 
 def test_moments_of_a_run_of_make_up() -> None:

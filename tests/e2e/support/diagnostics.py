@@ -44,6 +44,14 @@ def collect(stack: Stack, reason: str, hosts: Mapping[str, Host] | None = None) 
     return folder
 
 
+def of_machine(machine: Host) -> str:
+    """Units, memory, disk and journals of a machine. If the machine does not answer, as some tests require, says so."""
+    try:
+        return machine.run(_MACHINE, timeout=120).text
+    except (AssertionError, subprocess.TimeoutExpired) as error:
+        return str(error)
+
+
 def last_lines(folder: Path) -> str:
     """The last lines of the most useful files."""
     parts = []
@@ -64,11 +72,7 @@ def _findings(stack: Stack, hosts: Mapping[str, Host] | None) -> Iterator[tuple[
     for name, arguments in _CLUSTER.items():
         yield name, admin_of(stack)("--request-timeout=10s", *arguments, timeout=20).text
     for name, machine in (hosts or containers).items():
-        try:
-            yield f"{name}.txt", machine.run(_MACHINE, timeout=120).text
-        except (AssertionError, subprocess.TimeoutExpired) as error:
-            # A machine may be down, as some tests require. The others are asked all the same.
-            yield f"{name}.txt", str(error)
+        yield f"{name}.txt", of_machine(machine)
     if not containers:
         return
     engine = next(iter(containers.values())).engine
