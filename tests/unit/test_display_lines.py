@@ -99,7 +99,7 @@ def test_many_nodes_share_a_line_while_they_wait() -> None:
     progress = Progress(begun=0)
     for number in range(1, 9):
         progress.feed(begun(("command:remote:Command", f"worker-{number}-stage")), number / 10)
-    assert progress.beat(6) == ["   6.0 s  stage: 8 nodes run, the longest worker-1 stage: 6 s so far"]
+    assert progress.beat(6) == ["   6.0 s  stage: 8 run, the longest worker-1 stage: 6 s so far"]
 
 
 def test_a_failure_and_a_removal_are_told() -> None:

@@ -169,7 +169,7 @@ class Progress:
         if len(running) <= _ALONE or phase is Phase.STEP:
             return [_so_far(one, now) for one in running if now - one.begun >= FIRST_BEAT]
         oldest = min(running, key=lambda one: one.begun)
-        return [f"{phase}: {len(running)} nodes run, the longest {_so_far(oldest, now)}"]
+        return [f"{phase}: {len(running)} run, the longest {_so_far(oldest, now)}"]
 
     def _line(self, now: float, text: str) -> str:
         return f"{now - self.begun:6.1f} s  {text}"
