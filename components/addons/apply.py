@@ -59,11 +59,11 @@ class Addons(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
         rbac = Rbac("rbac", page.access, child)
         self.maintenance = rbac.maintenance
-        # Tokens come after the rules that approve certificate requests: a request without approval waits. All other
-        # objects come after the tokens, because new nodes wait for the tokens.
+        # Tokens come after the rules that approve certificate requests: a request without approval waits.
         tokens = bootstrap_tokens(args.tokens, _after(child, rbac.bindings))
-        Nodes("nodes", topology, args.kubeconfig, tokens, page.rollout.health_timeout, _after(child, args.after))
-        child = _after(child, [*tokens.values(), *args.after])
+        child = _after(child, args.after)
+        Nodes("nodes", topology, args.kubeconfig, tokens, page.rollout.health_timeout, child)
+        # The network plugin does not wait for the tokens: a node that joins finds its pod and does nothing else first.
         # A pod reads the trust bundle of the API when it starts. Therefore a change of the bundle replaces these pods.
         trust = _trust_annotation(page.pki.generations.kubernetes)
         network = plugin_of(page).make_objects(
@@ -84,7 +84,7 @@ class Addons(pulumi.ComponentResource):
             enforcing = NetworkPoliciesArgs(engine, images[plugin.title], topology.node_local_port, trust)
             network = NetworkPolicies(POLICY_ENGINE, enforcing, _after(child, network)).daemons
         # If a pod starts before the network of its node, the kubelet tries again only ten seconds later.
-        CoreDns("coredns", dns, child, network)
+        CoreDns("coredns", dns, _after(child, list(tokens.values())), network)
         self.register_outputs({})
 
 

@@ -54,6 +54,17 @@ def test_the_program_gets_its_rights_before_it_uses_them(name: str) -> None:
 
 
 @ALL
+def test_a_node_that_joins_finds_the_network_plugin(name: str) -> None:
+    """Tokens let nodes join. The plugin waits for no token; names of services come when nodes have a network."""
+    run = recorded(name)
+    tokens = [secret for secret in run.of("kubernetes:core/v1:Secret") if secret.name.endswith("-bootstrap-token")]
+    daemons, (coredns,) = run.of("kubernetes:apps/v1:DaemonSet"), run.of("kubernetes:apps/v1:Deployment")
+    assert tokens and daemons
+    assert not any(run.comes_after(daemon, token) for daemon in daemons for token in tokens)
+    assert all(run.comes_after(coredns, before) for before in (*daemons, *tokens))
+
+
+@ALL
 @pytest.mark.parametrize("what", ["stage", "activate"])
 def test_a_command_dials_its_own_machine_and_knows_its_key(name: str, what: str) -> None:
     run = recorded(name)
