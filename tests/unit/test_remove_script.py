@@ -174,10 +174,11 @@ def test_pods_end_before_units_and_units_before_their_files(host: Host) -> None:
         "systemctl stop cni-config.path etcd.service kubelet.service old.service",
         "systemctl daemon-reload",
         "systemctl reset-failed cni-config.path etcd.service kubelet.service old.service",
+        "systemctl stop kubepods.slice kubepods-*.slice",
     ]
     assert calls[: len(expected)] == expected
     seen = (host.folder / "seen").read_text().splitlines()
-    assert ["etcd.service" in line for line in seen] == [True] * 6 + [False] * 2
+    assert ["etcd.service" in line for line in seen] == [True] * 6 + [False] * 3
     assert all("other.service" in line for line in seen)
 
 

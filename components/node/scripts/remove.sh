@@ -59,6 +59,8 @@ kill_left_overs() {
     done
     find "$sysroot/sys/fs/cgroup" -path '*kubepods*' -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u |
         while read -r pid; do quietly kill -9 "$pid"; done
+    # If systemd manages the cgroups of pods, then they are units, which stay loaded after their last process.
+    quietly systemctl stop kubepods.slice 'kubepods-*.slice'
     quietly find "$sysroot/sys/fs/cgroup" -depth -type d -path '*kubepods*' -exec rmdir {} +
 }
 
