@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,7 +26,9 @@ It also sends the stack trace of each resource, which the state keeps: a kilobyt
 in a file of the program then changes the state of all resources behind this line.
 """
 
-_REACHED, _TRACE = "_with_transitive_deps", "_get_stack_trace"
+_TRACE = "_get_stack_trace"
+_DEPENDED_ON = "_hardway_depended_on"
+"""The attribute of a resource on which another resource depends."""
 
 
 def patch_sdk() -> None:
@@ -41,8 +43,8 @@ def patch_sdk() -> None:
     if names.get("asyncio") is asyncio:
         names["asyncio"] = SimpleNamespace(**vars(asyncio) | {"wait": _wait})
     cycles = vars(pulumi.runtime.resource_cycle_breaker)
-    if {_REACHED, "_deps"} <= cycles.keys():
-        cycles[_REACHED] = _with_transitive_deps
+    if {"_reachable", "_add_dep", "_deps", "_DEPENDENCIES_PROPERTY"} <= cycles.keys():
+        cycles["_reachable"], cycles["_add_dep"] = _reachable, _add_dep
 
 
 def _say_nothing(*_: object, **__: object) -> None:
@@ -62,17 +64,31 @@ async def _wait(tasks: Iterable[asyncio.Future[Any]], **_: object) -> tuple[set[
     return await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
 
 
-def _with_transitive_deps(resource: pulumi.Resource, visited: set[pulumi.Resource]) -> Iterator[pulumi.Resource]:
-    """Yield a resource and all that it depends on, each once, as the function of the SDK with this name does.
+def _reachable(from_resource: pulumi.Resource, to_resource: pulumi.Resource) -> bool:
+    """Whether a resource is another resource, or depends on it in any number of steps.
 
-    The SDK asks for each dependency of each resource whether it closes a cycle. Its own function calls itself for each
-    step of a chain of dependencies: the time for one step grows with the length of the chain, and the chain of nodes
-    that change one by one is as long as the cluster is large.
+    The SDK asks for each dependency of each resource whether it closes a cycle. Its own function visits all that was
+    declared before: for nodes that change one by one, the time grows with the square of their number. The function
+    also calls itself for each step of a chain, and ends with a RecursionError. Here, a resource on which nothing
+    depends yet is known to be unreachable, and that is nearly every resource of which dependencies are declared.
     """
-    waiting = [resource]
+    if from_resource is to_resource:
+        return True
+    if not hasattr(to_resource, _DEPENDED_ON):
+        return False
+    waiting, visited = [from_resource], {from_resource}
     while waiting:
-        found = waiting.pop()
-        if found not in visited:
-            visited.add(found)
-            yield found
-            waiting.extend(pulumi.runtime.resource_cycle_breaker._deps(found))
+        for found in pulumi.runtime.resource_cycle_breaker._deps(waiting.pop()):
+            if found is to_resource:
+                return True
+            if found not in visited:
+                visited.add(found)
+                waiting.append(found)
+    return False
+
+
+def _add_dep(from_resource: pulumi.Resource, to_resource: pulumi.Resource) -> None:
+    """Remember a dependency as the SDK does, without a copy of all earlier dependencies of the resource."""
+    name = pulumi.runtime.resource_cycle_breaker._DEPENDENCIES_PROPERTY
+    vars(from_resource).setdefault(name, set()).add(to_resource)
+    vars(to_resource)[_DEPENDED_ON] = True

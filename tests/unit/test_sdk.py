@@ -17,7 +17,8 @@ from components import sdk
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
     monkeypatch.setattr(pulumi.runtime.stack, "asyncio", asyncio)
-    monkeypatch.setattr(cycles, "_with_transitive_deps", cycles._with_transitive_deps)
+    for name in ("_reachable", "_add_dep"):
+        monkeypatch.setattr(cycles, name, getattr(cycles, name))
     monkeypatch.setattr(resource, "_get_stack_trace", resource._get_stack_trace)
 
 
@@ -72,6 +73,17 @@ def test_a_chain_of_dependencies_may_be_as_long_as_a_cluster_is_large() -> None:
     for earlier, later in itertools.pairwise(nodes):
         assert cycles.declare_dependency(later, earlier)
     assert not cycles.declare_dependency(nodes[0], nodes[-1])
+
+
+def test_a_longer_chain_needs_no_longer_search_for_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    sdk.patch_sdk()
+    asked: list[object] = []
+    before = cycles._deps
+    monkeypatch.setattr(cycles, "_deps", lambda res: asked.append(res) or before(res))
+    nodes = [_Resource() for _ in range(1000)]
+    for earlier, later in itertools.pairwise(nodes):
+        assert cycles.declare_dependency(later, earlier)
+    assert len(asked) <= len(nodes)
 
 
 def test_cycles_are_found_as_before() -> None:
