@@ -88,9 +88,14 @@ def table(costs: Sequence[Cost]) -> str:
             f"| {cost.judged.memory / 1e6:.0f} |"
         )
     for cost in costs:
-        spent = ", ".join(f"{kind} {used:.1f}" for kind, used in sorted(cost.judged.cpu.items(), key=lambda i: -i[1]))
-        lines.append(f"\n{cost.workers} workers with policies, CPU in seconds: {spent}.")
+        spent = ", ".join(f"{kind} {used:.1f}" for kind, used in _most_first(cost.judged.cpu))
+        held = ", ".join(f"{kind} {size / 1e6:.0f}" for kind, size in _most_first(cost.judged.held))
+        lines.append(f"\n{cost.workers} workers with policies, CPU in seconds: {spent}; memory in MB: {held}.")
     return "\n".join(lines)
+
+
+def _most_first(values: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(values.items(), key=lambda item: -item[1])
 
 
 def ordered(resources: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -1,5 +1,6 @@
 """Which processes of a command use how much CPU and memory: /proc, see proc(5)."""
 
+import contextlib
 import os
 import subprocess
 import time
@@ -9,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _EVERY_SECONDS = 0.2
+_MEMORY_SECONDS = 0.4
+"""The kernel walks through all pages of a process to tell its part of shared memory."""
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _KINDS = (
     ("pulumi-language-python-exec", "program"),
     ("pulumi.policy", "policies"),
@@ -23,21 +25,29 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Process:
-    """One line of /proc/PID/stat. `cpu` is in seconds, `memory` is the resident set in bytes."""
+    """One line of /proc/PID/stat. `cpu` is in seconds."""
 
     pid: int
     parent: int
     cpu: float
-    memory: int
 
 
 @dataclass(frozen=True)
 class Usage:
-    """`seconds` from the start to the end, `cpu` in seconds by kind of process, the largest sum of memory in bytes."""
+    """`seconds` from the start to the end, `cpu` in seconds by kind of process.
+
+    `held` is the memory in bytes by kind of process, at the moment at which all together had most of it. Memory that
+    processes share counts once (Pss in proc(5)).
+    """
 
     seconds: float
     cpu: Mapping[str, float]
-    memory: int
+    held: Mapping[str, int]
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory of all processes."""
+        return sum(self.held.values())
 
     @property
     def total(self) -> float:
@@ -58,31 +68,34 @@ def beside(ours: Usage, floor: Usage) -> str:
 def watch(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> Usage:
     """Run a command to its end. Raises AssertionError with the end of its output if it fails."""
     seen: dict[int, tuple[str, float]] = {}
-    begun, peak = time.monotonic(), 0
+    begun, looked = time.monotonic(), 0.0
+    held: Mapping[str, int] = {}
     with log.open("w") as output:
         running = subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=output, stderr=output)
         while running.poll() is None:
             family = descendants(running.pid, _processes())
-            peak = max(peak, sum(process.memory for process in family))
             for process in family:
                 # A process is another one after exec.
                 seen[process.pid] = (
                     kind_of(_command_line(process.pid)) or seen.get(process.pid, ("other",))[0],
                     process.cpu,
                 )
+            if time.monotonic() - looked >= _MEMORY_SECONDS:
+                looked = time.monotonic()
+                held = max(held, _memory({process.pid: seen[process.pid][0] for process in family}), key=_sum)
             time.sleep(_EVERY_SECONDS)
     assert running.returncode == 0, log.read_text()[-3000:]
     cpu = Counter[str]()
     for kind, used in seen.values():
         cpu[kind] += used
-    return Usage(time.monotonic() - begun, dict(cpu), peak)
+    return Usage(time.monotonic() - begun, dict(cpu), held)
 
 
 def parse(stat: str) -> Process:
     """The content of /proc/PID/stat. The name of a program may have spaces and parentheses."""
     pid, _, rest = stat.partition(" (")
     fields = rest.rpartition(") ")[2].split()
-    return Process(int(pid), int(fields[1]), (int(fields[11]) + int(fields[12])) / _TICKS, int(fields[21]) * _PAGE)
+    return Process(int(pid), int(fields[1]), (int(fields[11]) + int(fields[12])) / _TICKS)
 
 
 def descendants(root: int, processes: Iterable[Process]) -> list[Process]:
@@ -101,6 +114,25 @@ def kind_of(command_line: str) -> str:
     if not command_line:
         return ""
     return next((kind for text, kind in _KINDS if text in command_line), "other")
+
+
+def pss(smaps_rollup: str) -> int:
+    """The proportional set size in bytes, from the content of /proc/PID/smaps_rollup."""
+    (size,) = (line.split()[1] for line in smaps_rollup.splitlines() if line.startswith("Pss:"))
+    return int(size) * 1024
+
+
+def _memory(kinds: Mapping[int, str]) -> Mapping[str, int]:
+    """Memory by kind of the processes with these numbers. Processes that have ended have none."""
+    held = Counter[str]()
+    for pid, kind in kinds.items():
+        with contextlib.suppress(OSError, ValueError):
+            held[kind] += pss(Path(f"/proc/{pid}/smaps_rollup").read_text())
+    return dict(held)
+
+
+def _sum(held: Mapping[str, int]) -> int:
+    return sum(held.values())
 
 
 def _processes() -> list[Process]:

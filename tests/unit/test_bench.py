@@ -13,7 +13,7 @@ from bench.cpu import Sample, busy
 from bench.events import Event
 from bench.phases import BEGUN, DONE, Measured, UnitTimes, medians, phases
 from bench.policies import ISOLATED, OPEN, Turn, page_with_policies, policies_table
-from bench.processes import Usage, descendants, kind_of, parse, watch
+from bench.processes import Usage, descendants, kind_of, parse, pss, watch
 from bench.rolling import Step, steps
 from bench.writes import Latencies
 from components.config import load
@@ -128,13 +128,19 @@ def test_processes_of_a_command() -> None:
         parse(stat.format(*values)) for values in ((10, 1, 100), (11, 10, 200), (12, 11, 0), (13, 1, 900))
     )
     assert (child.pid, child.parent, child.cpu) == (11, 10, 2.5)
-    assert child.memory == 25 * os.sysconf("SC_PAGE_SIZE")
     assert descendants(10, [stranger, grandchild, child, command]) == [grandchild, child, command]
     assert kind_of("/v/bin/python /c/bin/pulumi-language-python-exec --monitor 1") == "program"
     assert kind_of("/v/bin/python -u -m pulumi.policy 127.0.0.1:1 /p/policies") == "policies"
     assert kind_of("/c/bin/pulumi-language-python 127.0.0.1:1") == "language host"
     assert kind_of("/h/plugins/resource-tls-v5.3.1/pulumi-resource-tls 127.0.0.1:1") == "plugins"
     assert (kind_of("pulumi preview"), kind_of("make"), kind_of("")) == ("engine", "other", "")
+
+
+def test_memory_that_processes_share_counts_once() -> None:
+    rollup = "55d0-7ffd ---p 00000000 00:00 0    [rollup]\nRss:    3000 kB\nPss:    1200 kB\nPss_Dirty:    700 kB\n"
+    assert pss(rollup) == 1200 * 1024
+    with pytest.raises(ValueError, match="unpack"):
+        pss("")
 
 
 def test_usage_is_of_the_command_and_its_children(tmp_path: Path) -> None:
@@ -155,10 +161,10 @@ def test_the_replay_registers_what_others_need_first() -> None:
 
 
 def test_the_table_of_previews_has_ratios() -> None:
-    ours, floor = Usage(30.0, {"program": 20.0, "engine": 10.0}, 10**9), Usage(20.0, {"engine": 12.0}, 10**8)
-    text = preview.table([preview.Cost(500, 7708, Usage(45.0, {"policies": 5.0}, 2 * 10**9), ours, floor)])
+    ours, floor = Usage(30.0, {"program": 20.0, "engine": 10.0}, {}), Usage(20.0, {"engine": 12.0}, {})
+    text = preview.table([preview.Cost(500, 7708, Usage(45.0, {"policies": 5.0}, {"engine": 2 * 10**9}), ours, floor)])
     assert "| 500 | 7,708 | 45.0 | 30.0 | 20.0 | 1.5 | 30.0 | 12.0 | 2.5 | 2000 |" in text
-    assert "500 workers with policies, CPU in seconds: policies 5.0." in text
+    assert "500 workers with policies, CPU in seconds: policies 5.0; memory in MB: engine 2000." in text
 
 
 def test_resources_of_a_preview_are_counted_by_type() -> None:
