@@ -247,6 +247,17 @@ def test_a_page_with_a_key_of_its_own_is_the_users_to_make(stack: Stack) -> None
         Stack(stack.clone, "cloud").up()
 
 
+def test_the_first_run_of_a_large_cluster_says_what_its_state_costs(
+    stack: Stack, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stack.clone.page("large").write_text(json.dumps({"config": {"hardway:nodes": [{"name": "n"}] * 503}}))
+    large = Stack(stack.clone, "large")
+    assert large.up() == 0
+    assert "stack large is new and has 503 nodes: Pulumi writes the state of all of them" in capfd.readouterr().err
+    assert large.up() == 0
+    assert "is new" not in capfd.readouterr().err
+
+
 def test_a_preview_leaves_a_report(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -237,9 +237,10 @@ class Stack:
         copy = Path(self._page()[1])
         if self.exists():
             return
-        from tools.operate import page  # only a new stack needs the YAML library
+        from tools.operate import page, state_size  # only a new stack needs the YAML library
 
-        provider = page.read(copy).get("secretsprovider", "passphrase")
+        content = page.read(copy)
+        provider = content.get("secretsprovider", "passphrase")
         if provider != "passphrase":
             raise ToolError(
                 f"{copy.name} names the secrets provider {provider}, and Pulumi writes the key of this provider into "
@@ -248,6 +249,10 @@ class Stack:
         shutil.copyfile(self.clone.root / "Pulumi.yaml", self._folder / "Pulumi.yaml")
         if self._pulumi.run("-C", str(self._folder), "stack", "init", "--stack", self.name, "--no-select") != 0:
             raise ToolError(f"stack {self.name} could not be made")
+        nodes = page.section(content, "nodes")
+        count = len(nodes) if isinstance(nodes, list) else 0
+        if advice := state_size.advice(self.name, count, environment(self.clone, self.name, os.environ)):
+            say(advice)
 
     def exists(self) -> bool:
         """Whether there is such a stack."""
