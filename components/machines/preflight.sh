@@ -8,6 +8,7 @@
 #   KERNEL, MODULES, SYSCTLS    the oldest allowed version; names; NAME=VALUE that will be set
 #   COMMANDS, UNITS, DATA       programs that will be called; units and directories that the release will have
 #   NETWORKS                    KEY=CIDR ...: networks of the cluster, and their keys on the page
+#   FORWARDED                   CIDR of pods, if no program of the cluster changes the policy for forwarded packets
 #   PORTS                       PORT:UNIT or PORT/udp:UNIT: ports, and the units that will listen on them
 #   PEERS, SERVERS              HOST:PORT of other nodes, which may refuse connections, and of mirrors, which may not
 #   PROXIES                     HOST:PORT of proxies, through which the host fetches what is not on a mirror
@@ -155,6 +156,17 @@ routes() {
     done
 }
 
+# With nftables, each table of the host has to accept a packet: tables of the cluster cannot accept what a firewall drops.
+# A firewall that names the network of pods has rules for pods.
+forwarding() {
+    [ -n "${FORWARDED:-}" ] && [ ! -e "$ours" ] || return 0
+    rules=$({ nft list ruleset; iptables-save; } 2>/dev/null)
+    case $rules in *"$FORWARDED"*) return 0 ;; esac
+    printf '%s\n' "$rules" | grep -Eq 'hook forward .*policy drop|^:FORWARD DROP' || return 0
+    finding "the firewall of the host drops forwarded packets, so pods would reach no other node; accept packets from" \
+        "and to $FORWARDED (network.podCidr), or set the policy of the chain to accept"
+}
+
 has_address() { grep -A1 -e "-- $1\$" /proc/net/fib_trie | grep -q 'host LOCAL'; }
 
 reach() { # connects to $1, HOST:PORT; prints `open`, `refused`, or the problem
@@ -213,6 +225,7 @@ programs
 ports
 left_overs
 routes
+forwarding
 network
 fact clock "$(date +%s)"
 echo end

@@ -204,6 +204,37 @@ def test_a_route_into_a_network_of_the_cluster_is_found() -> None:
     ]
 
 
+IPTABLES = "*filter\n:INPUT DROP [0:0]\n:FORWARD {} [0:0]\n:OUTPUT ACCEPT [0:0]\n{}COMMIT\n"
+NFT = "table inet guard {{\n\tchain forward {{\n\t\ttype filter hook forward priority filter; policy {};\n{}\t}}\n}}\n"
+INPUT = "table inet guard {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n"
+RULE = "-A FORWARD -s 10.244.0.0/16 -j ACCEPT\n"
+
+
+@pytest.mark.parametrize(
+    ("nft", "iptables", "network", "found"),
+    [
+        ("", "", "10.244.0.0/16", False),
+        ("", IPTABLES.format("DROP", ""), "10.244.0.0/16", True),
+        ("", IPTABLES.format("ACCEPT", ""), "10.244.0.0/16", False),
+        ("", IPTABLES.format("DROP", RULE), "10.244.0.0/16", False),
+        ("", IPTABLES.format("DROP", ""), "", False),
+        (NFT.format("drop", ""), "", "10.244.0.0/16", True),
+        (NFT.format("accept", ""), "", "10.244.0.0/16", False),
+        (NFT.format("drop", "\t\tip saddr 10.244.0.0/16 accept\n"), "", "10.244.0.0/16", False),
+        (INPUT, "", "10.244.0.0/16", False),
+    ],
+)
+def test_a_firewall_that_drops_packets_of_pods_is_found(nft: str, iptables: str, network: str, found: bool) -> None:
+    tools = f"nft() {{ printf '%s' '{nft}'; }}; iptables-save() {{ printf '%s' '{iptables}'; }}\n"
+    said = [
+        line for line in findings({"FORWARDED": network}, command=("bash", "-s"), before=tools) if "forwarded" in line
+    ]
+    assert said == found * [
+        "the firewall of the host drops forwarded packets, so pods would reach no other node; accept packets from "
+        "and to 10.244.0.0/16 (network.podCidr), or set the policy of the chain to accept"
+    ]
+
+
 def in_place_of(files: Mapping[str, Path]) -> list[str]:
     """The command that runs the script where these files of the machine are other ones. Skips the test without root."""
     mounts = "".join(f"mount --bind {ours} {theirs} && " for theirs, ours in files.items())
