@@ -53,7 +53,7 @@ def needs_of(page: Page, hosts: ExistingSection, topology: Topology, node: NodeP
         "UNITS": " ".join(unit.name for unit in part.units),
         "DATA": " ".join(data),
         "NETWORKS": f"network.podCidr={page.network.pod_cidr} network.serviceCidr={page.network.service_cidr}",
-        # In the other modes, the network plugin accepts packets of pods in the chain FORWARD, where firewalls drop them.
+        # In the other modes, the network plugin itself accepts packets of pods in the chain FORWARD of iptables.
         "FORWARDED": str(page.network.pod_cidr) if node.runs_kubelet and page.network.proxy_mode == "nftables" else "",
         "PORTS": " ".join(f"{port}:{unit}" for port, unit in _ports(page, hosts, node)),
         "PEERS": " ".join(dict.fromkeys(_peers(page, topology, node))),
