@@ -11,7 +11,7 @@ from pathlib import Path
 
 _EVERY_SECONDS = 0.2
 _MEMORY_SECONDS = 0.4
-"""The kernel walks through all pages of a process to tell its part of shared memory."""
+"""Memory is looked at less often: the kernel walks through all pages of a process to tell its part of shared memory."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _KINDS = (
     ("pulumi-language-python-exec", "program"),
@@ -82,7 +82,8 @@ def watch(command: Sequence[str], folder: Path, environment: Mapping[str, str], 
                 )
             if time.monotonic() - looked >= _MEMORY_SECONDS:
                 looked = time.monotonic()
-                held = max(held, _memory({process.pid: seen[process.pid][0] for process in family}), key=_sum)
+                found = _memory({process.pid: seen[process.pid][0] for process in family})
+                held = max(held, found, key=lambda kinds: sum(kinds.values()))
             time.sleep(_EVERY_SECONDS)
     assert running.returncode == 0, log.read_text()[-3000:]
     cpu = Counter[str]()
@@ -129,10 +130,6 @@ def _memory(kinds: Mapping[int, str]) -> Mapping[str, int]:
         with contextlib.suppress(OSError, ValueError):
             held[kind] += pss(Path(f"/proc/{pid}/smaps_rollup").read_text())
     return dict(held)
-
-
-def _sum(held: Mapping[str, int]) -> int:
-    return sum(held.values())
 
 
 def _processes() -> list[Process]:

@@ -123,7 +123,6 @@ def _local(clone: Clone, cache: Path, stack: str, there: Probes, chosen: Source)
     done = (cache / ("mirror" if chosen.name == UPSTREAM else "store")).is_dir()
     yield from host.disk(cache, host.GIGA if done else wanted)
     values = pages.read(clone.page(stack))
-    machines, nodes = pages.section(values, "machines"), pages.section(values, "nodes")
+    machines = pages.section(values, "machines")
     base = machines.get("portBase") if isinstance(machines, dict) else None
-    count = len(nodes) if isinstance(nodes, list) else 0
-    yield from host.ports(clone.state / stack, count, base, has_machines(clone, stack))
+    yield from host.ports(clone.state / stack, len(pages.nodes(values)), base, has_machines(clone, stack))

@@ -47,6 +47,12 @@ def section(page: dict[str, Any], name: str) -> Any:
     return value
 
 
+def nodes(page: dict[str, Any]) -> list[Any]:
+    """The entries of the key `nodes`, as the page has them. Empty if only Pulumi can read them, or if it is no list."""
+    found = section(page, "nodes")
+    return found if isinstance(found, list) else []
+
+
 def drain_timeout(path: Path) -> timedelta:
     """The value of `rollout.drainTimeout`, or its default. Raises ToolError if the value is wrong."""
     # Imported here, because the import of pydantic takes long and only one command drains a node.
@@ -135,15 +141,14 @@ def _nodes(values: dict[str, Any]) -> tuple[Node, ...]:
     """Names, roles and architectures of the nodes. If nobody but Pulumi can read them: one node of the usual kind."""
     from components.config.nodes import Node
 
-    given = section(values, "nodes")
-    nodes = [node for node in given if isinstance(node, dict)] if isinstance(given, list) else []
+    given = [node for node in nodes(values) if isinstance(node, dict)]
     return tuple(
         Node.model_construct(
             name=str(node.get("name")),
             roles=tuple(node["roles"]) if isinstance(node.get("roles"), list) else (),
             **_architecture(node),
         )
-        for node in nodes or [{}]
+        for node in given or [{}]
     )
 
 

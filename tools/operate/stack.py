@@ -249,9 +249,8 @@ class Stack:
         shutil.copyfile(self.clone.root / "Pulumi.yaml", self._folder / "Pulumi.yaml")
         if self._pulumi.run("-C", str(self._folder), "stack", "init", "--stack", self.name, "--no-select") != 0:
             raise ToolError(f"stack {self.name} could not be made")
-        nodes = page.section(content, "nodes")
-        count = len(nodes) if isinstance(nodes, list) else 0
-        if advice := state_size.advice(self.name, count, environment(self.clone, self.name, os.environ)):
+        count, around = len(page.nodes(content)), environment(self.clone, self.name, os.environ)
+        if advice := state_size.advice(self.name, count, around):
             say(advice)
 
     def exists(self) -> bool:
