@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from components.config import Page
 from components.network_plugins.choice import plugin_of
-from components.network_policies.node import policies_part
+from components.network_policies.node import GUARDED, policies_part
 from components.node.generations import generations_file
 from components.node.identity import identity
 from components.node.model import NodePart, merge
@@ -21,6 +21,7 @@ from components.node.render.kube_proxy import kube_proxy
 from components.node.render.kubelet import kubelet
 from components.node.render.maintenance import maintenance
 from components.node.render.mirror_authorities import authorities_file
+from components.node.render.nftables_guard import nftables_guard
 from components.node.render.operating_system import kernel_settings, swap_off
 from components.node.render.pod_interfaces import pod_interfaces
 from components.node.render.probe import patient
@@ -95,3 +96,4 @@ def _parts(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvi
             yield policies_part(page.network.pod_cidr, environment.traits)
         yield kubelet(page, topology, node, environment.traits)
         yield kube_proxy(page, topology, node, environment.traits)
+        yield nftables_guard(page, GUARDED if page.network.enforces_policies else ())

@@ -7,6 +7,7 @@ bridge.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,11 +18,13 @@ from typing import Any
 import pytest
 from api_server import MERGE, ApiServer, api_server
 from private_network import private_network, run
+from scratch_machine import ScratchMachine
 
 from components.addons.isolation import policy_spec
 from components.network_policies.names import QUEUE, TABLE
 from components.network_policies.node import rules
 from components.network_policies.objects import NAME, RIGHTS
+from components.node import scripts
 from tests.wait import becomes, eventually
 from tools.common.paths import shared_cache
 from tools.common.store import Store
@@ -255,6 +258,71 @@ def test_without_the_engine_new_connections_of_selected_pods_wait(enforced: Node
     assert {way: enforced.connects(*way) for way in ISOLATED} == expected
     enforced.start_engine()
     becomes(lambda: connections(enforced), ISOLATED, 30, "the isolation holds again")
+
+
+@contextmanager
+def guarded(node: Node, folder: Path) -> Iterator[None]:
+    """Run the script of nodes that brings back rules.
+
+    The stand-in of systemctl says that policies are turned on, and that of crictl kills the engine.
+    """
+    machine, refusing = ScratchMachine(folder), folder / "rules.nft"
+    refusing.write_text(rules("10.244.0.0/16"))
+    machine.program("systemctl")
+    assert node.engine
+    kill = f"case $1 in ps) echo 1a2b ;; stop) kill -KILL {node.engine.pid} ;; esac\n"
+    machine.program("crictl", kill, at=machine.root / "bin")
+    with (folder / "guard.log").open("wb") as log:
+        running = subprocess.Popen(
+            ["sh", str(scripts.path("nftables_guard")), TABLE, str(refusing)],
+            env=machine.environment(),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        eventually((machine.sysroot / "run/nftables-guard/rules").exists, 30, "the guard knows the rules")
+        yield
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait(10)
+
+
+def kernel_has_queues() -> bool:
+    """Whether nft may write what it reads: without the module nft_queue, the program uses that of iptables."""
+    script = "nft add table inet try; nft add chain inet try c; nft add rule inet try c queue num 9"
+    done = subprocess.run(["sh", "-euc", script], capture_output=True, check=False)
+    run("nft delete table inet try")
+    return done.returncode == 0
+
+
+def enforced_again(node: Node) -> None:
+    node.stop_engine()
+    node.start_engine()
+    becomes(lambda: connections(node), ISOLATED, 30, "the isolation holds again")
+
+
+def test_the_engine_does_not_notice_that_its_rules_are_gone(enforced: Node) -> None:
+    """All pods may connect, until a policy or a pod changes. So nodes have a guard."""
+    run("nft flush ruleset")
+    assert all(enforced.connects(*way) for way in ISOLATED)
+    enforced_again(enforced)
+
+
+def test_flushed_rules_come_back(enforced: Node, tmp_path: Path) -> None:
+    """At once, and without the engine. If the kernel does not have what that needs, then pods wait for the engine."""
+    before = table()
+    with guarded(enforced, tmp_path):
+        run("nft flush ruleset")
+        if kernel_has_queues():
+            becomes(table, before, 30, "the rules are back")
+            assert enforced.engine and enforced.engine.poll() is None
+        else:
+            eventually(lambda: "not-enforced-yet" in table(), 30, "nothing is open")
+            assert not any(enforced.connects(*way) for way in ISOLATED)
+            assert enforced.engine and enforced.engine.wait(10) == -signal.SIGKILL
+            enforced.start_engine()
+        becomes(lambda: connections(enforced), ISOLATED, 30, "the isolation holds again")
 
 
 def test_without_the_policy_everything_connects(enforced: Node) -> None:

@@ -48,7 +48,7 @@ CHANGES = {
         {"nodes[4]": {"name": "worker-9", "roles": ["worker"]}},
         ("worker-9",),
         {"kubernetes-kernel", "kubernetes-api-proxy", "containerd", "cni-config", "cni-config.path"}
-        | {"kubelet", "kube-proxy", "kubernetes-pod-interfaces"},
+        | {"kubelet", "kube-proxy", "kubernetes-pod-interfaces", "nftables-guard"},
         set(),
     ),
     "a further name of the API": ({"api.extraSans": ["api.example.com"]}, (), set(), set()),

@@ -51,6 +51,11 @@ RELOADED = {
         "cfg/kubelet.d",
     },
     "kube-proxy.service": _pairs("kube-proxy", "client"),
+    # Read whenever a table is gone. The names that follow from kube-proxy's configuration are not used.
+    "nftables-guard.service": {
+        *("bin/crictl", "cfg/crictl.yaml", "cfg/kube-proxy.json", "cfg/kube-proxy.kubeconfig", "ssl/kubernetes-ca.pem"),
+        *_pairs("kube-proxy", "client"),
+    },
     # Read for each pull and for each pod.
     "containerd.service": {"cfg/registries", "bin/cni"},
 }
@@ -276,6 +281,7 @@ def test_roles_decide_what_runs(name: str) -> None:
             "kubelet",
             "kube-proxy",
             "kubernetes-pod-interfaces",
+            *(("nftables-guard",) if made.page.network.proxy_mode == "nftables" else ()),
         }
         wanted = ({"etcd"} if node.is_etcd else set()) | (control if node.is_control_plane else set())
         assert units == wanted | (pods if node.runs_kubelet else set()), node.name

@@ -207,6 +207,27 @@ def test_nothing_opens_while_the_engine_restarts(walled: Walled) -> None:
     walled.holds()
 
 
+def test_rules_that_a_firewall_takes_along_come_back(walled: Walled, say: Say) -> None:
+    """Those of network policies, of kube-proxy and of flannel, after all rules of a node have been flushed."""
+    node = walled.cluster.having("worker")[0]
+    elapsed = stopwatch()
+    node.run("nft flush ruleset").ok()
+    eventually(
+        lambda: node.run(f"nft list table inet {TABLE}").ok(), SOON, "the node refuses what policies do not allow"
+    )
+    assert {walled.connect(source, walled.address(SERVER)) for source in (NEAR, FAR)} == {"TIMEOUT"}
+    eventually(walled.holds, 60, "the isolation holds")
+    say(f"  policies were enforced as before after {elapsed():.1f} s")
+
+    def services() -> None:
+        # The name server and the API are behind service addresses.
+        assert walled.connect(NEAR, "kubernetes.default", 443) == "open"
+
+    eventually(services, 60, "pods of the node reach services")
+    say(f"  services answered after {elapsed():.1f} s")
+    eventually(lambda: node.run("iptables --list-rules FLANNEL-FWD").ok(), 60, "flannel's rules are back")
+
+
 def tries(walled: Walled, source: str, host: str, seconds: float) -> list[str]:
     """What new connections end with, one after the other for some seconds."""
     elapsed, found = stopwatch(), []

@@ -6,7 +6,7 @@ from typing import Any
 from tests.e2e.support.cluster import Cluster
 from tests.e2e.support.process import Answer, ask
 from tests.e2e.support.progress import Say, stopwatch
-from tests.wait import becomes, eventually
+from tests.wait import becomes
 
 
 def test_nobody_has_to_act(cluster: Cluster, say: Say) -> None:
@@ -47,22 +47,6 @@ def test_a_stopped_unit_and_a_dead_machine_are_told(cluster: Cluster) -> None:
     # Not the whole message: it is that of another request, and may have other milliseconds.
     assert f"machine {master.name}: kube-scheduler.service: " in lines, page.stdout
     becomes(lambda: set(cluster.readiness().values()), {"True"}, 120, "all nodes are Ready again")
-    becomes(lambda: _facts(_status(cluster, "QUICK=1"))["act"], [], 60, "nobody has to act any more")
-
-
-def test_rules_that_a_firewall_took_along_are_told(cluster: Cluster) -> None:
-    """kube-proxy says that it is healthy. If a service changes meanwhile, then kube-proxy writes its rules again."""
-    worker = cluster.having("worker")[0]
-
-    def told() -> None:
-        worker.run("nft delete table ip kube-proxy")
-        act = "\n".join(_facts(_status(cluster, "QUICK=1"))["act"])
-        assert f"machine {worker.name}: kube-proxy.service: its rules are not in the kernel" in act, act
-
-    try:
-        eventually(told, 60, "the lost rules are told")
-    finally:
-        worker.run("systemctl restart kube-proxy").ok()
     becomes(lambda: _facts(_status(cluster, "QUICK=1"))["act"], [], 60, "nobody has to act any more")
 
 
