@@ -7,7 +7,7 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import against, backup, hosts, moments, unchanged
+from bench import against, backup, hosts, mirror, moments, unchanged
 from bench.fake_objects import page_with_room
 from bench.phases import Phase, groups_of, medians, phases
 from bench.policies import measure_policies, page_with_policies, policies_table
@@ -23,7 +23,7 @@ from tools.from_source.catalogue import KUBERNETES_DEFAULT
 
 NAME = "bench"
 MOST_RUNS = 20
-_ONE_RUN = ("backup", "preview", "hosts", "unchanged", "scale")
+_ONE_RUN = ("backup", "preview", "hosts", "mirror", "unchanged", "scale")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,11 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--what",
-        choices=("up", "upgrade", "worker", "policies", "backup", "preview", "hosts", "unchanged", "scale"),
+        choices=("up", "upgrade", "worker", "policies", "backup", "preview", "hosts", "mirror", "unchanged", "scale"),
         default="up",
         help="what to measure: a new cluster (default), an upgrade, an added worker, the cost of network policies, "
         "snapshots of etcd (one run), previews of 5, 50 and 500 workers, runs that change nothing of as many, the "
-        "stage of 200 hosts of which some are slow (one run, no machines), or a control plane for many nodes (one run)",
+        "stage of 200 hosts of which some are slow (one run, no machines), what 200 hosts ask of a mirror (one run, no "
+        "machines), or a control plane for many nodes (one run)",
     )
     parser.add_argument(
         "--against",
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "backup": _backup,
         "preview": _preview,
         "hosts": _hosts,
+        "mirror": _mirror,
         "unchanged": _unchanged,
         "scale": lambda _, say: _scale(options, say),
     }
@@ -118,6 +120,10 @@ def _preview(_: int, say: Say) -> str:
 
 def _hosts(_: int, say: Say) -> str:
     return hosts.table(hosts.measure_hosts(say))
+
+
+def _mirror(_: int, say: Say) -> str:
+    return mirror.table(mirror.measure_mirror(say))
 
 
 def _unchanged(_: int, say: Say) -> str:

@@ -73,8 +73,8 @@ def watch(command: Sequence[str], folder: Path, environment: Mapping[str, str], 
     with log.open("w") as output:
         running = subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=output, stderr=output)
         while running.poll() is None:
-            family = descendants(running.pid, _processes())
-            for process in family:
+            found_now = family(running.pid)
+            for process in found_now:
                 # A process is another one after exec.
                 seen[process.pid] = (
                     kind_of(_command_line(process.pid)) or seen.get(process.pid, ("other",))[0],
@@ -82,7 +82,7 @@ def watch(command: Sequence[str], folder: Path, environment: Mapping[str, str], 
                 )
             if time.monotonic() - looked >= _MEMORY_SECONDS:
                 looked = time.monotonic()
-                found = _memory({process.pid: seen[process.pid][0] for process in family})
+                found = _memory({process.pid: seen[process.pid][0] for process in found_now})
                 held = max(held, found, key=lambda kinds: sum(kinds.values()))
             time.sleep(_EVERY_SECONDS)
     assert running.returncode == 0, log.read_text()[-3000:]
@@ -97,6 +97,11 @@ def parse(stat: str) -> Process:
     pid, _, rest = stat.partition(" (")
     fields = rest.rpartition(") ")[2].split()
     return Process(int(pid), int(fields[1]), (int(fields[11]) + int(fields[12])) / _TICKS)
+
+
+def family(root: int) -> list[Process]:
+    """A running process with all processes below it."""
+    return descendants(root, _processes())
 
 
 def descendants(root: int, processes: Iterable[Process]) -> list[Process]:

@@ -31,17 +31,17 @@ def command(folder: Path) -> list[str] | None:
 
 
 @contextlib.contextmanager
-def serving(program: list[str], folder: Path, config: str, port: int) -> Iterator[None]:
-    """Run nginx with a configuration whose paths begin in `folder`, until the end of the block."""
+def serving(program: list[str], folder: Path, config: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run nginx with a configuration whose paths begin in `folder`. Yield its master process, and end it at the end."""
     # The folders that Debian's package makes.
     own = "".join(f"{kind}_temp_path {kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (folder / "test.conf").write_text(config.replace("http {\n", f"http {{\n{own}"))
-    with running([*program, "-p", str(folder), "-c", "test.conf", "-e", "stderr"], folder / "log", port):
-        yield
+    with running([*program, "-p", str(folder), "-c", "test.conf", "-e", "stderr"], folder / "log", port) as process:
+        yield process
 
 
 @contextlib.contextmanager
-def running(line: list[str], log: Path, port: int) -> Iterator[None]:
+def running(line: list[str], log: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server that listens on a port of 127.0.0.1, until the end of the block."""
     with log.open("w") as output:
         process = subprocess.Popen(line, stdout=output, stderr=output)
@@ -53,7 +53,7 @@ def running(line: list[str], log: Path, port: int) -> Iterator[None]:
             time.sleep(0.02)
         else:
             raise AssertionError(log.read_text())
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait()
