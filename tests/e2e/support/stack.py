@@ -111,6 +111,7 @@ class Stack:
         locks.release_dead(self.clone.state)
         command = ["pulumi", "stack", "rm", "--yes", "--force", "--preserve-config", "--non-interactive"]
         ask([*command, "--stack", self.name], cwd=self.clone.root, env=self.environment())
+        remove_tree(self.clone.state / self.name)
 
     def forget(self) -> None:
         """Remove the page. After `down`, only logs of the stack are left then."""
