@@ -2,8 +2,8 @@
 
 STACK      ?= dev
 SUITE      ?= local
-# Suites that are joined by + share their cluster.
-SUITES     ?= local+people changes+rotation members resume onprem aws
+# What `make test` runs in half an hour, and with LONG=yes. Suites that are joined by + share their cluster.
+SUITES     ?= $(if $(filter no,$(LONG)),local changes members onprem,local+people changes+rotation members resume onprem aws)
 NAMES       = $(subst +, ,$(SUITE))
 # Suites that upgrade need the version before and the version after the upgrade.
 KUBERNETES ?= $(if $(filter changes rotation resume,$(NAMES)),1.36.4 1.37.1)
@@ -197,7 +197,7 @@ FAILURES    = $(CURDIR)/.cache/e2e-failures.txt
 test-programs: venv
 	@$(TOOLS) test-programs
 
-test: from-source test-programs unit integration docs ## run every check but suites and tests that take long: docs/testing.md
+test: from-source test-programs unit integration docs ## run the checks of half an hour; LONG=yes: also what takes long (docs/testing.md)
 	@rm -f $(FAILURES); failed=; export HARDWAY_E2E_FAILURES=$(FAILURES); \
 	for suite in $(SUITES); do $(MAKE) --no-print-directory e2e SUITE=$$suite LONG=$(LONG) || failed="$$failed $$suite"; done; \
 	if [ "$$failed" ]; then cat $(FAILURES) >&2 || true; echo "failed:$$failed" >&2; exit 1; fi

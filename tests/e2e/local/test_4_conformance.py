@@ -35,6 +35,7 @@ def folder(cluster: Cluster, judged: Run) -> Path:
     return cluster.stack.clone.state / cluster.stack.name / "conformance"
 
 
+@pytest.mark.long
 def test_every_spec_passes_or_is_answered(judged: Run) -> None:
     """The exit status is 0, and nothing is open."""
     summary = SUMMARY.search(judged.output)
@@ -42,6 +43,7 @@ def test_every_spec_passes_or_is_answered(judged: Run) -> None:
     assert (summary[1], judged.code) == ("0", 0), judged.tail(60)
 
 
+@pytest.mark.long
 def test_the_list_has_a_line_for_each_spec_and_passed_ones_of_every_sig(folder: Path, judged: Run) -> None:
     """A SIG whose specs are all answered would prove nothing."""
     listed = [re.split(r"\s{2,}", line, maxsplit=2) for line in (folder / "specs.txt").read_text().splitlines()]
@@ -50,6 +52,7 @@ def test_the_list_has_a_line_for_each_spec_and_passed_ones_of_every_sig(folder: 
     assert {Spec(name, is_serial=False).sig for state, _, name in listed if state == "passed"} == sigs
 
 
+@pytest.mark.long
 def test_the_reports_of_ginkgo_agree_with_the_list(folder: Path, judged: Run) -> None:
     """JUnit, for others' programs: the specs that passed are those of the list."""
     cases = [case for report in folder.glob("junit-*.xml") for case in ET.parse(report).iter("testcase")]  # noqa: S314
@@ -57,6 +60,7 @@ def test_the_reports_of_ginkgo_agree_with_the_list(folder: Path, judged: Run) ->
     assert passed == (folder / "specs.txt").read_text().count("passed  ")
 
 
+@pytest.mark.long
 def test_nothing_stays_in_the_cluster_or_on_a_machine(cluster: Cluster, judged: Run) -> None:
     """No namespace of a test, and no image that stands in for upstream's."""
     assert cluster.kubectl.items("namespaces", "--selector=e2e-run") == []
