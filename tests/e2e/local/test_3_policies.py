@@ -236,6 +236,7 @@ def tries(walled: Walled, source: str, host: str, seconds: float) -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_nothing_opens_before_the_engine_runs_on_a_node(walled: Walled, say: Say) -> None:
     """A node starts, and has no engine: it refuses connections of all its pods, until the engine is there."""
     cluster = walled.cluster

@@ -68,7 +68,8 @@ def test_control_plane_machine_dies_and_comes_back(
     cluster.kubectl("delete", "deployment", deployment, f"--namespace={namespace}").ok()
 
 
-@pytest.mark.parametrize("name", [long("cp-1"), "worker-1", long("worker-2")])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["cp-1", "worker-1", "worker-2"])
 def test_restarted_machine_keeps_its_data(cluster: Cluster, namespace: str, say: Say, name: str) -> None:
     """The machine keeps its certificate, its etcd member and its pods. Nothing is bootstrapped again."""
     machine = cluster.machines[name]
