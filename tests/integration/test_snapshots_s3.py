@@ -10,6 +10,7 @@ import pytest
 from real_etcd import EtcdCluster, needs_etcd
 from snapshot_member import VERSIONS, Member, needs_restic
 
+from tests.e2e.support.long import long
 from tests.e2e.support.s3_server import ACCESS_KEY, BUCKET, SECRET, S3Server, versitygw
 from tools.operate.snapshots import PLACE_TAKES_NOTHING
 
