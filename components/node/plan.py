@@ -96,4 +96,5 @@ def _parts(page: Page, topology: Topology, node: NodePlan, environment: NodeEnvi
             yield policies_part(page.network.pod_cidr, environment.traits)
         yield kubelet(page, topology, node, environment.traits)
         yield kube_proxy(page, topology, node, environment.traits)
-        yield nftables_guard(page, GUARDED if page.network.enforces_policies else ())
+        guarded = GUARDED if page.network.enforces_policies else None
+        yield nftables_guard(page, plugin_of(page).node_part(page).remnants, guarded)

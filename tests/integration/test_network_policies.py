@@ -281,7 +281,7 @@ def guarded(node: Node, folder: Path) -> Iterator[None]:
             start_new_session=True,
         )
     try:
-        eventually((machine.sysroot / "run/nftables-guard/rules").exists, 30, "the guard knows the rules")
+        eventually((machine.sysroot / "run/nftables-guard" / f"inet-{TABLE}").exists, 30, "the guard knows the rules")
         yield
     finally:
         os.killpg(running.pid, signal.SIGKILL)

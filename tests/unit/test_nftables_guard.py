@@ -9,19 +9,20 @@ from scratch_machine import ScratchMachine
 from components.network_policies.names import TABLE
 from components.node.model import NodePart
 
-ENGINE, PROXY = f"inet {TABLE}", "ip kube-proxy"
+ENGINE, PROXY, PLUGIN = f"inet {TABLE}", "ip kube-proxy", "ip flannel-ipv4"
 # One file is a table of the kernel. `monitor` does what the test says, and says that a table has come or gone.
 NFT = """\
 cd "$HARDWAY_SYSROOT/tables"
 case "$1 $2" in
-"list tables") ls | sed -n "s/^$3 /table $3 /p" ;;
+"list tables") ls | sed "s/^/table /" ;;
 "list table") cat "$3 $4" ;;
 "monitor tables") . "$HARDWAY_SYSROOT/monitor" ;;
--f*) grep -q accepted "$2" && cp "$2" "inet kube-network-policies" ;;
+-f*) case $2 in */ip-*) name="ip flannel-ipv4" ;; *) name="inet kube-network-policies" ;; esac
+    grep -q accepted "$2" && cp "$2" "$name" ;;
 esac
 """
-KEPT = 'until [ -e "$HARDWAY_SYSROOT/run/nftables-guard/rules" ]; do :; done\n'
-LOOKED = 'echo one; echo two; until [ "$(grep -c "list tables ip$" "$CALLS")" -ge 2 ]; do :; done\n'
+KEPT = 'until [ -e "$HARDWAY_SYSROOT/run/nftables-guard/inet-kube-network-policies" ]; do :; done\n'
+LOOKED = 'echo one; echo two; until [ "$(grep -c "list tables" "$CALLS")" -ge 2 ]; do :; done\n'
 """Two looks have begun, so the first has ended."""
 FLUSH = 'rm -f "$HARDWAY_SYSROOT"/tables/*; echo "delete table"\n'
 NFTABLES, IPTABLES = '{"mode": "nftables"}', '{"mode": "iptables"}'
@@ -38,7 +39,7 @@ def machine(tmp_path: Path) -> ScratchMachine:
     found.program("crictl", "[ $1 != ps ] || echo 1a2b\n", at=found.root / "bin")
     found.program("nft", NFT)
     found.program("systemctl")
-    found.program("sleep")
+    found.program("sleep", "exec /bin/sleep 0.2\n")
     return found
 
 
@@ -48,15 +49,15 @@ def guard(machine: ScratchMachine, tables: dict[str, str], monitor: str, policie
     for name, content in tables.items():
         (folder / name).write_text(content)
     (machine.sysroot / "monitor").write_text(monitor)
-    words = (TABLE, str(machine.sysroot / "refusing")) if policies else ()
-    done = machine.run("nftables_guard", *words)
+    words = (TABLE, str(machine.sysroot / "refusing")) if policies else ("-", "-")
+    done = machine.run("nftables_guard", *words, "ip:flannel-ipv4")
     assert done.returncode == 0, done.stderr
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
 def test_the_last_rules_of_policies_come_back(machine: ScratchMachine) -> None:
     newer = 'echo "accepted, newer" >"$HARDWAY_SYSROOT/tables/inet kube-network-policies"; echo "add table"\n'
-    waits = 'until grep -q newer "$HARDWAY_SYSROOT/run/nftables-guard/rules"; do :; done\n'
+    waits = 'until grep -q newer "$HARDWAY_SYSROOT/run/nftables-guard/inet-kube-network-policies"; do :; done\n'
     assert guard(machine, {ENGINE: "accepted\n"}, KEPT + newer + waits + FLUSH) == {ENGINE: "accepted, newer\n"}
     assert not [call for call in machine.calls if call.startswith("crictl")]
 
@@ -75,6 +76,26 @@ def test_policies_that_are_turned_off_stay_off(machine: ScratchMachine) -> None:
 def test_rules_that_never_were_do_not_come(machine: ScratchMachine) -> None:
     """Pods ran before policies were turned on: nothing is refused before the program has its first rules."""
     assert guard(machine, {}, LOOKED) == {}
+
+
+COPIED = 'until [ -e "$HARDWAY_SYSROOT/run/nftables-guard/ip-flannel-ipv4" ]; do :; done\n'
+
+
+def test_rules_of_the_network_plugin_come_back(machine: ScratchMachine) -> None:
+    """Flannel writes its rules when it starts, and never again."""
+    assert guard(machine, {PLUGIN: "accepted\n"}, COPIED + FLUSH, policies=False) == {PLUGIN: "accepted\n"}
+
+
+def test_what_a_program_adds_later_is_copied(machine: ScratchMachine) -> None:
+    """Flannel makes its table first, and then chains in the table, which is no event of tables."""
+    fills = 'echo accepted >"$HARDWAY_SYSROOT/tables/ip flannel-ipv4"\n'
+    waits = 'until grep -q accepted "$HARDWAY_SYSROOT/run/nftables-guard/ip-flannel-ipv4"; do sleep 1; done\n'
+    assert guard(machine, {PLUGIN: "empty"}, COPIED + fills + waits + FLUSH) == {PLUGIN: "accepted\n"}
+
+
+def test_rules_of_the_network_plugin_stay_away_in_another_mode(machine: ScratchMachine) -> None:
+    (machine.root / "cfg/kube-proxy.json").write_text(IPTABLES)
+    assert guard(machine, {PLUGIN: "accepted\n"}, COPIED + FLUSH) == {}
 
 
 @pytest.mark.parametrize("policies", [True, False])
@@ -109,14 +130,14 @@ def test_every_node_with_a_kubelet_has_the_guard(name: str) -> None:
         assert ("nftables-guard.service" in units) == node.runs_kubelet
         if node.runs_kubelet:
             text = units["nftables-guard.service"]
-            assert f"nftables-guard.sh {TABLE} /opt/kubernetes/cfg/network-policies.nft\n" in text
+            assert f"nftables-guard.sh {TABLE} /opt/kubernetes/cfg/network-policies.nft ip:flannel-ipv4 " in text
             assert "After=network-online.target network-policies.service\n" in text
 
 
 @pytest.mark.parametrize(
     ("mode", "policies", "wanted"),
     [
-        ("nftables", "none", "cfg/nftables-guard.sh\n"),
+        ("nftables", "none", "cfg/nftables-guard.sh - - ip:flannel-ipv4 ip6:flannel-ipv4 "),
         ("iptables", "enforced", f"cfg/nftables-guard.sh {TABLE} "),
         ("ipvs", "none", None),
     ],

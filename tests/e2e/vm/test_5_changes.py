@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tests.e2e.support.cluster import Cluster
-from tests.e2e.support.progress import Say
+from tests.e2e.support.progress import Say, stopwatch
 from tests.e2e.vm.machine import VirtualMachine
 from tests.e2e.vm.place import Place
 from tests.e2e.vm.services import answers, mechanisms
-from tests.wait import eventually
+from tests.wait import becomes, eventually
 
 UNIT = "/etc/systemd/system/kubernetes-swap-off.service"
 
@@ -34,6 +34,31 @@ def test_from_ipvs_to_nftables(
     eventually(only_nftables, 60, "nothing of ipvs stays", every=3)
     assert machine.run(f"test -e {UNIT}").code != 0
     assert len(machine.read("/proc/swaps").splitlines()) == 1
+
+
+def test_flushed_rules_come_back(
+    cluster: Cluster, place: Place, machine: VirtualMachine, namespace: str, web: str, say: Say
+) -> None:
+    """As after a firewall of the host was loaded again: the workload answers, by rules of kube-proxy and flannel."""
+    before, elapsed = mechanisms(machine), stopwatch()
+    machine.run("nft flush ruleset").ok()
+    eventually(lambda: answers(cluster, place, namespace, web), 300, "the workload answers", every=3)
+    say(f"  the workload answered {elapsed():.1f} s after all rules were flushed")
+    becomes(lambda: mechanisms(machine), before, 120, "all rules are back", every=3)
+
+
+def test_a_copy_of_rules_with_a_queue_is_accepted(machine: VirtualMachine) -> None:
+    """A kernel of Debian has nft_queue, so nftables_guard.sh brings back rules of network policies as they were."""
+    copied = """
+    nft 'add table inet try; add chain inet try c; add rule inet try c queue num 98'
+    nft list table inet try >/run/try.nft
+    nft delete table inet try
+    nft -f /run/try.nft
+    nft list table inet try | cmp - /run/try.nft
+    nft delete table inet try
+    rm /run/try.nft
+    """
+    machine.run(f"set -e\n{copied}").ok()
 
 
 @pytest.mark.proves_changes("machines.swap")
