@@ -21,8 +21,9 @@ case "$1 $2" in
     grep -q accepted "$2" && cp "$2" "$name" ;;
 esac
 """
-KEPT = 'until [ -e "$HARDWAY_SYSROOT/run/nftables-guard/inet-kube-network-policies" ]; do :; done\n'
-LOOKED = 'echo one; echo two; until [ "$(grep -c "list tables" "$CALLS")" -ge 2 ]; do :; done\n'
+WAITS = "do /bin/sleep 0.02; done\n"
+KEPT = 'until [ -e "$HARDWAY_SYSROOT/run/nftables-guard/inet-kube-network-policies" ]; ' + WAITS
+LOOKED = 'echo one; echo two; until [ "$(grep -c "list tables" "$CALLS")" -ge 2 ]; ' + WAITS
 """Two looks have begun, so the first has ended."""
 FLUSH = 'rm -f "$HARDWAY_SYSROOT"/tables/*; echo "delete table"\n'
 NFTABLES, IPTABLES = '{"mode": "nftables"}', '{"mode": "iptables"}'
@@ -39,7 +40,7 @@ def machine(tmp_path: Path) -> ScratchMachine:
     found.program("crictl", "[ $1 != ps ] || echo 1a2b\n", at=found.root / "bin")
     found.program("nft", NFT)
     found.program("systemctl")
-    found.program("sleep", "exec /bin/sleep 0.2\n")
+    found.program("sleep", "exec /bin/sleep 0.05\n")
     return found
 
 
@@ -57,7 +58,7 @@ def guard(machine: ScratchMachine, tables: dict[str, str], monitor: str, policie
 
 def test_the_last_rules_of_policies_come_back(machine: ScratchMachine) -> None:
     newer = 'echo "accepted, newer" >"$HARDWAY_SYSROOT/tables/inet kube-network-policies"; echo "add table"\n'
-    waits = 'until grep -q newer "$HARDWAY_SYSROOT/run/nftables-guard/inet-kube-network-policies"; do :; done\n'
+    waits = 'until grep -q newer "$HARDWAY_SYSROOT/run/nftables-guard/inet-kube-network-policies"; ' + WAITS
     assert guard(machine, {ENGINE: "accepted\n"}, KEPT + newer + waits + FLUSH) == {ENGINE: "accepted, newer\n"}
     assert not [call for call in machine.calls if call.startswith("crictl")]
 
@@ -78,7 +79,7 @@ def test_rules_that_never_were_do_not_come(machine: ScratchMachine) -> None:
     assert guard(machine, {}, LOOKED) == {}
 
 
-COPIED = 'until [ -e "$HARDWAY_SYSROOT/run/nftables-guard/ip-flannel-ipv4" ]; do :; done\n'
+COPIED = 'until [ -e "$HARDWAY_SYSROOT/run/nftables-guard/ip-flannel-ipv4" ]; ' + WAITS
 
 
 def test_rules_of_the_network_plugin_come_back(machine: ScratchMachine) -> None:
@@ -89,7 +90,7 @@ def test_rules_of_the_network_plugin_come_back(machine: ScratchMachine) -> None:
 def test_what_a_program_adds_later_is_copied(machine: ScratchMachine) -> None:
     """Flannel makes its table first, and then chains in the table, which is no event of tables."""
     fills = 'echo accepted >"$HARDWAY_SYSROOT/tables/ip flannel-ipv4"\n'
-    waits = 'until grep -q accepted "$HARDWAY_SYSROOT/run/nftables-guard/ip-flannel-ipv4"; do sleep 1; done\n'
+    waits = 'until grep -q accepted "$HARDWAY_SYSROOT/run/nftables-guard/ip-flannel-ipv4"; ' + WAITS
     assert guard(machine, {PLUGIN: "empty"}, COPIED + fills + waits + FLUSH) == {PLUGIN: "accepted\n"}
 
 
