@@ -32,6 +32,8 @@ from tools.operate.envsh import PARALLEL
 HOSTS = 200
 MBIT_PER_SECOND = 1000
 _PORT = 8080
+_SAID = 10
+"""After how many hosts a line says how far it is."""
 _FETCHING = """
 say() { echo "$*"; }
 fail() { echo "$*" >&2; exit 1; }
@@ -87,7 +89,12 @@ def measure_mirror(say: Say, hosts: int = HOSTS) -> Load:
                 said = _fetch(folder / f"host-{number}", table)
                 return time.monotonic() - begun, said
 
-            done, said = zip(*pool.map(fetch, range(hosts)), strict=True)
+            found = []
+            for result in pool.map(fetch, range(hosts)):
+                found.append(result)
+                if len(found) % _SAID == 0:
+                    say(f"{len(found)} of {hosts} hosts are done")
+            done, said = zip(*found, strict=True)
             cpu = sum(process.cpu for process in family(server.pid))
     return Load(hosts, int(PARALLEL), size, done, "".join(said).count("; tries again in"), cpu)
 
