@@ -11,8 +11,8 @@ MODULES = ("nfnetlink_queue", "nft_queue")
 """Kernel modules with which the rules of kube-network-policies hand packets to the program."""
 SCRIPT = "cfg/network-policies.sh"
 RULES = "cfg/network-policies.nft"
-GUARDED = (TABLE, f"{ROOT}/{RULES}")
-"""What a node needs to bring the rules back if something else has flushed them: the table, and the first rules."""
+GUARDED = (TABLE, str(QUEUE), f"{ROOT}/{RULES}")
+"""What a node needs to bring flushed rules back: the table, the queue, and the rules with which a node begins."""
 _UNIT = "network-policies.service"
 
 

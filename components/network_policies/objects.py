@@ -96,7 +96,8 @@ def _pod(args: NetworkPoliciesArgs, nft_image: str) -> dict[str, object]:
         "command": ["nft", "monitor", "destroy", "tables"],
         "startup_probe": {"exec": {"command": _ASK}, "period_seconds": 1, "failure_threshold": 120},
         "readiness_probe": {"exec": {"command": _ASK}, "period_seconds": 10, "failure_threshold": 1},
-        "resources": {"requests": {"cpu": "10m", "memory": "10Mi"}, "limits": {"memory": "50Mi"}},
+        # `nft` holds the whole ruleset: 3 kB for each chain of kube-proxy.
+        "resources": {"requests": {"cpu": "10m", "memory": "10Mi"}, "limits": {"memory": "200Mi"}},
         "security_context": secure,
     }
     return {

@@ -268,13 +268,15 @@ def guarded(node: Node, folder: Path) -> Iterator[None]:
     """
     machine, refusing = ScratchMachine(folder), folder / "rules.nft"
     refusing.write_text(rules("10.244.0.0/16"))
-    machine.program("systemctl")
+    machine.program("systemctl", "[ $1 != is-active ] || echo active\n")
+    # Of the network in which the script runs.
+    (machine.sysroot / "proc/net").symlink_to("/proc/net")
     assert node.engine
     kill = f"case $1 in ps) echo 1a2b ;; stop) kill -KILL {node.engine.pid} ;; esac\n"
     machine.program("crictl", kill, at=machine.root / "bin")
     with (folder / "guard.log").open("wb") as log:
         running = subprocess.Popen(
-            ["sh", str(scripts.path("nftables_guard")), TABLE, str(refusing)],
+            ["sh", str(scripts.path("nftables_guard")), TABLE, str(QUEUE), str(refusing)],
             env=machine.environment(),
             stdout=log,
             stderr=log,

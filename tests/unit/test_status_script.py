@@ -1,5 +1,6 @@
 """What a machine prints about itself (status.sh), read by the program that prints the page of health."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -77,6 +78,19 @@ def test_a_machine_tells_its_state(machine: ScratchMachine) -> None:
     assert found.clock is not None and abs(found.clock - datetime.now(UTC)) < timedelta(minutes=1)
     assert found.member == FULL and FULL.alarms == ("NOSPACE",)
     assert found.snapshot == Snapshot(datetime.fromtimestamp(1795000000, UTC), timedelta(minutes=15))
+
+
+@pytest.mark.parametrize(("mode", "table", "lost"), [("nftables", 1, True), ("nftables", 0, False), ("ipvs", 1, False)])
+def test_rules_that_a_firewall_took_along_are_told(machine: ScratchMachine, mode: str, table: int, lost: bool) -> None:
+    """kube-proxy itself says that it is healthy."""
+    release = machine.root / "current"
+    (release / "tables/units").write_text("kube-proxy.service 1 1\n")
+    (release / "health/kube-proxy.service").write_text("true")
+    (release / "cfg/kube-proxy.json").write_text(json.dumps({"mode": mode}, indent=2))
+    machine.program("systemctl", "case $1 in is-active) echo active ;; *) echo 0 ;; esac\n")
+    machine.program("nft", f"exit {table}\n")
+    (proxy,) = state(machine).units
+    assert ("its rules are not in the kernel" in proxy.problem, proxy.is_healthy) == (lost, not lost)
 
 
 def test_each_file_system_is_listed_once(machine: ScratchMachine) -> None:

@@ -34,8 +34,18 @@ unit() { # NAME
     if ! said=$(sh "$here/health/$1" 2>&1 >/dev/null); then
         problem=$(echo "$said" | tail -n 1 | tr '\t' ' ')
         problem=${problem:-its health check fails}
+    elif [ "$1" = kube-proxy.service ]; then
+        problem=$(lost_rules)
     fi
     fact unit "$1" "${state:-unknown}" "${restarts:-0}" "$(($(milliseconds) - begun))" "$problem"
+}
+
+# In the mode nftables, kube-proxy calls itself healthy without its rules. nftables_guard.sh brings them back; this finds what
+# the guard has missed.
+lost_rules() {
+    grep -qs '"mode": "nftables"' "$here/cfg/kube-proxy.json" || return 0
+    nft list table ip kube-proxy >/dev/null 2>&1 ||
+        echo 'its rules are not in the kernel, so no service answers here: something flushed nftables; restart the unit'
 }
 
 fingerprint() { openssl x509 -noout -fingerprint -sha256 2>/dev/null; }
