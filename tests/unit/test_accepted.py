@@ -19,7 +19,6 @@ from components.config.field_values import problems
 from components.config.flag_limits import LIMITS as FLAG_LIMITS
 from components.config.flag_values import KINDS
 from components.config.flags import MANAGED_FIELDS, MANAGED_FLAGS
-from tools.from_source import accepted as recorder
 
 FLAG = re.compile(r'^(?:ExecStart=\S+)? *"?--([a-z0-9-]+)=', re.M)
 FREE_TEXT = {
@@ -28,27 +27,6 @@ FREE_TEXT = {
     "mapStringString",
 }
 """Types of which every text is a value, or that only flags have that hardway refuses."""
-
-
-def test_the_tables_are_what_the_programs_say() -> None:
-    """Compares what this machine has built or fetched; a table may know more versions than the machine."""
-    known = json.loads(accepted.FILE.read_text())
-    found = 0
-    for component in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"):
-        for version, text in recorder.built(component).items():
-            found += 1
-            table, listed = dict(accepted.flags(component, version)), recorder.flags_in(text)
-            assert {name: kind for name, kind in table.items() if name in listed} == listed, (component, version)
-            left_out = sorted(set(table) - set(listed))
-            path = recorder.programs(component)[version]
-            assert [name for name in left_out if not recorder.knows(path, name)] == [], (component, version)
-            assert not recorder.knows(path, "no-such-flag")
-    for version, text in recorder.built("etcd").items():
-        assert set(accepted.flags("etcd", version)) <= set(recorder.flags_of_etcd(text, text, strict=False))
-        assert accepted.gates("etcd", version) == recorder.gates_of_etcd(text)
-    assert set(known) == {"flags", "fields", "gates"}
-    if not found:
-        pytest.skip("no program of Kubernetes is built")
 
 
 def test_each_minor_version_of_the_page_has_its_fields() -> None:
