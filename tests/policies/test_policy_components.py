@@ -168,7 +168,7 @@ OPENING = {
 }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_flag_is_found_wherever_and_however_it_is_written(data: st.DataObject) -> None:
     component = data.draw(st.sampled_from(sorted(OPENING)))
